@@ -1,0 +1,43 @@
+"""The seam: all that kgen asks of a backend, with the same names in each.
+
+    Model                 keras.Model whose step is written once, as `run_train_step(data)`
+                          and `run_test_step(data)`; each returns the logs
+    value_and_grad        a loss and its gradients for any subset of the variables
+    apply_gradients       one step of an optimizer
+    input_gradient        d sum(fn(x)) / dx, differentiable again
+    compile_function      a function of tensors that reads a model's variables, compiled
+"""
+
+import keras
+
+if keras.backend.backend() == "tensorflow":
+    from kgen.backend.tensorflow import (
+        Model,
+        apply_gradients,
+        compile_function,
+        input_gradient,
+        value_and_grad,
+    )
+elif keras.backend.backend() == "jax":
+    from kgen.backend.jax import (
+        Model,
+        apply_gradients,
+        compile_function,
+        input_gradient,
+        value_and_grad,
+    )
+elif keras.backend.backend() == "torch":
+    from kgen.backend.torch import (
+        Model,
+        apply_gradients,
+        compile_function,
+        input_gradient,
+        value_and_grad,
+    )
+else:
+    raise ImportError(
+        "kgen trains on the Keras backends 'tensorflow', 'jax' and 'torch'. Set KERAS_BACKEND to "
+        f"one of them before importing keras. Received: backend={keras.backend.backend()!r}"
+    )
+
+__all__ = ["Model", "apply_gradients", "compile_function", "input_gradient", "value_and_grad"]

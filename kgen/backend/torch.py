@@ -1,0 +1,63 @@
+"""The seam on PyTorch."""
+
+import keras
+import torch
+
+
+class Model(keras.Model):
+    """`keras.Model` whose train and test steps are written for every backend at once.
+
+    Steps run without recording a graph: `value_and_grad` records what it differentiates.
+    """
+
+    @torch.no_grad()
+    def train_step(self, data):
+        return self.run_train_step(data)
+
+    @torch.no_grad()
+    def test_step(self, data):
+        return self.run_test_step(data)
+
+
+def value_and_grad(loss_fn, variables, optimizer=None):
+    """The loss and its gradients with respect to `variables` and nothing else.
+
+    Args:
+        loss_fn: callable without arguments that returns a scalar.
+        variables: list of keras.Variable.
+        optimizer: the optimizer that scales the loss, if it does.
+
+    Returns:
+        The unscaled loss and a list of gradients, zeros where the loss does not depend on the
+        variable.
+    """
+    with torch.enable_grad():
+        loss = loss_fn()
+        scaled_loss = loss if optimizer is None else optimizer.scale_loss(loss)
+    gradients = torch.autograd.grad(
+        scaled_loss,
+        [variable.value for variable in variables],
+        allow_unused=True,
+        materialize_grads=True,
+    )
+    return loss.detach(), list(gradients)
+
+
+def apply_gradients(optimizer, gradients, variables):
+    """Moves `variables` by one step of `optimizer`."""
+    with torch.no_grad():
+        optimizer.apply(gradients, variables)
+
+
+def input_gradient(fn, x):
+    """d sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
+    with torch.enable_grad():
+        if not x.requires_grad:
+            x = x.detach().requires_grad_()
+        return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
+
+
+def compile_function(model, fn):
+    """`fn`, which reads the variables of `model` but changes none, without recording a graph."""
+    del model  # an eager function reads the variables themselves
+    return torch.no_grad()(fn)

@@ -1,0 +1,6 @@
+"""The maths, as pure functions of tensors: one value an example, in nats."""
+
+from kgen.losses.divergence import gaussian_kl
+from kgen.losses.likelihood import bernoulli_nll, discretized_logistic_nll, normal_nll
+
+__all__ = ["bernoulli_nll", "discretized_logistic_nll", "gaussian_kl", "normal_nll"]

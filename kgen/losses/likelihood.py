@@ -1,0 +1,69 @@
+"""Negative log-likelihoods -log p(x | parameters), one value an example, in nats."""
+
+import math
+
+from keras import ops
+
+_LOG_2_PI = math.log(2.0 * math.pi)
+
+
+def _sum_over_pixels(nll):
+    return ops.sum(nll, axis=tuple(range(1, len(nll.shape))))
+
+
+def bernoulli_nll(x, logits):
+    """-sum log Bernoulli(x; sigmoid(logits)).
+
+    Args:
+        x: binary tensor of shape (batch, ...), 0 or 1. Grey values would not make it a likelihood.
+        logits: tensor of the same shape.
+
+    Returns:
+        Tensor of shape (batch,).
+    """
+    return _sum_over_pixels(ops.softplus(logits) - x * logits)
+
+
+def normal_nll(x, mean, log_var):
+    """-sum log N(x; mean, exp(log_var)), a density.
+
+    Args:
+        x: tensor of shape (batch, ...).
+        mean: tensor of the same shape.
+        log_var: tensor of the same shape, the logarithm of the variance.
+
+    Returns:
+        Tensor of shape (batch,).
+    """
+    squared_error = ops.square(x - mean) * ops.exp(-log_var)
+    return _sum_over_pixels(0.5 * (squared_error + log_var + _LOG_2_PI))
+
+
+def discretized_logistic_nll(x, mean, log_scale, levels=256):
+    """-sum log P(x), a logistic distribution integrated over each of `levels` bins.
+
+    P(x) = sigmoid(a) - sigmoid(b),  a, b = (x - mean +- 1 / (levels - 1)) / scale, where the first
+    and last bin reach to infinity, so that the probabilities of all levels sum to 1. It is computed
+    as log sigmoid(a) + log sigmoid(-b) + log(1 - exp(b - a)), which is exact and finite everywhere.
+
+    Args:
+        x: tensor of shape (batch, ...) on the grid of `levels` values from -1 to 1.
+        mean: tensor of the same shape.
+        log_scale: tensor of the same shape, the logarithm of the logistic's scale.
+        levels: int. Number of grey levels. Defaults to 256.
+
+    Returns:
+        Tensor of shape (batch,).
+
+    Reference: Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow,
+    2016. https://arxiv.org/abs/1606.04934
+    """
+    half_bin = 1.0 / (levels - 1)
+    inverse_scale = ops.exp(-log_scale)
+    a = (x - mean + half_bin) * inverse_scale
+    b = (x - mean - half_bin) * inverse_scale
+    log_below = ops.where(x > 1.0 - half_bin, 0.0, ops.log_sigmoid(a))
+    log_above = ops.where(x < -1.0 + half_bin, 0.0, ops.log_sigmoid(-b))
+    inside = ops.logical_and(x > -1.0 + half_bin, x < 1.0 - half_bin)
+    log_width = ops.where(inside, ops.log(-ops.expm1(-2.0 * half_bin * inverse_scale)), 0.0)
+    return -_sum_over_pixels(log_below + log_above + log_width)

@@ -1,0 +1,186 @@
+"""The autoencoder: images through a bottleneck."""
+
+import keras
+from keras import ops
+
+from kgen import networks
+from kgen.models.image_model import ImageModel
+
+PRESETS = {
+    "dense": (networks.dense_encoder, networks.dense_decoder),
+    "convolutional": (networks.convolutional_encoder, networks.convolutional_decoder),
+}
+
+
+@keras.saving.register_keras_serializable("kgen")
+class Autoencoder(ImageModel):
+    """Autoencoder: an encoder to a short code and a decoder back, trained on squared error.
+
+    It minimises  1/2 ||x - sigmoid(decoder(encoder(x)))||^2,  summed over pixels. Unlike the paper,
+    which fine-tunes with cross-entropy, squared error serves grey and colour images alike.
+
+    Args:
+        image_shape: tuple (height, width, channels), 1 or 3 channels.
+        latent_dim: int. Length of the code. Defaults to 32.
+        encoder: keras.Model from images (batch, height, width, channels) in [0, 1] to (batch,
+            latent_dim), or None for the preset.
+        decoder: keras.Model from (batch, latent_dim) to logits (batch, height, width, channels),
+            or None for the preset.
+        network: "dense" or "convolutional". The presets. Defaults to "dense".
+        num_classes: int or None. With it both networks take `[input, label]`.
+        seed: int or None. Seeds the model's noise; None draws a seed.
+
+    Example:
+
+    >>> images = np.random.rand(64, 8, 8, 1)
+    >>> model = kgen.Autoencoder(image_shape=(8, 8, 1), latent_dim=4)
+    >>> model.compile()
+    >>> history = model.fit(images, verbose=0)
+    >>> model.reconstruct(images).shape
+    (64, 8, 8, 1)
+
+    Reference: Hinton & Salakhutdinov, Reducing the Dimensionality of Data with Neural Networks,
+    2006. https://doi.org/10.1126/science.1127647
+    """
+
+    log_names = ("loss", "reconstruction_loss")
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim=32,
+        encoder=None,
+        decoder=None,
+        network="dense",
+        num_classes=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(image_shape, num_classes=num_classes, seed=seed, **kwargs)
+        if network not in PRESETS:
+            raise ValueError(f"Expected network in {list(PRESETS)}. Received: network={network!r}")
+        if latent_dim < 1:
+            raise ValueError(f"Expected latent_dim of at least 1. Received: {latent_dim=}")
+        self.latent_dim = latent_dim
+        self.network = network
+        build_encoder, build_decoder = PRESETS[network]
+        code_size, decoded_shape = self._code_size(), self._decoded_shape()
+        self.encoder = encoder or build_encoder(
+            self.image_shape, code_size, num_classes=num_classes
+        )
+        self.decoder = decoder or build_decoder(latent_dim, decoded_shape, num_classes=num_classes)
+        self._check_network("encoder", self.image_shape, (code_size,))
+        self._check_network("decoder", (latent_dim,), decoded_shape)
+        self.built = True
+
+    def _code_size(self):
+        return self.latent_dim
+
+    def _decoded_shape(self):
+        return self.image_shape
+
+    def _check_network(self, name, input_shape, output_shape):
+        x = keras.KerasTensor((None, *input_shape))
+        y = keras.KerasTensor((None,), dtype="int32")
+        output = getattr(self, name)(self.join(x, y))
+        if output.shape != (None, *output_shape):
+            label = "" if self.num_classes is None else " and a label"
+            raise ValueError(
+                f"Expected {name} to map (batch, {', '.join(map(str, input_shape))}){label} to "
+                f"(batch, {', '.join(map(str, output_shape))}). Received: a {name} with an output "
+                f"of shape {output.shape}"
+            )
+
+    def join(self, x, y):
+        """A network's input: `x`, or `[x, label]` for a conditional model."""
+        return x if self.num_classes is None else [x, y]
+
+    def players(self):
+        return {"autoencoder": [self.encoder, self.decoder]}
+
+    def default_optimizers(self):
+        return {"autoencoder": keras.optimizers.Adam(1e-3)}
+
+    def call(self, inputs, training=False):
+        """Reconstructs images, or `[images, labels]`, inside another Keras model."""
+        x, y = (inputs, None) if self.num_classes is None else inputs
+        return self._reconstruct(x, y, training=training)
+
+    def training_step(self, x, y):
+        self.minimize(self.squared_error, "autoencoder", x, y, True)
+
+    def evaluation_step(self, x, y):
+        self.squared_error(x, y, False)
+
+    def squared_error(self, x, y, training):
+        """1/2 ||x - reconstruction||^2, averaged over the batch; logs it."""
+        error = 0.5 * ops.square(x - self._reconstruct(x, y, training=training))
+        error = ops.sum(error, axis=(1, 2, 3))
+        self.log(loss=error, reconstruction_loss=error)
+        return ops.mean(error)
+
+    def encode(self, images, labels=None, batch_size=256):
+        """The codes of images.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            labels: int array (num,), for a conditional model.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, latent_dim).
+        """
+        x = self.prepare_images(images)
+        y = self.prepare_labels(labels, len(x))
+        return self.run_in_batches(self._encode, [x, y], batch_size)
+
+    def decode(self, z, labels=None, batch_size=256):
+        """The images of codes.
+
+        Args:
+            z: array (num, latent_dim).
+            labels: int array (num,), for a conditional model.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, height, width, channels) in [0, 1].
+        """
+        z = ops.convert_to_numpy(ops.cast(z, "float32"))
+        if z.ndim != 2 or z.shape[1] != self.latent_dim:
+            raise ValueError(
+                f"Expected z of shape (num, {self.latent_dim}). Received: an array of shape "
+                f"{z.shape}"
+            )
+        return self.run_in_batches(self._decode, [z, self.prepare_labels(labels, len(z))], batch_size)
+
+    def reconstruct(self, images, labels=None, batch_size=256):
+        """Images encoded and decoded again.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            labels: int array (num,), for a conditional model.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, height, width, channels) in [0, 1].
+        """
+        x = self.prepare_images(images)
+        y = self.prepare_labels(labels, len(x))
+        return self.run_in_batches(self._reconstruct, [x, y], batch_size)
+
+    def _encode(self, x, y, training=False):
+        return self.encoder(self.join(x, y), training=training)
+
+    def _decode(self, z, y, training=False):
+        return ops.sigmoid(ops.cast(self.decoder(self.join(z, y), training=training), "float32"))
+
+    def _reconstruct(self, x, y, training=False):
+        return self._decode(self._encode(x, y, training=training), y, training=training)
+
+    def get_config(self):
+        return super().get_config() | {
+            "latent_dim": self.latent_dim,
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "network": self.network,
+        }

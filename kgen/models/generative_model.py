@@ -1,0 +1,293 @@
+"""What every model shares: players, steps, logs, randomness, saving."""
+
+import itertools
+import random
+import time
+
+import keras
+import numpy as np
+from keras import ops
+
+from kgen import backend
+from kgen.optimizers import OptimizerGroup
+
+
+class GenerativeModel(backend.Model):
+    """A `keras.Model` trained by players, each of which moves its own variables and no others.
+
+    A subclass builds its networks in `__init__`, names its logs in `log_names`, says who the
+    players are, and writes its step as ordinary stateful Keras code, which runs on every backend:
+
+        def players(self):
+            return {"critic": [self.critic], "generator": [self.generator]}
+
+        def training_step(self, x, y):
+            self.minimize(self.critic_loss, "critic", x)
+            self.minimize(self.generator_loss, "generator", ops.shape(x)[0])
+
+    Args:
+        seed: int or None. Seeds the model's noise; None draws a seed.
+    """
+
+    log_names = ("loss",)
+
+    def __init__(self, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+        # Validation draws the same noise each time, and takes none from the training's.
+        self.evaluation_seed_generator = keras.random.SeedGenerator(0)
+        self._trackers = {name: keras.metrics.Mean(name=name) for name in self.log_names}
+        self._functions = {}
+
+    def players(self):
+        """Dict of lists of networks by player: whose variables each player moves."""
+        raise NotImplementedError
+
+    def default_optimizers(self):
+        """Dict of the paper's optimizers by player."""
+        raise NotImplementedError
+
+    def training_step(self, x, y):
+        """Updates the players on one batch of what `fit` was given, integers scaled to [0, 1]."""
+        raise NotImplementedError
+
+    def evaluation_step(self, x, y):
+        """Logs the losses of one batch and moves no variable."""
+        raise NotImplementedError
+
+    def check_inputs(self, x, y):
+        """Raises a ValueError that says what is wrong with NumPy inputs, before the first step."""
+        raise NotImplementedError
+
+    def compile(
+        self, optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"
+    ):
+        """Configures training.
+
+        Args:
+            optimizer: None for the paper's; one optimizer or its name, copied for each player; or
+                a dict by player.
+            run_eagerly: bool. Run the step uncompiled, for debugging.
+            steps_per_execution: int. Batches in one compiled call; 1 on PyTorch.
+            jit_compile: bool or "auto". Compile with XLA (TensorFlow, JAX) or torch.compile.
+        """
+        self._requested_compile = {
+            "run_eagerly": run_eagerly,
+            "steps_per_execution": steps_per_execution,
+            "jit_compile": jit_compile,
+        }
+        group = OptimizerGroup(self._optimizers_by_player(optimizer))
+        # Keras would wrap the whole group in one loss scale; each player has its own.
+        super().compile(optimizer=group, auto_scale_loss=False, **self._requested_compile)
+        group.build_players(
+            {
+                player: [v for network in networks for v in network.trainable_variables]
+                for player, networks in self.players().items()
+            }
+        )
+
+    def _optimizers_by_player(self, optimizer):
+        players = self.players()
+        if optimizer is None:
+            optimizer = self.default_optimizers()
+        if not isinstance(optimizer, dict):
+            config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
+            optimizer = {player: keras.optimizers.deserialize(config) for player in players}
+        if set(optimizer) != set(players):
+            raise ValueError(
+                f"Expected one optimizer, or one for each of the players {list(players)}. "
+                f"Received: optimizer={optimizer}"
+            )
+        return {
+            player: _with_loss_scale(keras.optimizers.get(optimizer[player]), networks)
+            for player, networks in players.items()
+        }
+
+    def minimize(self, loss_fn, player, *args):
+        """One update of one player.
+
+        Args:
+            loss_fn: callable of `args` that returns a scalar; what it logs is kept.
+            player: str. The player whose variables move.
+            *args: what `loss_fn` takes.
+
+        Returns:
+            The loss, a scalar.
+        """
+        optimizer = self.optimizer[player]
+        variables = self.optimizer.player_variables[player]
+        loss, gradients = backend.value_and_grad(lambda: loss_fn(*args), variables, optimizer)
+        backend.apply_gradients(optimizer, gradients, variables)
+        return loss
+
+    def log(self, **values):
+        """Adds to the means that `fit` shows: scalars, or one value an example."""
+        for name, value in values.items():
+            self._trackers[name].update_state(ops.stop_gradient(ops.cast(value, "float32")))
+
+    def run_train_step(self, data):
+        """Called by the backend's `train_step` with a batch of what `fit` was given."""
+        return self._run_step(self.training_step, data)
+
+    def run_test_step(self, data):
+        """Called by the backend's `test_step` with a batch of what `evaluate` was given."""
+        return self._run_step(self.evaluation_step, data)
+
+    def _run_step(self, step, data):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
+        if sample_weight is not None:
+            raise ValueError(
+                "Expected images, or images and labels. Received: a sample_weight or class_weight, "
+                "which the losses of generative models do not take."
+            )
+        step(keras.tree.map_structure(to_unit_range, x), y)
+        return {name: tracker.result() for name, tracker in self._trackers.items()}
+
+    def fit(self, x=None, y=None, **kwargs):
+        """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch."""
+        x = self._check_data(x, y)
+        validation_data = kwargs.get("validation_data")
+        if validation_data is not None:
+            self._check_data(*_as_pair(validation_data))
+        return super().fit(x, y, **kwargs)
+
+    def evaluate(self, x=None, y=None, **kwargs):
+        """`keras.Model.evaluate`; the same data gives the same figures."""
+        if not kwargs.get("_use_cached_eval_dataset"):
+            x = self._check_data(x, y)
+        return super().evaluate(x, y, **kwargs)
+
+    def _check_data(self, x, y=None):
+        """Looks at the data and gives it back: an iterator with its first batch put back."""
+        if isinstance(x, keras.utils.PyDataset):
+            batch = x[0]
+        elif hasattr(x, "__next__"):
+            batch = next(x)
+            x = itertools.chain([batch], x)
+        elif hasattr(x, "shape") or isinstance(x, (list, tuple, dict)):
+            batch = (x, y)
+        else:
+            batch = next(iter(x))
+        x_first, y_first, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        self.check_inputs(*keras.tree.map_structure(_to_numpy, (x_first, y_first)))
+        return x
+
+    @property
+    def metrics(self):
+        """The logged means, and none that was not logged."""
+        return list(self._trackers.values())
+
+    def reset_metrics(self):
+        """Starts the means anew, and the noise of validation with them."""
+        super().reset_metrics()
+        self.evaluation_seed_generator.state.assign([0, 0])
+
+    def run_in_batches(self, method, arrays, batch_size, show_progress=True):
+        """Runs a method over the rows of arrays, compiled, in batches of one size.
+
+        Args:
+            method: bound method of tensors with the batch first; it changes no variable.
+            arrays: list of NumPy arrays with the same number of rows, or None in place of one.
+            batch_size: int.
+            show_progress: bool. Show a bar when it takes long.
+
+        Returns:
+            What `method` returns, as NumPy arrays of all rows.
+        """
+        if method.__name__ not in self._functions:
+            self._functions[method.__name__] = backend.compile_function(self, method)
+        function = self._functions[method.__name__]
+        num = next(len(array) for array in arrays if array is not None)
+        batch_size = min(batch_size, num)
+        starts = range(0, num, batch_size)
+        outputs = []
+        for start in with_progress(starts) if show_progress else starts:
+            # The last batch is filled with rows from before it, so that nothing compiles twice.
+            rows = slice(min(start, num - batch_size), start + batch_size)
+            output = function(*(None if array is None else array[rows] for array in arrays))
+            fresh = slice(start - rows.start, None)
+            outputs.append(
+                keras.tree.map_structure(lambda a, s=fresh: ops.convert_to_numpy(a)[s], output)
+            )
+        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+
+    def save_own_variables(self, store):
+        super().save_own_variables(store)
+        # Keras saves no random state, without which a resumed model would draw other noise.
+        for i, state in enumerate(self._random_states()):
+            store[f"random_state_{i}"] = ops.convert_to_numpy(state)
+
+    def load_own_variables(self, store):
+        names = [name for name in store.keys() if name.startswith("random_state_")]
+        super().load_own_variables({k: store[k] for k in store.keys() if k not in names})
+        for i, state in enumerate(self._random_states()):
+            # Backends hold the two words of a seed as int32, int64 or uint32.
+            words = np.asarray(store[f"random_state_{i}"]).astype("uint32")
+            state.assign(words.astype(keras.backend.standardize_dtype(state.dtype)))
+
+    def _random_states(self):
+        return [variable for variable in self.variables if variable.name == "seed_generator_state"]
+
+    def get_config(self):
+        return super().get_config() | {"seed": self.seed}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+
+    def get_compile_config(self):
+        if not self.compiled:
+            return None
+        # As asked for, not as resolved: another backend resolves "auto" in its own way.
+        optimizers = {
+            player: keras.saving.serialize_keras_object(optimizer)
+            for player, optimizer in self.optimizer.optimizers.items()
+        }
+        return {"optimizer": optimizers} | self._requested_compile
+
+    def compile_from_config(self, config):
+        optimizers = {
+            player: keras.saving.deserialize_keras_object(optimizer)
+            for player, optimizer in config["optimizer"].items()
+        }
+        self.compile(**(config | {"optimizer": optimizers}))
+
+
+def to_unit_range(x):
+    """Float32 images: integers 0..255 divided by 255, other types as they are."""
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    x = ops.cast(x, "float32")
+    return x / 255.0 if "int" in dtype else x
+
+
+def with_progress(steps, patience=2.0):
+    """Yields from a sequence, with a progress bar once it has taken `patience` seconds."""
+    started, bar = time.monotonic(), None
+    for done, step in enumerate(steps, start=1):
+        yield step
+        if bar is None and time.monotonic() - started > patience:
+            bar = keras.utils.Progbar(len(steps))
+        if bar is not None:
+            bar.update(done)
+
+
+def draw_seed(seed):
+    """`seed`, or one from Python's generator, which `keras.utils.set_random_seed` seeds."""
+    return random.randint(0, 2**31 - 1) if seed is None else seed
+
+
+def _with_loss_scale(optimizer, networks):
+    """The optimizer in a loss scale of its own if its player computes in float16."""
+    dtypes = {layer.compute_dtype for network in networks for layer in network._flatten_layers()}
+    if "float16" in dtypes and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
+
+
+def _as_pair(data):
+    return data if isinstance(data, tuple) else (data,)
+
+
+def _to_numpy(x):
+    return x if isinstance(x, np.ndarray) else ops.convert_to_numpy(x)

@@ -1,0 +1,96 @@
+"""The family of models of single images, with or without a label each."""
+
+import numpy as np
+from keras import ops
+
+from kgen.models.generative_model import GenerativeModel, to_unit_range
+
+
+class ImageModel(GenerativeModel):
+    """A model of images of one size, conditional on a class where `num_classes` is given.
+
+    `fit` and `evaluate` take what Keras takes: arrays, `(images, labels)`, tf.data, PyDataset, torch
+    DataLoader. Images are floats in [0, 1] or integers in 0..255, of shape (batch, height, width,
+    channels); labels are integers of shape (batch,), ignored by an unconditional model.
+
+    Args:
+        image_shape: tuple (height, width, channels), 1 or 3 channels.
+        num_classes: int or None. With it the model is conditional and labels are required.
+        seed: int or None. Seeds the model's noise; None draws a seed.
+    """
+
+    def __init__(self, image_shape, num_classes=None, seed=None, **kwargs):
+        super().__init__(seed=seed, **kwargs)
+        self.image_shape = tuple(image_shape)
+        self.num_classes = num_classes
+        if len(self.image_shape) != 3 or self.image_shape[-1] not in (1, 3):
+            raise ValueError(
+                "Expected image_shape=(height, width, channels) with 1 or 3 channels. "
+                f"Received: image_shape={image_shape}"
+            )
+
+    def check_inputs(self, x, y):
+        self._check_images(x)
+        if self.num_classes is not None:
+            self._check_labels(y, len(x))
+
+    def _check_images(self, x):
+        if x.ndim != 4 or x.shape[1:] != self.image_shape:
+            hint = ""
+            if x.shape[1:] == self.image_shape[:2] and self.image_shape[-1] == 1:
+                hint = " Add the channel axis: images[..., None]."
+            elif x.ndim == 4:
+                hint = " Resize the images, or build the model for image_shape=" + str(x.shape[1:])
+            raise ValueError(
+                f"Expected images of shape (batch, {', '.join(map(str, self.image_shape))})."
+                f"{hint} Received: an array of shape {x.shape}"
+            )
+        if x.size == 0:
+            raise ValueError(f"Expected at least one image. Received: an array of shape {x.shape}")
+        low, high = x.min(), x.max()
+        if np.issubdtype(x.dtype, np.floating) and not np.isfinite(low + high):
+            raise ValueError("Expected finite images. Received: NaN or infinity among the pixels.")
+        top = 255 if np.issubdtype(x.dtype, np.integer) else 1
+        if low < 0 or high > top:
+            raise ValueError(
+                "Expected images of floats in [0, 1] or integers in 0..255. Rescale them, for "
+                f"example images / 255. Received: {x.dtype} images in [{low}, {high}]"
+            )
+
+    def _check_labels(self, y, num):
+        if y is None:
+            raise ValueError(
+                f"Expected labels in 0..{self.num_classes - 1}, as the model has "
+                f"num_classes={self.num_classes}. Received: no labels."
+            )
+        if y.shape != (num,) or not np.issubdtype(y.dtype, np.integer):
+            raise ValueError(
+                f"Expected {num} integer labels of shape ({num},). Received: {y.dtype} labels of "
+                f"shape {y.shape}"
+            )
+        if num and (y.min() < 0 or y.max() >= self.num_classes):
+            raise ValueError(
+                f"Expected labels in 0..{self.num_classes - 1}. Received: labels in "
+                f"{y.min()}..{y.max()}"
+            )
+
+    def prepare_images(self, images):
+        """The images of a verb, checked, as a float32 NumPy array in [0, 1]."""
+        images = np.asarray(images)
+        self._check_images(images)
+        return ops.convert_to_numpy(to_unit_range(images))
+
+    def prepare_labels(self, labels, num):
+        """The labels of a verb, checked, as int32 of shape (num,); None if unconditional."""
+        if self.num_classes is None:
+            return None
+        if labels is not None:
+            labels = np.broadcast_to(labels, (num,)) if np.ndim(labels) == 0 else np.array(labels)
+        self._check_labels(labels, num)
+        return labels.astype("int32")
+
+    def get_config(self):
+        return super().get_config() | {
+            "image_shape": self.image_shape,
+            "num_classes": self.num_classes,
+        }

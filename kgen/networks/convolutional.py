@@ -1,0 +1,82 @@
+"""Convolutional networks that halve the image until its shorter side is at most 4 pixels."""
+
+import math
+
+import keras
+
+from kgen.networks.conditioning import build, join_label
+
+
+def _sizes(height, width):
+    """The sizes from the image's down to the smallest, each half of the one before, rounded up."""
+    sizes = [(height, width)]
+    while min(sizes[-1]) > 4:
+        height, width = sizes[-1]
+        sizes.append((math.ceil(height / 2), math.ceil(width / 2)))
+    return sizes
+
+
+def _filters(filters, stage):
+    """Channels double with every halving, up to eight times the first layer's."""
+    return filters * 2 ** min(stage, 3)
+
+
+def convolutional_encoder(
+    image_shape, outputs, filters=32, activation="relu", num_classes=None, name="encoder"
+):
+    """Strided 3x3 convolutions from images to vectors.
+
+    Args:
+        image_shape: tuple (height, width, channels), any height and width.
+        outputs: int. Length of the output vector: `2 * latent_dim` for a VAE.
+        filters: int. Channels of the first layer; they double with each of the first three halvings.
+        activation: the hidden layers' activation. Defaults to "relu".
+        num_classes: int or None. With it the network takes `[image, label]`.
+        name: str. Name of the model.
+
+    Returns:
+        keras.Model from (batch, height, width, channels) to (batch, outputs).
+    """
+    image = keras.Input(image_shape, name="image")
+    x = keras.layers.Conv2D(filters, 3, padding="same", activation=activation)(image)
+    for stage, _ in enumerate(_sizes(*image_shape[:2])[1:], start=1):
+        x = keras.layers.Conv2D(
+            _filters(filters, stage), 3, strides=2, padding="same", activation=activation
+        )(x)
+    x, labels = join_label(keras.layers.Flatten()(x), num_classes)
+    x = keras.layers.Dense(256, activation=activation)(x)
+    x = keras.layers.Dense(outputs, dtype="float32")(x)
+    return build([image, *labels], x, name)
+
+
+def convolutional_decoder(
+    latent_dim, output_shape, filters=32, activation="relu", num_classes=None, name="decoder"
+):
+    """Nearest-neighbour upsampling and 3x3 convolutions from vectors to images.
+
+    Args:
+        latent_dim: int. Length of the input vector.
+        output_shape: tuple (height, width, channels), any height and width.
+        filters: int. Channels of the last hidden layer; the encoder's, backwards.
+        activation: the hidden layers' activation. Defaults to "relu".
+        num_classes: int or None. With it the network takes `[z, label]`.
+        name: str. Name of the model.
+
+    Returns:
+        keras.Model from (batch, latent_dim) to (batch, height, width, channels), linear.
+    """
+    sizes = _sizes(*output_shape[:2])
+    smallest = (*sizes[-1], _filters(filters, len(sizes) - 1))
+    z = keras.Input((latent_dim,), name="z")
+    x, labels = join_label(z, num_classes)
+    x = keras.layers.Dense(256, activation=activation)(x)
+    x = keras.layers.Dense(math.prod(smallest), activation=activation)(x)
+    x = keras.layers.Reshape(smallest)(x)
+    for stage, (height, width) in reversed(list(enumerate(sizes[:-1]))):
+        x = keras.layers.UpSampling2D(2)(x)
+        x = keras.layers.Cropping2D(((0, x.shape[1] - height), (0, x.shape[2] - width)))(x)
+        x = keras.layers.Conv2D(
+            _filters(filters, stage), 3, padding="same", activation=activation
+        )(x)
+    x = keras.layers.Conv2D(output_shape[-1], 3, padding="same", dtype="float32")(x)
+    return build([z, *labels], x, name)
