@@ -8,21 +8,22 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     """The optimizers of a model's players, as the one object that Keras expects at `optimizer`.
 
     Keras' trainers, checkpoints and callbacks look at `model.optimizer` alone, so everything that
-    has to be carried through a step, saved or restored must be reachable from it.
+    has to be carried through a step, saved or restored must be reachable from it. Keras' callbacks
+    find the single optimizers in the list `optimizers`, and `group["generator"]` is a player's.
 
     Args:
-        optimizers: dict of keras.optimizers.Optimizer by player.
+        by_player: dict of keras.optimizers.Optimizer by player.
 
     Example:
-
+    >>> from kgen.optimizers import OptimizerGroup
     >>> group = OptimizerGroup({"generator": keras.optimizers.Adam(1e-3)})
     >>> group["generator"].name
     'adam'
     """
 
-    def __init__(self, optimizers, name="optimizer_group"):
+    def __init__(self, by_player, name="optimizer_group"):
         super().__init__(learning_rate=0.0, name=name)
-        self.optimizers = dict(optimizers)
+        self.by_player = dict(by_player)
         self.player_variables = {}
 
     def build_players(self, player_variables):
@@ -32,22 +33,27 @@ class OptimizerGroup(keras.optimizers.Optimizer):
             player_variables: dict of lists of keras.Variable by player.
         """
         self.player_variables = player_variables
-        for player, optimizer in self.optimizers.items():
+        for player, optimizer in self.by_player.items():
             optimizer.build(player_variables[player])
         self.built = True
 
     def __getitem__(self, player):
-        return self.optimizers[player]
+        return self.by_player[player]
+
+    @property
+    def optimizers(self):
+        """Every player's optimizer, in the players' order."""
+        return list(self.by_player.values())
 
     @property
     def variables(self):
         """Every player's optimizer variables."""
-        return [v for optimizer in self.optimizers.values() for v in optimizer.variables]
+        return [v for optimizer in self.optimizers for v in optimizer.variables]
 
     @property
     def iterations(self):
         """The first player's number of updates."""
-        return self._first.iterations
+        return self.optimizers[0].iterations
 
     @property
     def learning_rate(self):
@@ -56,21 +62,17 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         Setting it scales the others by the same factor, so that schedules and callbacks keep the
         ratio between the players.
         """
-        return self._first.learning_rate
+        return self.optimizers[0].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        factor = value / float(keras.ops.convert_to_numpy(self._first.learning_rate))
-        for optimizer in self.optimizers.values():
+        factor = value / float(keras.ops.convert_to_numpy(self.learning_rate))
+        for optimizer in self.optimizers:
             rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             optimizer.learning_rate = rate * factor
 
-    @property
-    def _first(self):
-        return next(iter(self.optimizers.values()))
-
     def finalize_variable_values(self, var_list):
-        for player, optimizer in self.optimizers.items():
+        for player, optimizer in self.by_player.items():
             optimizer.finalize_variable_values(self.player_variables[player])
 
     def save_own_variables(self, store):
@@ -81,17 +83,17 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     def get_config(self):
         return {
-            "optimizers": {
+            "by_player": {
                 player: keras.saving.serialize_keras_object(optimizer)
-                for player, optimizer in self.optimizers.items()
+                for player, optimizer in self.by_player.items()
             },
             "name": self.name,
         }
 
     @classmethod
     def from_config(cls, config):
-        optimizers = {
+        by_player = {
             player: keras.saving.deserialize_keras_object(optimizer)
-            for player, optimizer in config.pop("optimizers").items()
+            for player, optimizer in config["by_player"].items()
         }
-        return cls(optimizers, **config)
+        return cls(by_player, name=config["name"])

@@ -1,11 +1,11 @@
 """The seam: all that kgen asks of a backend, with the same names in each.
 
-    Model                 keras.Model whose step is written once, as `run_train_step(data)`
-                          and `run_test_step(data)`; each returns the logs
-    value_and_grad        a loss and its gradients for any subset of the variables
-    apply_gradients       one step of an optimizer
-    input_gradient        d sum(fn(x)) / dx, differentiable again
-    compile_function      a function of tensors that reads a model's variables, compiled
+Model                 keras.Model whose step is written once, as `run_train_step(data)`
+and `run_test_step(data)`; each returns the logs
+value_and_grad        a loss and its gradients for any subset of the variables
+apply_gradients       one step of an optimizer
+input_gradient        d sum(fn(x)) / dx, differentiable again
+compile_function      a function of tensors that reads a model's variables, compiled
 """
 
 import keras

@@ -126,7 +126,7 @@ def apply_gradients(optimizer, gradients, variables):
 
 
 def input_gradient(fn, x):
-    """d sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
+    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
     _, gradient = _differentiate(lambda x: (jnp.sum(fn(x)), None), [], x)
     return gradient
 

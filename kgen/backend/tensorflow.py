@@ -45,7 +45,7 @@ def apply_gradients(optimizer, gradients, variables):
 
 
 def input_gradient(fn, x):
-    """d sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
+    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
         y = fn(x)

@@ -50,7 +50,7 @@ def apply_gradients(optimizer, gradients, variables):
 
 
 def input_gradient(fn, x):
-    """d sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
+    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
     with torch.enable_grad():
         if not x.requires_grad:
             x = x.detach().requires_grad_()
@@ -60,4 +60,9 @@ def input_gradient(fn, x):
 def compile_function(model, fn):
     """`fn`, which reads the variables of `model` but changes none, without recording a graph."""
     del model  # an eager function reads the variables themselves
-    return torch.no_grad()(fn)
+
+    @torch.no_grad()
+    def call(*args):
+        return fn(*(arg if arg is None else keras.ops.convert_to_tensor(arg) for arg in args))
+
+    return call

@@ -7,6 +7,16 @@ from keras import ops
 _LOG_2_PI = math.log(2.0 * math.pi)
 
 
+def bits_per_dim(nll, image_shape):
+    """A negative log-likelihood of discrete pixels in nats an image, as bits a pixel and channel.
+
+    Args:
+        nll: float or tensor, in nats.
+        image_shape: tuple (height, width, channels).
+    """
+    return nll / (math.prod(image_shape) * math.log(2.0))
+
+
 def _sum_over_pixels(nll):
     return ops.sum(nll, axis=tuple(range(1, len(nll.shape))))
 

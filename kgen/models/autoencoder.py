@@ -31,7 +31,6 @@ class Autoencoder(ImageModel):
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
-
     >>> images = np.random.rand(64, 8, 8, 1)
     >>> model = kgen.Autoencoder(image_shape=(8, 8, 1), latent_dim=4)
     >>> model.compile()
@@ -47,13 +46,13 @@ class Autoencoder(ImageModel):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=32,
-        encoder=None,
-        decoder=None,
-        network="dense",
-        num_classes=None,
-        seed=None,
+        image_shape: tuple[int, int, int],
+        latent_dim: int = 32,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        network: str = "dense",
+        num_classes: int | None = None,
+        seed: int | None = None,
         **kwargs,
     ):
         super().__init__(image_shape, num_classes=num_classes, seed=seed, **kwargs)
@@ -151,7 +150,8 @@ class Autoencoder(ImageModel):
                 f"Expected z of shape (num, {self.latent_dim}). Received: an array of shape "
                 f"{z.shape}"
             )
-        return self.run_in_batches(self._decode, [z, self.prepare_labels(labels, len(z))], batch_size)
+        y = self.prepare_labels(labels, len(z))
+        return self.run_in_batches(self._decode, [z, y], batch_size)
 
     def reconstruct(self, images, labels=None, batch_size=256):
         """Images encoded and decoded again.

@@ -92,8 +92,8 @@ class GenerativeModel(backend.Model):
         if optimizer is None:
             optimizer = self.default_optimizers()
         if not isinstance(optimizer, dict):
-            config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
-            optimizer = {player: keras.optimizers.deserialize(config) for player in players}
+            given = keras.optimizers.get(optimizer)
+            optimizer = {p: given.from_config(given.get_config() | {"name": p}) for p in players}
         if set(optimizer) != set(players):
             raise ValueError(
                 f"Expected one optimizer, or one for each of the players {list(players)}. "
@@ -136,16 +136,15 @@ class GenerativeModel(backend.Model):
 
     def _run_step(self, step, data):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
-        if sample_weight is not None:
-            raise ValueError(
-                "Expected images, or images and labels. Received: a sample_weight or class_weight, "
-                "which the losses of generative models do not take."
-            )
-        step(keras.tree.map_structure(to_unit_range, x), y)
+        _refuse_weights(sample_weight=sample_weight)
+        x = keras.tree.map_structure(to_unit_range, x)
+        y = None if y is None else keras.tree.map_structure(ops.convert_to_tensor, y)
+        step(x, y)
         return {name: tracker.result() for name, tracker in self._trackers.items()}
 
     def fit(self, x=None, y=None, **kwargs):
         """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch."""
+        _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
         x = self._check_data(x, y)
         validation_data = kwargs.get("validation_data")
         if validation_data is not None:
@@ -158,13 +157,17 @@ class GenerativeModel(backend.Model):
             x = self._check_data(x, y)
         return super().evaluate(x, y, **kwargs)
 
+    def figures(self, logs):
+        """What to report of `evaluate`'s logs, by name."""
+        return logs
+
     def _check_data(self, x, y=None):
         """Looks at the data and gives it back: an iterator with its first batch put back."""
         if isinstance(x, keras.utils.PyDataset):
             batch = x[0]
         elif hasattr(x, "__next__"):
             batch = next(x)
-            x = itertools.chain([batch], x)
+            x = (each for each in itertools.chain([batch], x))  # Keras takes generators alone
         elif hasattr(x, "shape") or isinstance(x, (list, tuple, dict)):
             batch = (x, y)
         else:
@@ -242,7 +245,7 @@ class GenerativeModel(backend.Model):
         # As asked for, not as resolved: another backend resolves "auto" in its own way.
         optimizers = {
             player: keras.saving.serialize_keras_object(optimizer)
-            for player, optimizer in self.optimizer.optimizers.items()
+            for player, optimizer in self.optimizer.by_player.items()
         }
         return {"optimizer": optimizers} | self._requested_compile
 
@@ -285,9 +288,17 @@ def _with_loss_scale(optimizer, networks):
     return optimizer
 
 
+def _refuse_weights(**weights):
+    for name, value in weights.items():
+        if value is not None:
+            raise ValueError(
+                f"Expected no {name}: the losses of generative models weigh all images alike."
+            )
+
+
 def _as_pair(data):
     return data if isinstance(data, tuple) else (data,)
 
 
 def _to_numpy(x):
-    return x if isinstance(x, np.ndarray) else ops.convert_to_numpy(x)
+    return x if x is None or isinstance(x, np.ndarray) else ops.convert_to_numpy(x)

@@ -9,9 +9,9 @@ from kgen.models.generative_model import GenerativeModel, to_unit_range
 class ImageModel(GenerativeModel):
     """A model of images of one size, conditional on a class where `num_classes` is given.
 
-    `fit` and `evaluate` take what Keras takes: arrays, `(images, labels)`, tf.data, PyDataset, torch
-    DataLoader. Images are floats in [0, 1] or integers in 0..255, of shape (batch, height, width,
-    channels); labels are integers of shape (batch,), ignored by an unconditional model.
+    `fit` and `evaluate` take what Keras takes: arrays of images and labels, tf.data, PyDataset,
+    torch DataLoader. Images are floats in [0, 1] or integers in 0..255, of shape (batch, height,
+    width, channels); labels are integers of shape (batch,), ignored by an unconditional model.
 
     Args:
         image_shape: tuple (height, width, channels), 1 or 3 channels.

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.losses import gaussian_kl
+from kgen.losses import bits_per_dim, gaussian_kl
 from kgen.models.autoencoder import Autoencoder
 from kgen.models.generative_model import draw_seed, with_progress
 from kgen.models.likelihoods import LIKELIHOODS
@@ -36,7 +36,6 @@ class VAE(Autoencoder):
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
-
     >>> images = np.random.rand(64, 8, 8, 1)
     >>> vae = kgen.VAE(image_shape=(8, 8, 1), latent_dim=4)
     >>> vae.compile()
@@ -52,15 +51,15 @@ class VAE(Autoencoder):
 
     def __init__(
         self,
-        image_shape,
-        latent_dim=50,
-        encoder=None,
-        decoder=None,
-        network="dense",
-        likelihood="bernoulli",
-        beta=1.0,
-        num_classes=None,
-        seed=None,
+        image_shape: tuple[int, int, int],
+        latent_dim: int = 50,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        network: str = "dense",
+        likelihood: str = "bernoulli",
+        beta: float = 1.0,
+        num_classes: int | None = None,
+        seed: int | None = None,
         **kwargs,
     ):
         if likelihood not in LIKELIHOODS:
@@ -105,17 +104,17 @@ class VAE(Autoencoder):
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
         """
-        output = self._likelihood.output_for(self.prepare_images(images).mean(axis=0))
+        mean = self.prepare_images(images).mean(axis=0)
         bias = [v for v in self.decoder.trainable_variables if v.name == "bias"][-1:]
-        if bias and bias[0].shape == (output.size,):
-            bias[0].assign(output.ravel())
-        elif bias and bias[0].shape == output.shape[-1:]:
-            bias[0].assign(output.mean(axis=(0, 1)))
-        else:
-            raise ValueError(
-                "Expected a decoder whose last layer has a bias for each output or each channel. "
-                f"Received: decoder={self.decoder.name}, bias={bias}"
-            )
+        for mean_of_bias in (mean, mean.mean(axis=(0, 1))):  # a dense layer's, a convolution's
+            value = self._likelihood.output_for(mean_of_bias).ravel()
+            if bias and bias[0].shape == value.shape:
+                bias[0].assign(value)
+                return
+        raise ValueError(
+            "Expected a decoder whose last layer has a bias for each output or each channel. "
+            f"Received: decoder={self.decoder.name}, bias={bias}"
+        )
 
     def training_step(self, x, y):
         self.minimize(self.negative_elbo, "vae", x, y, self.seed_generator, True)
@@ -134,6 +133,14 @@ class VAE(Autoencoder):
         loss = nll + self.beta * kl
         self.log(loss=loss, reconstruction_loss=nll, kl_loss=kl)
         return ops.mean(loss)
+
+    def figures(self, logs):
+        """The ELBO in nats an image, its two terms, and its bits/dim where pixels are discrete."""
+        elbo = -(logs["reconstruction_loss"] + logs["kl_loss"])
+        figures = {"elbo": elbo} | {k: v for k, v in logs.items() if k != "loss"}
+        if self._likelihood.discrete:
+            figures["bits_per_dim"] = bits_per_dim(-elbo, self.image_shape)
+        return figures
 
     def sample(self, num, labels=None, seed=None, batch_size=256):
         """Images of z ~ N(0, I): the means of p(x|z).

@@ -29,7 +29,7 @@ def convolutional_encoder(
     Args:
         image_shape: tuple (height, width, channels), any height and width.
         outputs: int. Length of the output vector: `2 * latent_dim` for a VAE.
-        filters: int. Channels of the first layer; they double with each of the first three halvings.
+        filters: int. Channels of the first layer; they double in each of the first three halvings.
         activation: the hidden layers' activation. Defaults to "relu".
         num_classes: int or None. With it the network takes `[image, label]`.
         name: str. Name of the model.
@@ -75,8 +75,8 @@ def convolutional_decoder(
     for stage, (height, width) in reversed(list(enumerate(sizes[:-1]))):
         x = keras.layers.UpSampling2D(2)(x)
         x = keras.layers.Cropping2D(((0, x.shape[1] - height), (0, x.shape[2] - width)))(x)
-        x = keras.layers.Conv2D(
-            _filters(filters, stage), 3, padding="same", activation=activation
-        )(x)
+        x = keras.layers.Conv2D(_filters(filters, stage), 3, padding="same", activation=activation)(
+            x
+        )
     x = keras.layers.Conv2D(output_shape[-1], 3, padding="same", dtype="float32")(x)
     return build([z, *labels], x, name)

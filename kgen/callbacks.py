@@ -1,0 +1,128 @@
+"""What happens between the epochs of a training."""
+
+import glob
+import os
+
+import keras
+import numpy as np
+
+from kgen import pictures
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Writes a grid of samples after every epoch, always of the same latents.
+
+    Args:
+        folder: str. Gets `epoch-0001.png` and so on; it is made if it is missing.
+        num: int. Images in the grid.
+        every: int. Epochs between grids.
+        seed: int. Seeds the latents.
+
+    A conditional model's rows are its classes in turn.
+    """
+
+    def __init__(self, folder, num=64, every=1, seed=0):
+        super().__init__()
+        self.folder = folder
+        self.num = num
+        self.every = every
+        self.seed = seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            path = os.path.join(self.folder, f"epoch-{epoch + 1:04d}.png")
+            sample_grid(self.model, self.num, seed=self.seed, path=path)
+
+
+def sample_grid(model, num, classes=None, seed=None, path=None):
+    """A grid of samples; of a conditional model a row a class, in turn.
+
+    Args:
+        model: a model with `sample`.
+        num: int. How many images, rounded up to whole rows.
+        classes: list of int. The rows' classes; by default all.
+        seed: int or None. Seeds the latents.
+        path: str or None. A PNG file to write as well.
+
+    Returns:
+        PIL.Image.Image.
+    """
+    if model.num_classes is None:
+        return pictures.grid(model.sample(num, seed=seed), path=path)
+    classes = range(model.num_classes) if classes is None else classes
+    columns = max(1, min(10, num // len(classes)))
+    rows = -(-num // columns)
+    labels = np.repeat(np.resize(classes, rows), columns)
+    return pictures.grid(model.sample(len(labels), labels, seed=seed), columns, path=path)
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the exact state of training after the last whole epoch.
+
+    Weights, every optimizer and the random state go into `epoch-0001.keras`, which is written
+    beside and renamed; the one before is deleted only then, so a full disk or a kill leaves a
+    checkpoint that loads.
+
+    Args:
+        folder: str. It is made if it is missing.
+    """
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_end(self, epoch, logs=None):
+        save_model(self.model, os.path.join(self.folder, f"epoch-{epoch + 1:04d}.keras"))
+        for path in checkpoints(self.folder)[:-1]:
+            os.remove(path)
+
+
+def checkpoints(folder):
+    """The checkpoints in a folder, oldest first."""
+    paths = glob.glob(os.path.join(glob.escape(folder), "epoch-*.keras"))
+    return sorted(paths, key=checkpoint_epoch)
+
+
+def checkpoint_epoch(path):
+    """The number of epochs that a checkpoint has seen."""
+    return int(os.path.basename(path)[len("epoch-") : -len(".keras")])
+
+
+def save_model(model, path):
+    """Saves a model as `.keras`, whole or not at all.
+
+    Args:
+        model: keras.Model.
+        path: str. Its folder is made if it is missing.
+    """
+    folder, name = os.path.split(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    temporary = os.path.join(folder, f".{name}.tmp.keras")
+    try:
+        model.save(temporary)
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
+
+
+class StopOnNaN(keras.callbacks.Callback):
+    """Raises FloatingPointError at the first step whose loss is NaN or infinite.
+
+    It names the loss and the step; what `Checkpoint` wrote before stays the last good state.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self._epoch = 0
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        for name, value in (logs or {}).items():
+            if not np.isfinite(value):
+                raise FloatingPointError(
+                    f"{name} became {value} in epoch {self._epoch + 1}, batch {batch + 1}. The "
+                    "state before this epoch is kept. Try a lower learning rate."
+                )

@@ -1,0 +1,150 @@
+"""The `kgen` command: a thin shell over `kgen.runs`, whose arguments are its flags."""
+
+import contextlib
+import importlib.util
+import inspect
+import json
+import os
+import re
+import sys
+import tempfile
+import types
+import typing
+
+from absl import flags
+
+_USAGE = """kgen: deep generative image models
+
+  kgen train MODEL [--dataset ...] [--epochs ...]    train a model, or go on with a training
+  kgen sample RUN [--num ...] [--out ...]            a grid of samples of a run
+  kgen reconstruct RUN [--num ...] [--out ...]       test images with reconstructions below them
+  kgen evaluate RUN [--num_samples ...]              the figures on the test images
+
+`kgen train MODEL --help` and `kgen COMMAND --help` list the flags.
+"""
+
+_DEFINE = {
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    bool: flags.DEFINE_boolean,
+    str: flags.DEFINE_string,
+    tuple: flags.DEFINE_list,
+}
+
+
+def main(argv=None):
+    """Runs one command.
+
+    Args:
+        argv: list of str. The command line, `sys.argv` by default.
+
+    Returns:
+        The exit status: 0, 1 after an error, 2 if the arguments make no command.
+    """
+    _, *arguments = sys.argv if argv is None else argv
+    if not arguments or arguments[0] in ("--help", "-h", "help"):
+        print(_USAGE)
+        return 0
+    try:
+        return _run(*arguments)
+    except flags.Error as error:
+        print(f"kgen: {error}", file=sys.stderr)
+        return 2
+    except (ValueError, OSError, FloatingPointError, ImportError) as error:
+        print(f"kgen: {error}", file=sys.stderr)
+        return 1
+
+
+def _run(command, *arguments):
+    if command not in ("train", "sample", "reconstruct", "evaluate"):
+        raise flags.Error(f"There is no command {command!r}.\n\n{_USAGE}")
+    subject, given = None, list(arguments)
+    if given and not given[0].startswith("-"):
+        subject = given.pop(0)
+    given = _choose_backend(given, subject if command != "train" else None)
+    with _quiet():
+        from kgen import runs
+
+    parsed = flags.FlagValues()
+    flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
+    function = getattr(runs, command)
+    names = _define_flags(function, parsed, inspect.signature(function).parameters)
+    if command == "train" and subject in runs.MODELS:
+        model_class = runs.MODELS[subject]
+        names += _define_flags(
+            model_class.__init__, parsed, runs.model_arguments(model_class), model_class.__doc__
+        )
+    left = parsed(["kgen", *given])[1:]
+    if parsed.help:
+        print(f"{inspect.getdoc(function).splitlines()[0]}\n\n{parsed.module_help(__name__)}")
+        return 0
+    if subject is None or left:
+        what = "MODEL" if command == "train" else "RUN"
+        raise flags.Error(
+            f"Expected `kgen {command} {what}` and flags. Received: {' '.join(arguments)}"
+        )
+    values = {name: getattr(parsed, name) for name in names if parsed[name].present}
+    function(subject, **values)
+    return 0
+
+
+def _choose_backend(given, run):
+    """Takes `--backend` out, and sets it before Keras is imported; a run's own without the flag."""
+    parsed = flags.FlagValues()
+    flags.DEFINE_enum(
+        "backend", None, ["tensorflow", "jax", "torch"], "Keras' backend.", flag_values=parsed
+    )
+    given = parsed(["kgen", *given], known_only=True)[1:]
+    backend = parsed.backend
+    config = os.path.join(run or "", "config.json")
+    if backend is None and "KERAS_BACKEND" not in os.environ and run and os.path.exists(config):
+        with open(config) as file:
+            backend = json.load(file)["backend"]
+        if importlib.util.find_spec(backend) is None:
+            backend = None
+    if backend is not None:
+        os.environ["KERAS_BACKEND"] = backend
+    return given
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Keeps TensorFlow's reports on its start-up off the screen, unless an exception follows."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as reports:
+        os.dup2(reports.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            reports.seek(0)
+            os.write(screen, reports.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
+
+
+def _define_flags(function, parsed, arguments, doc=None):
+    """Defines a flag for each of the arguments of a plain type; its help is the docstring's."""
+    names = []
+    hints = typing.get_type_hints(function)
+    for name in arguments:
+        parameter = inspect.signature(function).parameters[name]
+        kind = hints.get(name)
+        if isinstance(kind, types.UnionType):
+            kind = next(t for t in typing.get_args(kind) if t is not type(None))
+        if parameter.default is parameter.empty or kind not in _DEFINE or name in parsed:
+            continue
+        text = re.search(
+            rf"^ +{name}: (.*?)(?=^ +[*\w]+: |^ *$)", doc or function.__doc__ or "", re.M | re.S
+        )
+        description = " ".join(text[1].split()) if text else ""
+        _DEFINE[kind](name, parameter.default, description, flag_values=parsed)
+        names.append(name)
+    return names
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,148 @@
+"""Any image set of TensorFlow Datasets, by name."""
+
+import difflib
+import math
+import os
+
+import numpy as np
+
+from kgen.data import splits
+from kgen.data.arrays import check_labels
+from kgen.data.images import resize
+from kgen.data.imports import require, require_tensorflow
+from kgen.data.splits import IndexedSplit, Order, Source, StreamedSplit, in_memory, num_held_out
+
+# What a streamed set holds in memory to shuffle from; the files are shuffled as well.
+SHUFFLE_BYTES = 2**28
+
+
+def from_tfds(
+    name: str, image_size: tuple[int, int] | None, data_dir: str | os.PathLike | None
+) -> Source:
+    """Give a set of TensorFlow Datasets, prepared in `data_dir` or downloaded to there."""
+    builder = _builder(name, data_dir)
+    image_shape, label = _features(name, builder.info.features, image_size)
+    if not builder.is_prepared():
+        builder.download_and_prepare()
+    parts = _parts(name, builder.info)
+    num_images = sum(builder.info.splits[split].num_examples for split in parts)
+    is_large = num_images * math.prod(image_shape) > splits.MEMORY_LIMIT
+
+    def part(split):
+        def start(batch_size: int, order: Order):
+            return _batches(builder, split, image_shape, label is not None, batch_size, order)
+
+        size = builder.info.splits[split].num_examples
+        if is_large:
+            return StreamedSplit(start, size)
+        images = np.empty((size, *image_shape), "uint8")
+        labels = None if label is None else np.empty(size, "int32")
+        row = 0
+        for batch in start(min(size, 256), None):
+            rows = slice(row, row + len(batch[0]))
+            images[rows] = batch[0]
+            if labels is not None:
+                labels[rows] = batch[1]
+            row = rows.stop
+        if labels is not None:
+            check_labels(labels, size, f"label of {name} {split}")
+        return IndexedSplit(in_memory(images, labels), np.arange(size))
+
+    num_classes = None if label is None else label.num_classes
+    class_names = None if label is None else tuple(label.names)
+    train, test = (part(split) for split in parts)
+    return Source(name, image_shape, train, test, num_classes, class_names)
+
+
+def _builder(name, data_dir):
+    needed_for = (
+        f"{name!r} is neither 'digits' nor an existing folder or .npz, and reading it from "
+        "TensorFlow Datasets"
+    )
+    require_tensorflow(needed_for)
+    tfds = require("tensorflow_datasets", "tensorflow-datasets", needed_for)
+    try:
+        return tfds.builder(name, data_dir=data_dir)
+    except ValueError:
+        known = tfds.list_builders(with_community_datasets=False)
+        base = name.split("/")[0].split(":")[0]
+        if base in known:
+            raise  # A wrong config or version: TFDS names the right ones.
+        near = difflib.get_close_matches(base, ["digits", *known])
+        meant = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
+        raise ValueError(
+            "Expected 'digits', the name of a data set of TensorFlow Datasets, or the path of an "
+            f"existing folder or .npz.{meant} Received: source={name!r}"
+        ) from None
+
+
+def _features(name, features, image_size):
+    """Check the features of a set; give the shape of its images, and its label or None."""
+    tfds = require("tensorflow_datasets", "tensorflow-datasets", "TFDS")
+    image = features["image"] if "image" in features else None
+    if not isinstance(image, tfds.features.Image):
+        raise ValueError(
+            "Expected a data set with images in the feature 'image'. "
+            f"Received: source={name!r} with the features {sorted(features)}"
+        )
+    height, width, channels = image.shape
+    if np.dtype(image.np_dtype) != np.uint8 or channels not in (1, 3):
+        raise ValueError(
+            "Expected a data set with uint8 images of 1 or 3 channels. Received: "
+            f"source={name!r} with images {image.shape} of {np.dtype(image.np_dtype)}"
+        )
+    if image_size is not None:
+        height, width = image_size
+    if height is None or width is None:
+        raise ValueError(
+            f"The images of {name!r} differ in size. Give `image_size`, to which each is scaled "
+            "and cropped. Received: image_size=None"
+        )
+    label = features["label"] if "label" in features else None
+    if not isinstance(label, tfds.features.ClassLabel):
+        label = None
+    return (height, width, channels), label
+
+
+def _parts(name, info):
+    """Name the training and the test split."""
+    if "train" not in info.splits:
+        raise ValueError(
+            "Expected a data set with the split 'train'. "
+            f"Received: source={name!r} with the splits {sorted(info.splits)}"
+        )
+    for test in ("test", "validation"):
+        if test in info.splits:
+            return "train", test
+    size = info.splits["train"].num_examples
+    num_train = size - num_held_out(size, name)
+    return f"train[:{num_train}]", f"train[{num_train}:]"
+
+
+def _batches(builder, split, image_shape, with_labels, batch_size, order):
+    """Start a pass over a split: shuffled by `order`, or in the order of the files."""
+    tf = require_tensorflow("TFDS")
+    tfds = require("tensorflow_datasets", "tensorflow-datasets", "TFDS")
+
+    def pick(example):
+        image = example["image"]
+        if image.shape.as_list() != list(image_shape):
+            # Pillow and not tf.image, so that a size means the same for every source.
+            image = tf.numpy_function(lambda x: resize(x, image_shape[:2]), [image], tf.uint8)
+            image.set_shape(image_shape)
+        return (image, tf.cast(example["label"], tf.int32)) if with_labels else (image,)
+
+    seed = None if order is None else int(np.random.SeedSequence(order).generate_state(1)[0])
+    wanted = {"image", "label"} if with_labels else {"image"}
+    dataset = builder.as_dataset(
+        split=split,
+        shuffle_files=order is not None,
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(wanted, True)),
+        read_config=tfds.ReadConfig(shuffle_seed=seed, try_autocache=False),
+    )
+    dataset = dataset.map(pick, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    if order is not None:
+        size = builder.info.splits[split].num_examples
+        buffer = max(1, SHUFFLE_BYTES // math.prod(image_shape))
+        dataset = dataset.shuffle(min(size, buffer), seed)
+    return tfds.as_numpy(dataset.batch(batch_size).prefetch(1))

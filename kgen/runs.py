@@ -1,0 +1,400 @@
+"""A run: a folder that holds everything a training was given, wrote and reached.
+
+config.json      the model, data and settings that rebuild it
+history.csv      every epoch's losses
+logs/            TensorBoard
+samples/         a grid of samples after every epoch
+checkpoint/      the exact state after the last whole epoch
+model.keras      the trained model
+samples.png  reconstructions.png  results.json
+"""
+
+import csv
+import dataclasses
+import difflib
+import importlib.util
+import inspect
+import json
+import os
+import platform
+from importlib import metadata
+
+import keras
+import numpy as np
+
+import kgen
+from kgen import callbacks, pictures
+from kgen.models.autoencoder import Autoencoder
+from kgen.models.vae import VAE
+
+MODELS = {"autoencoder": Autoencoder, "vae": VAE}
+
+
+@dataclasses.dataclass
+class Run:
+    """A run folder, read.
+
+    Attributes:
+        folder: str. Where it is.
+        config: dict. What `config.json` holds.
+        model: the model as of the last whole epoch.
+    """
+
+    folder: str
+    config: dict
+    model: keras.Model
+
+    def data(self):
+        """The run's data set, as `kgen.data.load` gives it."""
+        return kgen.data.load(**self.config["data"])
+
+    def path(self, *names):
+        """A path inside the folder."""
+        return os.path.join(self.folder, *names)
+
+
+def train(
+    model: str,
+    dataset: str = "digits",
+    run: str | None = None,
+    epochs: int = 100,
+    batch_size: int = 100,
+    image_size: int | None = None,
+    data_dir: str | None = None,
+    augment: tuple = (),
+    conditional: bool = False,
+    learning_rate: float | None = None,
+    precision: str = "float32",
+    seed: int = 0,
+    **arguments,
+) -> Run:
+    """Trains a model into a run folder, or goes on where the folder's training stopped.
+
+    Args:
+        model: str. "vae" or "autoencoder".
+        dataset: str. "digits", a TFDS name, a folder of images or an .npz; see `kgen.data.load`.
+        run: str. The run folder. Defaults to runs/MODEL-DATASET.
+        epochs: int. Epochs in all, those of earlier calls among them.
+        batch_size: int. Images in a step.
+        image_size: int. Resize and centre-crop the images to this height and width.
+        data_dir: str. Where TFDS finds or puts its data.
+        augment: sequence of "flip" and "crop". What to vary in the training images.
+        conditional: bool. Condition the model on the labels.
+        learning_rate: float. Instead of the paper's.
+        precision: str. "float32", "mixed_bfloat16" or "mixed_float16".
+        seed: int. Seeds the weights, the noise and the order of the data.
+        **arguments: arguments of the model's class, such as `latent_dim`.
+
+    Returns:
+        The finished `Run`.
+
+    Raises:
+        ValueError: an argument differs from the folder's, or is not valid.
+        FloatingPointError: a loss became NaN; the last good epoch is kept.
+    """
+    model_class = _nearest(MODELS, model, "model")
+    folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
+    config = {
+        "model": model,
+        "arguments": _all_arguments(model_class, arguments),
+        "conditional": conditional,
+        "data": {
+            "source": dataset,
+            "batch_size": batch_size,
+            "image_size": image_size,
+            "data_dir": data_dir,
+            "seed": seed,
+            "augment": list(augment),
+        },
+        "learning_rate": learning_rate,
+        "precision": precision,
+        "seed": seed,
+        "backend": keras.backend.backend(),
+    }
+    earlier = _read_config(folder)
+    if earlier is not None:
+        _check_same(folder, earlier, config)
+    data = kgen.data.load(**config["data"])
+    paths = callbacks.checkpoints(os.path.join(folder, "checkpoint"))
+    keras.utils.set_random_seed(seed)
+    if paths:
+        trained = keras.saving.load_model(paths[-1])
+        done = callbacks.checkpoint_epoch(paths[-1])
+    else:
+        trained = _build(model_class, config, data)
+        done = 0
+    _write_json(os.path.join(folder, "config.json"), config | {"versions": _versions()})
+    this = Run(folder, config, trained)
+    if done:
+        print(f"{folder}: {done} of {epochs} epochs are done.")
+    if done < epochs:
+        _fit(this, data, done, epochs)
+    _finish(this, data)
+    return this
+
+
+def load(folder: str) -> Run:
+    """Reads a run folder.
+
+    Args:
+        folder: str. What `train` wrote, finished or not.
+
+    Returns:
+        The `Run`, with its model as of the last whole epoch.
+
+    Raises:
+        FileNotFoundError: the folder holds no run, or no trained model yet.
+    """
+    config = _read_config(folder)
+    if config is None:
+        raise FileNotFoundError(
+            f"Expected a run folder with a config.json, as `kgen train` writes. Received: {folder}"
+        )
+    paths = callbacks.checkpoints(os.path.join(folder, "checkpoint"))
+    paths = paths or [os.path.join(folder, "model.keras")]
+    if not os.path.exists(paths[-1]):
+        raise FileNotFoundError(f"Expected at least one whole epoch of training in {folder}.")
+    return Run(folder, config, keras.saving.load_model(paths[-1]))
+
+
+def sample(
+    run: str,
+    num: int = 64,
+    labels: tuple | None = None,
+    seed: int | None = None,
+    out: str | None = None,
+) -> str:
+    """Writes a grid of samples of a trained run.
+
+    Args:
+        run: str. The run folder.
+        num: int. How many images.
+        labels: sequence of int. The classes of a conditional model, in turn; by default all.
+        seed: int. The same seed gives the same images.
+        out: str. The PNG file. Defaults to samples.png in the run folder.
+
+    Returns:
+        The path of the file.
+    """
+    this = load(run)
+    if labels is not None and this.model.num_classes is None:
+        raise ValueError(f"Expected no labels, as the model is unconditional. Received: {labels}")
+    path = out or this.path("samples.png")
+    classes = None if labels is None else [int(label) for label in labels]
+    callbacks.sample_grid(this.model, num, classes, seed=seed, path=path)
+    print(f"Wrote {path}")
+    return path
+
+
+def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
+    """Writes test images with their reconstructions below them.
+
+    Args:
+        run: str. The run folder.
+        num: int. How many images.
+        out: str. The PNG file. Defaults to reconstructions.png in the run folder.
+
+    Returns:
+        The path of the file.
+    """
+    this = load(run)
+    path = out or this.path("reconstructions.png")
+    _write_reconstructions(this.model, this.data(), num, path)
+    print(f"Wrote {path}")
+    return path
+
+
+def evaluate(run: str, num_samples: int | None = None) -> dict:
+    """Prints the figures of a run on its test images.
+
+    Args:
+        run: str. The run folder.
+        num_samples: int. With it also the importance-weighted bound on log p(x) of so many
+            samples an image, for a model that has one.
+
+    Returns:
+        dict of the figures by name; likelihoods in nats an image.
+    """
+    this = load(run)
+    figures = _evaluate(this, this.data(), num_samples)
+    print(_describe(figures))
+    return figures
+
+
+def _evaluate(run, data, num_samples=None):
+    model = run.model
+    figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
+    if num_samples is not None:
+        if not hasattr(model, "log_likelihood"):
+            raise ValueError(f"A model {run.config['model']!r} has no log-likelihood.")
+        total = 0.0
+        for i in range(len(data.test)):
+            images, *labels = data.test[i]
+            labels = labels if model.num_classes is not None else []
+            total += model.log_likelihood(images, *labels, num_samples=num_samples, seed=i).sum()
+        figures[f"log_likelihood_{num_samples}"] = float(total) / data.num_test
+    return {"test_images": data.num_test} | figures
+
+
+def _build(model_class, config, data):
+    if config["conditional"] and data.num_classes is None:
+        raise ValueError(f"Expected labels, as conditional=True. Received: {data.name} has none.")
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(config["precision"])
+    try:
+        model = model_class(
+            data.image_shape,
+            num_classes=data.num_classes if config["conditional"] else None,
+            seed=config["seed"],
+            **config["arguments"],
+        )
+    finally:
+        keras.config.set_dtype_policy(policy)
+    model.compile()
+    if config["learning_rate"] is not None:
+        model.optimizer.learning_rate = config["learning_rate"]
+    return model
+
+
+def _fit(run, data, done, epochs):
+    _drop_rows(run.path("history.csv"), done)
+    data.train.epoch = done
+    loggers = [keras.callbacks.CSVLogger(run.path("history.csv"), append=True)]
+    if importlib.util.find_spec("tensorflow") is None:
+        print("No TensorBoard logs, as TensorFlow is not installed (pip install tensorflow).")
+    else:
+        loggers.append(keras.callbacks.TensorBoard(run.path("logs"), write_graph=False))
+    if hasattr(run.model, "sample"):
+        loggers.append(callbacks.SampleGrid(run.path("samples")))
+    run.model.fit(
+        data.train,
+        validation_data=data.test,
+        initial_epoch=done,
+        epochs=epochs,
+        shuffle=False,  # the data's order is a function of seed and epoch
+        callbacks=[
+            callbacks.StopOnNaN(),
+            *loggers,
+            callbacks.Checkpoint(run.path("checkpoint")),
+        ],
+    )
+
+
+def _finish(run, data):
+    model = run.model
+    callbacks.save_model(model, run.path("model.keras"))
+    written = [run.path("model.keras"), run.path("history.csv")]
+    if hasattr(model, "sample"):
+        callbacks.sample_grid(model, 64, seed=0, path=run.path("samples.png"))
+        written.append(run.path("samples.png"))
+    if hasattr(model, "reconstruct"):
+        _write_reconstructions(model, data, 32, run.path("reconstructions.png"))
+        written.append(run.path("reconstructions.png"))
+    figures = _evaluate(run, data)
+    _write_json(run.path("results.json"), figures)
+    written.append(run.path("results.json"))
+    print(_describe(figures))
+    print("Wrote " + "\n      ".join(written))
+
+
+def _write_reconstructions(model, data, num, path):
+    if not hasattr(model, "reconstruct"):
+        raise ValueError(f"A {type(model).__name__} has no reconstructions.")
+    batches = (data.test[i] for i in range(min(len(data.test), -(-num // data.batch_size))))
+    images, *labels = (np.concatenate(parts)[:num] for parts in zip(*batches, strict=True))
+    labels = labels if model.num_classes is not None else []
+    pictures.reconstructions(model, images, *labels, path=path)
+
+
+def _describe(figures):
+    return "\n".join(f"{name:>22}  {value:,.6g}" for name, value in figures.items())
+
+
+def model_arguments(model_class: type) -> dict:
+    """The arguments of a model's class that are plain settings, with their defaults."""
+    not_settings = {"self", "image_shape", "encoder", "decoder", "num_classes", "seed", "kwargs"}
+    parameters = inspect.signature(model_class.__init__).parameters
+    return {name: p.default for name, p in parameters.items() if name not in not_settings}
+
+
+def _all_arguments(model_class, given):
+    """What the model's class will be called with: its defaults and what is given instead."""
+    known = model_arguments(model_class)
+    for name in given:
+        _nearest(known, name, f"an argument of {model_class.__name__}")
+    return known | given
+
+
+def _check_same(folder, earlier, config):
+    """Refuses to go on with other settings than a run began with."""
+    earlier, config = _flatten(earlier), _flatten(config)
+    names = [name for name in earlier if not name.startswith("versions.")]
+    differences = [
+        f"  {name}: {earlier.get(name)!r} in the folder, {config.get(name)!r} now"
+        for name in dict.fromkeys([*names, *config])
+        if earlier.get(name) != config.get(name)
+    ]
+    if differences:
+        raise ValueError(
+            f"{folder} holds a run with other settings:\n"
+            + "\n".join(differences)
+            + "\nGive the same settings to go on with it, or another run folder."
+        )
+
+
+def _flatten(config, prefix=""):
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def _read_config(folder):
+    path = os.path.join(folder, "config.json")
+    if not os.path.exists(path):
+        return None
+    with open(path) as file:
+        return json.load(file)
+
+
+def _write_json(path, values):
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.tmp"
+    with open(temporary, "w") as file:
+        json.dump(values, file, indent=2)
+        file.write("\n")
+    os.replace(temporary, path)
+
+
+def _drop_rows(path, done):
+    """Cuts a history back to the epochs that the checkpoint holds."""
+    if not os.path.exists(path):
+        return
+    with open(path, newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    rows = [row for row in rows if int(row[header.index("epoch")]) < done]
+    with open(path, "w", newline="") as file:
+        if rows:
+            csv.writer(file).writerows([header, *rows])
+
+
+def _versions():
+    names = ("keras", "tensorflow", "jax", "torch", "numpy")
+    installed = {name: metadata.version(name) for name in names if importlib.util.find_spec(name)}
+    return {"kgen": kgen.__version__, "python": platform.python_version()} | installed
+
+
+def _nearest(known, name, what):
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f" Did you mean {near[0]}?" if near else ""
+        raise ValueError(f"Expected {what}: one of {', '.join(known)}.{hint} Received: {name}")
+    return known[name]
+
+
+def _slug(dataset):
+    name = os.path.splitext(os.path.basename(os.path.normpath(dataset)))[0]
+    return name or "data"

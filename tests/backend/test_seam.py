@@ -1,0 +1,290 @@
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from kgen import backend
+from kgen.models.generative_model import GenerativeModel
+from tests.contract import ModelContract
+from tests.toys import ToyWGANGP
+
+BACKEND = keras.backend.backend()
+
+
+class TestToyWGANGP(ModelContract):
+    image_shape = (2, 2, 1)
+
+    def make(self, **kwargs):
+        return ToyWGANGP(self.image_shape, **kwargs)
+
+    def test_each_player_has_its_optimizer(self):
+        model = self.compiled()
+        assert isinstance(model.optimizer["critic"], keras.optimizers.Adam)
+        assert isinstance(model.optimizer["generator"], keras.optimizers.RMSprop)
+        assert model.optimizer["critic"] is not model.optimizer["generator"]
+
+    def test_one_optimizer_is_copied_for_each_player(self):
+        given = keras.optimizers.SGD(0.1, momentum=0.9)
+        model = self.compiled(optimizer=given)
+        assert len({id(o) for o in (given, *model.optimizer.optimizers)}) == 3
+        assert all(o.momentum == 0.9 for o in model.optimizer.optimizers)
+        self.fit(model)
+        assert int(model.optimizer.iterations) == 2
+
+    def test_optimizers_by_player(self):
+        critic = keras.optimizers.SGD(0.1)
+        model = self.compiled(optimizer={"critic": critic, "generator": "adam"})
+        assert model.optimizer["critic"] is critic
+        assert isinstance(model.optimizer["generator"], keras.optimizers.Adam)
+
+    @pytest.mark.parametrize("players", [["critic"], ["critic", "generator", "other"]])
+    def test_a_player_without_an_optimizer_or_the_reverse(self, players):
+        with pytest.raises(ValueError, match=r"players \['critic', 'generator'\]"):
+            self.compiled(optimizer=dict.fromkeys(players, "sgd"))
+
+    def test_learning_rates_keep_their_ratio(self):
+        model = self.compiled()
+        model.optimizer.learning_rate = 2e-3
+        rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
+        np.testing.assert_allclose(rates, [2e-3, 2e-2], rtol=1e-6)
+
+    def test_keras_learning_rate_scheduler(self):
+        model = self.compiled()
+        halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        model.fit(self.images, batch_size=8, verbose=0, callbacks=[halve])
+        rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
+        np.testing.assert_allclose(rates, [5e-4, 5e-3], rtol=1e-6)
+
+    @pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on PyTorch")
+    def test_steps_per_execution(self):
+        a, b = self.compiled(), self.compiled(steps_per_execution=2)
+        self.fit(a)
+        self.fit(b)
+        self.assert_same_weights(a, b, atol=1e-6)
+
+    @pytest.mark.skipif(BACKEND == "jax", reason="JAX compiles by default")
+    def test_jit_compile(self):
+        a, b = self.compiled(), self.compiled(jit_compile=True)
+        self.fit(a)
+        self.fit(b)
+        for x, y in zip(a.trainable_variables, b.trainable_variables, strict=True):
+            np.testing.assert_allclose(*map(ops.convert_to_numpy, (x, y)), atol=1e-4)
+
+    def test_keras_checkpoint_callbacks_carry_the_optimizers(self, tmp_path):
+        model = self.compiled()
+        save = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
+        model.fit(self.images, batch_size=8, verbose=0, shuffle=False, callbacks=[save])
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+        self.fit(model)
+        self.fit(loaded)
+        self.assert_same_weights(model, loaded)
+
+    def test_batch_statistics_and_dropout_are_on(self):
+        model = self.compiled()
+        statistics = [v for v in model.variables if "moving_mean" in v.path]
+        before = [ops.convert_to_numpy(v) for v in statistics]
+        self.fit(model)
+        assert statistics
+        for variable, value in zip(statistics, before, strict=True):
+            assert np.any(ops.convert_to_numpy(variable) != value)
+
+    def test_data_of_every_kind(self):
+        images = self.images
+
+        class Batches(keras.utils.PyDataset):
+            def __len__(self):
+                return 2
+
+            def __getitem__(self, i):
+                return (images[8 * i : 8 * i + 8],)
+
+        expected = self.compiled()
+        self.fit(expected)
+        sources = [Batches(), ((images[i : i + 8],) for i in (0, 8))]
+        if BACKEND == "tensorflow":
+            import tensorflow as tf
+
+            sources.append(tf.data.Dataset.from_tensor_slices(images).batch(8))
+        if BACKEND == "torch":
+            import torch
+
+            dataset = torch.utils.data.TensorDataset(torch.from_numpy(images))
+            sources.append(torch.utils.data.DataLoader(dataset, batch_size=8))
+        for source in sources:
+            model = self.compiled()
+            model.fit(source, shuffle=False, verbose=0)
+            self.assert_same_weights(expected, model, atol=1e-6)
+
+    def test_a_bad_first_batch_of_a_stream(self):
+        with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+            self.compiled().fit((batch for batch in [(2.0 * np.ones((8, 2, 2, 1)),)]), verbose=0)
+
+
+def variable(value):
+    return keras.Variable(np.asarray(value, "float32"))
+
+
+def test_gradients_of_a_subset_by_hand():
+    a, b, unused = variable([1.0, 2.0]), variable([3.0, 4.0]), variable([5.0])
+    loss, gradients = backend.value_and_grad(lambda: ops.sum(a * a * b), [a, unused])
+    assert float(ops.convert_to_numpy(loss)) == pytest.approx(19.0)
+    np.testing.assert_allclose(ops.convert_to_numpy(gradients[0]), [6.0, 16.0])
+    np.testing.assert_array_equal(ops.convert_to_numpy(gradients[1]), [0.0])
+    assert len(gradients) == 2
+
+
+def test_what_a_loss_updates_is_kept():
+    weight, counter = variable(2.0), keras.Variable(0.0, trainable=False)
+
+    def loss():
+        counter.assign_add(1.0)
+        return weight * weight + ops.stop_gradient(counter.value)
+
+    value, gradients = backend.value_and_grad(loss, [weight])
+    assert float(ops.convert_to_numpy(value)) == 5.0
+    assert float(ops.convert_to_numpy(gradients[0])) == 4.0
+    assert float(ops.convert_to_numpy(counter)) == 1.0
+
+
+def test_apply_gradients_by_hand():
+    weight, optimizer = variable([1.0, 2.0]), keras.optimizers.SGD(0.5)
+    optimizer.build([weight])
+    backend.apply_gradients(optimizer, [ops.convert_to_tensor([2.0, 4.0])], [weight])
+    np.testing.assert_allclose(ops.convert_to_numpy(weight), [0.0, 0.0])
+    assert int(optimizer.iterations) == 1
+
+
+@pytest.mark.parametrize("finite", [True, False])
+def test_a_loss_scale_of_its_own(finite):
+    weight = variable([1.0, 2.0])
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5), initial_scale=8.0)
+    optimizer.build([weight])
+
+    def loss_fn():
+        return ops.sum(weight * weight) * (1.0 if finite else np.inf)
+
+    loss, gradients = backend.value_and_grad(loss_fn, [weight], optimizer)
+    if finite:
+        assert float(ops.convert_to_numpy(loss)) == 5.0
+        np.testing.assert_allclose(ops.convert_to_numpy(gradients[0]), [16.0, 32.0])
+    backend.apply_gradients(optimizer, gradients, [weight])
+    expected = [0.0, 0.0] if finite else [1.0, 2.0]
+    np.testing.assert_allclose(ops.convert_to_numpy(weight), expected)
+    assert float(ops.convert_to_numpy(optimizer.dynamic_scale)) == (8.0 if finite else 4.0)
+
+
+def test_input_gradient_by_hand():
+    x = np.array([[1.0, 2.0], [3.0, 4.0]], "float32")
+    gradient = backend.input_gradient(lambda x: ops.sum(x**3, axis=1), ops.convert_to_tensor(x))
+    np.testing.assert_allclose(ops.convert_to_numpy(gradient), 3.0 * x**2, rtol=1e-6)
+
+
+@pytest.mark.parametrize("w", [[3.0, 4.0], [0.1, 0.2]])
+def test_penalty_of_a_linear_critic_and_its_gradient(w):
+    """(||w|| - 1)^2 for any x, with gradient 2 (||w|| - 1) w / ||w||."""
+    weight = variable(w)
+
+    def penalty():
+        x = ops.convert_to_tensor(np.random.default_rng(0).random((5, 2)).astype("float32"))
+        gradient = backend.input_gradient(lambda x: ops.sum(x * weight, axis=1), x)
+        norm = ops.sqrt(ops.sum(ops.square(gradient), axis=1))
+        return ops.mean(ops.square(norm - 1.0))
+
+    value, (gradient,) = backend.value_and_grad(penalty, [weight])
+    norm = np.linalg.norm(w)
+    assert float(ops.convert_to_numpy(value)) == pytest.approx((norm - 1.0) ** 2, rel=1e-5)
+    expected = 2.0 * (norm - 1.0) * np.array(w) / norm
+    np.testing.assert_allclose(ops.convert_to_numpy(gradient), expected, rtol=1e-5)
+
+
+def test_second_order_gradients_equal_finite_differences():
+    """Of a penalty on a small network, in float64."""
+    weights = [
+        keras.Variable(np.random.default_rng(i).standard_normal(shape), dtype="float64")
+        for i, shape in enumerate([(3, 4), (4, 1)])
+    ]
+    x = np.random.default_rng(9).standard_normal((6, 3))
+
+    def penalty():
+        def critic(x):
+            return ops.tanh(x @ weights[0]) @ weights[1]
+
+        gradient = backend.input_gradient(critic, ops.convert_to_tensor(x, dtype="float64"))
+        return ops.mean(ops.square(ops.sqrt(ops.sum(ops.square(gradient), axis=1)) - 1.0))
+
+    def penalty_in_numpy(w0, w1):
+        h = np.tanh(x @ w0)
+        gradient = ((1.0 - h**2) * w1[:, 0]) @ w0.T
+        return np.mean((np.linalg.norm(gradient, axis=1) - 1.0) ** 2)
+
+    values = [ops.convert_to_numpy(w).astype("float64") for w in weights]
+    loss, gradients = backend.value_and_grad(penalty, weights)
+    tolerance = 1e-4 if BACKEND == "jax" else 1e-7  # JAX computes in float32
+    assert float(ops.convert_to_numpy(loss)) == pytest.approx(
+        penalty_in_numpy(*values), rel=tolerance
+    )
+    for i, gradient in enumerate(gradients):
+        numeric = np.zeros_like(values[i])
+        for index in np.ndindex(*numeric.shape):
+            for sign in (1.0, -1.0):
+                moved = [v.copy() for v in values]
+                moved[i][index] += sign * 1e-6
+                numeric[index] += sign * penalty_in_numpy(*moved) / 2e-6
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(gradient), numeric, rtol=10 * tolerance, atol=10 * tolerance
+        )
+
+
+class Forgetful(ToyWGANGP):
+    """Its step updates a variable that no layer, metric or generator of the model holds."""
+
+    def training_step(self, x, y):
+        STRAY.assign_add(1.0)
+        super().training_step(x, y)
+
+
+STRAY = keras.Variable(0.0, trainable=False, name="stray")
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="only JAX would lose the update")
+def test_an_update_that_would_be_lost_is_an_error():
+    model = Forgetful()
+    model.compile()
+    with pytest.raises(ValueError, match="not part of the model's state.*stray"):
+        model.fit(np.zeros((8, 2, 2, 1)), batch_size=8, verbose=0)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.distribute is TensorFlow's")
+def test_gradients_are_divided_by_the_replicas():
+    import tensorflow as tf
+
+    strategy = tf.distribute.MirroredStrategy(
+        ["CPU:0"], cross_device_ops=tf.distribute.ReductionToOneDevice()
+    )
+    weight = variable(3.0)
+    two = type("Two", (), {"num_replicas_in_sync": 2})()
+    original, tf.distribute.get_strategy = tf.distribute.get_strategy, lambda: two
+    try:
+        loss, gradients = backend.value_and_grad(lambda: weight * weight, [weight])
+    finally:
+        tf.distribute.get_strategy = original
+    assert strategy.num_replicas_in_sync == 1
+    assert float(loss) == 9.0 and float(gradients[0]) == 3.0
+
+
+def test_a_model_that_logs_an_unknown_name():
+    class Wrong(ToyWGANGP):
+        log_names = ("critic_loss",)
+
+    model = Wrong()
+    model.compile(run_eagerly=True)
+    with pytest.raises(Exception, match="gradient_penalty"):
+        model.fit(np.zeros((8, 2, 2, 1)), batch_size=8, verbose=0)
+
+
+def test_what_a_subclass_must_write():
+    class Empty(GenerativeModel):
+        pass
+
+    with pytest.raises(NotImplementedError):
+        Empty().players()

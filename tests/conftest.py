@@ -1,0 +1,34 @@
+import keras
+import numpy as np
+import pytest
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_once(tmp_path_factory):
+    """Keeps what JAX compiles: the tests build the same small models again and again."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("jax")))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+
+
+@pytest.fixture(autouse=True)
+def same_start(doctest_namespace):
+    """Every test begins with the same random state and the float32 policy, and ends so."""
+    import kgen
+
+    doctest_namespace.update(kgen=kgen, keras=keras, np=np)
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """The first 64 of scikit-learn's digits, as floats (64, 8, 8, 1), and their labels."""
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return (data.images[:64, ..., None] / 16.0).astype("float32"), data.target[:64].astype("int32")

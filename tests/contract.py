@@ -1,0 +1,255 @@
+"""What every model promises, as tests: a model's test class inherits them and says what to make."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from kgen import backend  # noqa: F401 - the models need a backend that kgen knows
+
+
+class ModelContract:
+    """A subclass gives `make`, and `labels` where the model is conditional.
+
+    The images are 16 of 8x8x1, or as `image_shape` says.
+    """
+
+    image_shape = (8, 8, 1)
+    labels = None
+
+    def make(self, **kwargs):
+        raise NotImplementedError
+
+    def compiled(self, **kwargs):
+        keras.utils.set_random_seed(0)
+        model = self.make(seed=3)
+        model.compile(**kwargs)
+        return model
+
+    @property
+    def images(self):
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (16, *self.image_shape), dtype="uint8")
+
+    def fit(self, model, epochs=1, images=None):
+        images = self.images if images is None else images
+        return model.fit(
+            images, self.labels, epochs=epochs, batch_size=8, shuffle=False, verbose=0
+        ).history
+
+    @staticmethod
+    def weights(model):
+        return [keras.ops.convert_to_numpy(v) for v in model.variables]
+
+    def assert_same_weights(self, a, b, atol=0.0):
+        for x, y in zip(self.weights(a), self.weights(b), strict=True):
+            np.testing.assert_allclose(x, y, rtol=0, atol=atol)
+
+    def test_fit_logs_every_name_as_a_finite_mean(self):
+        model = self.compiled()
+        history = self.fit(model, epochs=2)
+        assert set(history) == set(model.log_names)
+        assert np.isfinite(list(history.values())).all()
+        # A log that no tracker was updated for would be 0.0.
+        assert all(value != 0.0 for values in history.values() for value in values)
+
+    def test_every_variable_of_every_player_moves(self):
+        model = self.compiled()
+        before = self.weights(model)
+        self.fit(model, epochs=2)
+        trainable = {id(v) for v in model.trainable_variables}
+        players = {
+            id(v) for nets in model.players().values() for n in nets for v in n.trainable_variables
+        }
+        assert players == trainable
+        for variable, value in zip(model.variables, before, strict=True):
+            if id(variable) in trainable:
+                assert np.any(keras.ops.convert_to_numpy(variable) != value), variable.path
+
+    def test_a_player_moves_its_own_variables_alone(self):
+        for player in self.make().players():
+            model = self.compiled()
+            frozen = self.compiled()
+            minimize = model.minimize
+
+            def only(loss_fn, name, *args, chosen=player, minimize=minimize):
+                return minimize(loss_fn, name, *args) if name == chosen else None
+
+            model.minimize = only
+            self.fit(model)
+            own = {id(v) for n in model.players()[player] for v in n.trainable_variables}
+            for moved, start in zip(
+                model.trainable_variables, frozen.trainable_variables, strict=True
+            ):
+                same = np.array_equal(*map(keras.ops.convert_to_numpy, (moved, start)))
+                assert same != (id(moved) in own), (player, moved.path)
+
+    def test_evaluate_moves_nothing_and_repeats(self):
+        model = self.compiled()
+        before = self.weights(model)
+        results = [
+            model.evaluate(self.images, self.labels, batch_size=8, verbose=0, return_dict=True)
+            for _ in range(2)
+        ]
+        assert results[0] == results[1]
+        moving = {id(model.evaluation_seed_generator.state)}
+        for variable, value in zip(model.variables, before, strict=True):
+            if id(variable) not in moving:
+                np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
+
+    def test_validation_does_not_change_the_training(self):
+        plain, validated = self.compiled(), self.compiled()
+        self.fit(plain, epochs=2)
+        validated.fit(
+            self.images,
+            self.labels,
+            epochs=2,
+            batch_size=8,
+            shuffle=False,
+            verbose=0,
+            validation_data=(self.images, self.labels),
+        )
+        for a, b in zip(plain.trainable_variables, validated.trainable_variables, strict=True):
+            np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
+
+    def test_integers_and_floats_are_the_same_images(self):
+        a, b = self.compiled(), self.compiled()
+        self.fit(a)
+        self.fit(b, images=self.images.astype("float32") / 255.0)
+        self.assert_same_weights(a, b, atol=1e-6)
+
+    def test_eager_equals_compiled(self):
+        a, b = self.compiled(), self.compiled(run_eagerly=True)
+        self.fit(a)
+        self.fit(b)
+        self.assert_same_weights(a, b, atol=2e-4)
+
+    def test_config_round_trip(self):
+        model = self.make(seed=3)
+        config = model.get_config()
+        copy = type(model).from_config(keras.saving.serialize_keras_object(model)["config"])
+        serialized = [
+            json.dumps(keras.saving.serialize_keras_object(m)["config"], sort_keys=True)
+            for m in (model, copy)
+        ]
+        assert serialized[0] == serialized[1]
+        for name in config:
+            assert hasattr(model, name), name
+
+    def test_resumed_training_equals_uninterrupted(self, tmp_path):
+        whole = self.compiled()
+        expected = self.fit(whole, epochs=2)
+        self.fit(whole, epochs=1)
+
+        half = self.compiled()
+        self.fit(half, epochs=2)
+        half.save(tmp_path / "model.keras")
+        resumed = keras.saving.load_model(tmp_path / "model.keras")
+        self.assert_same_weights(half, resumed)
+        for a, b in zip(half.optimizer.variables, resumed.optimizer.variables, strict=True):
+            np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
+        self.fit(resumed, epochs=1)
+        self.assert_same_weights(whole, resumed)
+        assert expected  # the first two epochs were the same training
+
+    def test_weights_files_keep_the_optimizers(self, tmp_path):
+        model, other = self.compiled(), self.compiled()
+        self.fit(model)
+        model.save_weights(tmp_path / "w.weights.h5")
+        other.load_weights(tmp_path / "w.weights.h5")
+        self.fit(model)
+        self.fit(other)
+        self.assert_same_weights(model, other)
+
+    @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+    def test_mixed_precision(self, policy):
+        keras.config.set_dtype_policy(policy)
+        model = self.compiled()
+        assert np.isfinite(list(self.fit(model).values())).all()
+        assert all(v.dtype == "float32" for v in model.trainable_variables)
+        scaled = [
+            isinstance(o, keras.optimizers.LossScaleOptimizer) for o in model.optimizer.optimizers
+        ]
+        assert all(scaled) == any(scaled) == (policy == "mixed_float16")
+
+    @pytest.mark.parametrize(
+        ("images", "message"),
+        [
+            (lambda x: x.astype("float32"), r"in \[0, 1\].*float32 images in \["),
+            (lambda x: x / 255.0 - 0.5, r"in \[0, 1\].*\[-0"),
+            (lambda x: np.where(x == x[0, 0, 0, 0], np.nan, x / 255.0), "NaN"),
+            (lambda x: x[..., 0], "Expected images of shape"),
+            (lambda x: x[:, :-1], "Resize the images"),
+            (lambda x: x[:0], "at least one image"),
+        ],
+    )
+    def test_bad_images_are_refused_before_a_step(self, images, message):
+        model = self.compiled()
+        before = self.weights(model)
+        bad = images(self.images)
+        with pytest.raises(ValueError, match=message):
+            model.fit(bad, self.labels, verbose=0)
+        with pytest.raises(ValueError, match=message):
+            model.evaluate(bad, self.labels, verbose=0)
+        for variable, value in zip(self.weights(model), before, strict=True):
+            np.testing.assert_array_equal(variable, value)
+
+    def test_sample_weights_are_refused(self):
+        with pytest.raises(ValueError, match="sample_weight"):
+            self.compiled().fit(
+                self.images, self.labels, sample_weight=np.ones(16), batch_size=8, verbose=0
+            )
+
+
+class SamplerContract:
+    """What every model with `sample` promises besides."""
+
+    def sample(self, model, num, **kwargs):
+        labels = None if self.labels is None else np.resize(self.labels, num)
+        return model.sample(num, labels, **kwargs)
+
+    def test_samples_are_images(self):
+        images = self.sample(self.make(), 5, seed=0)
+        assert images.shape == (5, *self.image_shape)
+        assert images.dtype == np.float32
+        assert images.min() >= 0.0 and images.max() <= 1.0
+
+    def test_a_seed_gives_the_same_samples_in_any_batches(self):
+        model = self.make()
+        a = self.sample(model, 5, seed=0)
+        np.testing.assert_allclose(a, self.sample(model, 5, seed=0, batch_size=2), atol=1e-6)
+        assert np.abs(a - self.sample(model, 5, seed=1)).max() > 1e-6
+        assert np.abs(a - self.sample(model, 5)).max() > 1e-6
+
+    def test_samples_leave_the_training_as_it_was(self):
+        a, b = self.compiled(), self.compiled()
+        self.fit(a)
+        self.sample(b, 3)
+        self.fit(b)
+        self.assert_same_weights(a, b)
+
+    def test_samples_follow_the_weights(self):
+        model = self.compiled()
+        before = self.sample(model, 3, seed=0)
+        self.fit(model, epochs=3)
+        assert np.abs(before - self.sample(model, 3, seed=0)).max() > 1e-6
+
+    def test_samples_in_the_middle_of_fit(self):
+        model, case, seen = self.compiled(), self, []
+
+        class Look(keras.callbacks.Callback):
+            def on_train_batch_end(self, batch, logs=None):
+                seen.append(case.sample(model, 2, seed=0))
+
+        model.fit(
+            self.images, self.labels, batch_size=8, verbose=0, shuffle=False, callbacks=[Look()]
+        )
+        plain = self.compiled()
+        self.fit(plain)
+        assert np.abs(seen[0] - seen[1]).max() > 0.0
+        self.assert_same_weights(model, plain)
+
+    def test_no_samples_is_an_error(self):
+        with pytest.raises(ValueError, match="num=0"):
+            self.sample(self.make(), 0)

@@ -1,0 +1,180 @@
+import keras
+import numpy as np
+import pytest
+
+from kgen.data import load, splits
+from kgen.data.images import resize
+
+tfds = pytest.importorskip("tensorflow_datasets")
+
+
+@pytest.fixture(scope="module")
+def write_set(tmp_path_factory):
+    """Prepare a small TFDS set; image i has the grey level i. Gives its name and data_dir."""
+    made = {}
+
+    def write(name, shape=(4, 6, 1), num=(20, 5), labels=True, splits=("train", "test"), **more):
+        if name in made:
+            return name, made[name]
+        features = {"image": tfds.features.Image(shape=shape), **more}
+        if labels:
+            features["label"] = tfds.features.ClassLabel(names=["even", "odd"])
+        offset, data = 0, {}
+        for split, size in zip(splits, num, strict=False):
+            data[split] = []
+            for i in range(offset, offset + size):
+                height, width, channels = (side or 5 + i % 2 for side in shape)
+                image = np.full((height, width, channels), i, "uint8")
+                example = {"image": image, **{key: str(i) for key in more}}
+                data[split].append((i, example | ({"label": i % 2} if labels else {})))
+            offset += size
+        data_dir = tmp_path_factory.mktemp(name)
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name, "1.0.0", tfds.features.FeaturesDict(features), data, data_dir=data_dir
+        )
+        made[name] = data_dir
+        return name, data_dir
+
+    return write
+
+
+@pytest.fixture(params=["in memory", "streamed"])
+def storage(request, monkeypatch):
+    if request.param == "streamed":
+        monkeypatch.setattr(splits, "MEMORY_LIMIT", 0)
+
+
+def greys(batches):
+    return [batch[0][:, 0, 0, 0].tolist() for batch in batches]
+
+
+def test_train_and_test(storage, write_set):
+    name, data_dir = write_set("kgen_plain")
+    data = load(name, batch_size=4, data_dir=data_dir)
+    assert (data.name, data.image_shape, data.num_classes) == (name, (4, 6, 1), 2)
+    assert (data.num_train, data.num_test, data.class_names) == (20, 5, ("even", "odd"))
+    images, labels = data.train[0]
+    assert images.dtype == np.uint8 and labels.dtype == np.int32
+    assert (images[:, 0, 0, 0] % 2 == labels).all()
+    assert sorted(sum(greys(data.train), [])) == list(range(20))
+    assert [len(batch) for batch in greys(data.test)] == [4, 1]
+    assert sorted(sum(greys(data.test), [])) == list(range(20, 25))
+
+
+def test_order_is_a_function_of_seed_and_epoch(storage, write_set):
+    name, data_dir = write_set("kgen_plain")
+    first, second = (load(name, batch_size=4, data_dir=data_dir, seed=1) for _ in range(2))
+    for data in (first, second):
+        data.train.epoch = 3
+    assert greys(first.train) == greys(second.train)
+    first.train.epoch = 4
+    assert greys(first.train) != greys(second.train)
+    other = load(name, batch_size=4, data_dir=data_dir, seed=2)
+    other.train.epoch = 3
+    assert greys(other.train) != greys(second.train)
+
+
+def test_streamed_batches_by_index(write_set, monkeypatch):
+    monkeypatch.setattr(splits, "MEMORY_LIMIT", 0)
+    name, data_dir = write_set("kgen_plain")
+    data = load(name, batch_size=4, data_dir=data_dir)
+    in_order = greys(data.train)
+    assert greys(data.train[index] for index in (3, 1, 1, 3, 0)) == [
+        in_order[position] for position in (0, 1, 1, 0, 2)
+    ]
+    tests = greys(data.test)
+    assert greys(data.test[index] for index in (1, 0, 0)) == [tests[1], tests[0], tests[0]]
+
+
+def test_fit(storage, write_set):
+    name, data_dir = write_set("kgen_plain")
+    data = load(name, batch_size=4, data_dir=data_dir)
+    model = keras.Sequential(
+        [
+            keras.Input(data.image_shape, dtype="uint8"),
+            keras.layers.Rescaling(1.0),
+            keras.layers.GlobalAveragePooling2D(),
+            keras.layers.Dense(1, use_bias=False, kernel_initializer="ones"),
+        ]
+    )
+    # The mean of the grey levels: 0 .. 19 while training, 20 .. 24 in the test.
+    model.compile(keras.optimizers.SGD(0.0), loss=lambda y, level: level)
+    history = model.fit(data.train, validation_data=data.test, epochs=2, verbose=0).history
+    np.testing.assert_allclose(history["loss"], 9.5, rtol=1e-5)
+    np.testing.assert_allclose(history["val_loss"], 22, rtol=1e-5)
+
+
+def test_only_a_train_split(storage, write_set):
+    name, data_dir = write_set("kgen_train_only", num=(20,))
+    data = load(name, batch_size=1, data_dir=data_dir)
+    assert (data.num_train, data.num_test) == (18, 2)
+    assert sorted(sum(greys(data.train) + greys(data.test), [])) == list(range(20))
+
+
+def test_a_validation_split(write_set):
+    name, data_dir = write_set("kgen_validation", splits=("train", "validation"))
+    assert load(name, data_dir=data_dir).num_test == 5
+
+
+def test_no_train_split(write_set):
+    name, data_dir = write_set("kgen_test_only", splits=("test",))
+    with pytest.raises(ValueError, match=r"'train'.*the splits \['test'\]"):
+        load(name, data_dir=data_dir)
+
+
+def test_differing_sizes(storage, write_set):
+    name, data_dir = write_set("kgen_sizes", shape=(None, None, 3), labels=False)
+    with pytest.raises(ValueError, match="differ in size. Give `image_size`"):
+        load(name, data_dir=data_dir)
+    data = load(name, batch_size=4, data_dir=data_dir, image_size=(3, 4))
+    assert (data.image_shape, data.num_classes) == ((3, 4, 3), None)
+    assert [batch[0].shape for batch in data.test] == [(4, 3, 4, 3), (1, 3, 4, 3)]
+    assert sorted(sum(greys(data.train), [])) == list(range(20))
+
+
+def test_other_features_are_left_alone(write_set):
+    name, data_dir = write_set("kgen_more", file_name=tfds.features.Text())
+    assert len(load(name, data_dir=data_dir).test[0]) == 2
+
+
+def test_no_images(tmp_path):
+    features = tfds.features.FeaturesDict({"picture": tfds.features.Text()})
+    data = {"train": [(0, {"picture": "words"})]}
+    tfds.dataset_builders.store_as_tfds_dataset(
+        "kgen_words", "1.0.0", features, data, data_dir=tmp_path
+    )
+    with pytest.raises(ValueError, match=r"feature 'image'.*the features \['picture'\]"):
+        load("kgen_words", data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("name, meant", [("mnst", "'mnist'"), ("digit", "'digits'")])
+def test_unknown_names(tmp_path, name, meant):
+    with pytest.raises(ValueError, match=f"Did you mean .*{meant}.* Received: source='{name}'"):
+        load(name, data_dir=tmp_path)
+
+
+def test_unknown_name_like_nothing(tmp_path):
+    with pytest.raises(ValueError, match=r"existing folder or .npz. Received: source='my data/a'"):
+        load("my data/a", data_dir=tmp_path)
+
+
+def test_unknown_config(tmp_path):
+    with pytest.raises(ValueError, match="no_such_config"):
+        load("cifar10/no_such_config", data_dir=tmp_path)
+
+
+def test_mnist(prepared, monkeypatch):
+    monkeypatch.setattr(splits, "MEMORY_LIMIT", 0)  # Decoding all of it takes longer.
+    data = load("mnist", batch_size=32, data_dir=prepared)
+    assert (data.image_shape, data.num_classes) == ((28, 28, 1), 10)
+    assert (data.num_train, data.num_test, len(data.test)) == (60000, 10000, 313)
+    images, labels = data.test[0]
+    assert images.shape == (32, 28, 28, 1) and images.max() == 255
+    assert labels.min() >= 0 and labels.max() <= 9
+
+
+def test_image_size_is_the_same_as_for_arrays(prepared, monkeypatch):
+    monkeypatch.setattr(splits, "MEMORY_LIMIT", 0)
+    original, _ = load("mnist", batch_size=2, data_dir=prepared).test[0]
+    data = load("mnist", batch_size=2, data_dir=prepared, image_size=20)
+    np.testing.assert_array_equal(data.test[0][0], [resize(image, (20, 20)) for image in original])
