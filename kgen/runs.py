@@ -20,7 +20,6 @@ import platform
 from importlib import metadata
 
 import keras
-import numpy as np
 
 import kgen
 from kgen import callbacks, pictures
@@ -250,6 +249,8 @@ def _build(model_class, config, data):
         )
     finally:
         keras.config.set_dtype_policy(policy)
+    if hasattr(model, "adapt"):
+        model.adapt(data.train)
     model.compile()
     if config["learning_rate"] is not None:
         model.optimizer.learning_rate = config["learning_rate"]
@@ -300,8 +301,7 @@ def _finish(run, data):
 def _write_reconstructions(model, data, num, path):
     if not hasattr(model, "reconstruct"):
         raise ValueError(f"A {type(model).__name__} has no reconstructions.")
-    batches = (data.test[i] for i in range(min(len(data.test), -(-num // data.batch_size))))
-    images, *labels = (np.concatenate(parts)[:num] for parts in zip(*batches, strict=True))
+    images, *labels = data.test.take(num)
     labels = labels if model.num_classes is not None else []
     pictures.reconstructions(model, images, *labels, path=path)
 

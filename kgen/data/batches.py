@@ -136,3 +136,13 @@ class TestBatches(keras.utils.PyDataset):
         if not 0 <= index < len(self):
             raise IndexError(f"There are {len(self)} batches. Received: index={index}")
         return self._split.batch(index, self._batch_size, None)
+
+    def take(self, num: int | None = None) -> Batch:
+        """The first `num` images, all by default, and their labels where there are any.
+
+        Returns:
+            `(images,)` or `(images, labels)`, NumPy arrays.
+        """
+        num = self._split.size if num is None else num
+        batches = (self[i] for i in range(min(len(self), math.ceil(num / self._batch_size))))
+        return tuple(np.concatenate(parts)[:num] for parts in zip(*batches, strict=True))

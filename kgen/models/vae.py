@@ -102,9 +102,14 @@ class VAE(Autoencoder):
         It sets the bias of the decoder's last layer; call it once, before training.
 
         Args:
-            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255,
+                or a data set of batches such as `kgen.data.load("digits").train`.
         """
-        mean = self.prepare_images(images).mean(axis=0)
+        total, num = 0.0, 0
+        for batch in [images] if hasattr(images, "shape") else images:
+            x = self.prepare_images(batch[0] if isinstance(batch, tuple) else batch)
+            total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
+        mean = total / num
         bias = [v for v in self.decoder.trainable_variables if v.name == "bias"][-1:]
         for mean_of_bias in (mean, mean.mean(axis=(0, 1))):  # a dense layer's, a convolution's
             value = self._likelihood.output_for(mean_of_bias).ravel()
