@@ -50,6 +50,8 @@ def sample_grid(model, num, classes=None, seed=None, path=None):
     if model.num_classes is None:
         return pictures.grid(model.sample(num, seed=seed), path=path)
     classes = range(model.num_classes) if classes is None else classes
+    if len(classes) == 0:
+        raise ValueError("Expected at least one class. Received: classes=[]")
     columns = max(1, min(10, num // len(classes)))
     rows = -(-num // columns)
     labels = np.repeat(np.resize(classes, rows), columns)
@@ -109,7 +111,8 @@ def save_model(model, path):
 class StopOnNaN(keras.callbacks.Callback):
     """Raises FloatingPointError at the first step whose loss is NaN or infinite.
 
-    It names the loss and the step; what `Checkpoint` wrote before stays the last good state.
+    It names the loss and the step; what `Checkpoint` wrote before stays the last good state. The
+    last step of an epoch shows in the losses of the validation: put it before `Checkpoint`.
     """
 
     def __init__(self):
@@ -120,9 +123,15 @@ class StopOnNaN(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
+        self._check(logs, f"in epoch {self._epoch + 1}, batch {batch + 1}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        self._check(logs, f"at the end of epoch {epoch + 1}")
+
+    def _check(self, logs, when):
         for name, value in (logs or {}).items():
             if not np.isfinite(value):
                 raise FloatingPointError(
-                    f"{name} became {value} in epoch {self._epoch + 1}, batch {batch + 1}. The "
-                    "state before this epoch is kept. Try a lower learning rate."
+                    f"{name} became {value} {when}. The state before this epoch is kept. Try a "
+                    "lower learning rate."
                 )

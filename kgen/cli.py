@@ -67,10 +67,11 @@ def _run(command, *arguments):
 
     parsed = flags.FlagValues()
     flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
+    _define_backend(parsed)  # which is taken out already: for the help
     function = getattr(runs, command)
     names = _define_flags(function, parsed, inspect.signature(function).parameters)
-    if command == "train" and subject in runs.MODELS:
-        model_class = runs.MODELS[subject]
+    if command == "train" and subject is not None:
+        model_class = runs.model_class(subject)
         names += _define_flags(
             model_class.__init__, parsed, runs.model_arguments(model_class), model_class.__doc__
         )
@@ -91,9 +92,7 @@ def _run(command, *arguments):
 def _choose_backend(given, run):
     """Takes `--backend` out, and sets it before Keras is imported; a run's own without the flag."""
     parsed = flags.FlagValues()
-    flags.DEFINE_enum(
-        "backend", None, ["tensorflow", "jax", "torch"], "Keras' backend.", flag_values=parsed
-    )
+    _define_backend(parsed)
     given = parsed(["kgen", *given], known_only=True)[1:]
     backend = parsed.backend
     config = os.path.join(run or "", "config.json")
@@ -105,6 +104,12 @@ def _choose_backend(given, run):
     if backend is not None:
         os.environ["KERAS_BACKEND"] = backend
     return given
+
+
+def _define_backend(parsed):
+    flags.DEFINE_enum(
+        "backend", None, ["tensorflow", "jax", "torch"], "Keras' backend.", flag_values=parsed
+    )
 
 
 @contextlib.contextmanager

@@ -3,7 +3,6 @@
 import keras
 
 
-@keras.saving.register_keras_serializable("kgen")
 class OptimizerGroup(keras.optimizers.Optimizer):
     """The optimizers of a model's players, as the one object that Keras expects at `optimizer`.
 
@@ -81,19 +80,20 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     def load_own_variables(self, store):
         """Nothing: each optimizer loads its own."""
 
-    def get_config(self):
-        return {
-            "by_player": {
-                player: keras.saving.serialize_keras_object(optimizer)
-                for player, optimizer in self.by_player.items()
-            },
-            "name": self.name,
-        }
 
-    @classmethod
-    def from_config(cls, config):
-        by_player = {
-            player: keras.saving.deserialize_keras_object(optimizer)
-            for player, optimizer in config["by_player"].items()
-        }
-        return cls(by_player, name=config["name"])
+def serialize(optimizer):
+    """A `keras.optimizers.Optimizer`'s config, as every backend can load it.
+
+    On PyTorch, Keras writes down its own PyTorch implementation of the optimizer, which the other
+    backends would load and then fail to run.
+    """
+    return _with_public_classes(keras.saving.serialize_keras_object(optimizer))
+
+
+def _with_public_classes(config):
+    if not isinstance(config, dict):
+        return config
+    config = {name: _with_public_classes(value) for name, value in config.items()}
+    if str(config.get("module")).startswith("keras.src.backend."):
+        config |= {"module": "keras.optimizers", "registered_name": None}
+    return config

@@ -1,7 +1,6 @@
 """Pictures of what a model has learned: `PIL.Image.Image`s, written to a file on request."""
 
 import os
-import tempfile
 
 import numpy as np
 
@@ -58,15 +57,15 @@ def save(picture, path):
         picture: PIL.Image.Image.
         path: str. Its folder is made if it is missing.
     """
-    folder = os.path.dirname(os.path.abspath(path))
+    folder, name = os.path.split(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".png", delete=False) as file:
-        try:
-            picture.save(file, format="PNG")
-        except BaseException:
-            os.unlink(file.name)
-            raise
-    os.replace(file.name, path)
+    temporary = os.path.join(folder, f".{name}.tmp")
+    try:
+        picture.save(temporary, format="PNG")
+        os.replace(temporary, path)
+    finally:
+        if os.path.exists(temporary):
+            os.remove(temporary)
 
 
 def reconstructions(model, images, labels=None, path=None, columns=8):

@@ -23,6 +23,7 @@ import keras
 
 import kgen
 from kgen import callbacks, pictures
+from kgen.data import load as load_data
 from kgen.models.autoencoder import Autoencoder
 from kgen.models.vae import VAE
 
@@ -45,7 +46,7 @@ class Run:
 
     def data(self):
         """The run's data set, as `kgen.data.load` gives it."""
-        return kgen.data.load(**self.config["data"])
+        return load_data(**self.config["data"])
 
     def path(self, *names):
         """A path inside the folder."""
@@ -91,11 +92,13 @@ def train(
         ValueError: an argument differs from the folder's, or is not valid.
         FloatingPointError: a loss became NaN; the last good epoch is kept.
     """
-    model_class = _nearest(MODELS, model, "model")
+    chosen = model_class(model)
+    if epochs < 1:
+        raise ValueError(f"Expected epochs of at least 1. Received: epochs={epochs}")
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
     config = {
         "model": model,
-        "arguments": _all_arguments(model_class, arguments),
+        "arguments": _all_arguments(chosen, arguments),
         "conditional": conditional,
         "data": {
             "source": dataset,
@@ -113,14 +116,14 @@ def train(
     earlier = _read_config(folder)
     if earlier is not None:
         _check_same(folder, earlier, config)
-    data = kgen.data.load(**config["data"])
+    data = load_data(**config["data"])
     paths = callbacks.checkpoints(os.path.join(folder, "checkpoint"))
     keras.utils.set_random_seed(seed)
     if paths:
         trained = keras.saving.load_model(paths[-1])
         done = callbacks.checkpoint_epoch(paths[-1])
     else:
-        trained = _build(model_class, config, data)
+        trained = _build(chosen, config, data)
         done = 0
     _write_json(os.path.join(folder, "config.json"), config | {"versions": _versions()})
     this = Run(folder, config, trained)
@@ -301,6 +304,8 @@ def _finish(run, data):
 def _write_reconstructions(model, data, num, path):
     if not hasattr(model, "reconstruct"):
         raise ValueError(f"A {type(model).__name__} has no reconstructions.")
+    if num < 1:
+        raise ValueError(f"Expected num of at least 1. Received: num={num}")
     images, *labels = data.test.take(num)
     labels = labels if model.num_classes is not None else []
     pictures.reconstructions(model, images, *labels, path=path)
@@ -308,6 +313,11 @@ def _write_reconstructions(model, data, num, path):
 
 def _describe(figures):
     return "\n".join(f"{name:>22}  {value:,.6g}" for name, value in figures.items())
+
+
+def model_class(name: str) -> type:
+    """The class of a model by its name in `MODELS`."""
+    return _nearest(MODELS, name, "model")
 
 
 def model_arguments(model_class: type) -> dict:
@@ -376,9 +386,11 @@ def _drop_rows(path, done):
     with open(path, newline="") as file:
         header, *rows = list(csv.reader(file)) or [[]]
     rows = [row for row in rows if int(row[header.index("epoch")]) < done]
-    with open(path, "w", newline="") as file:
+    temporary = f"{path}.tmp"
+    with open(temporary, "w", newline="") as file:
         if rows:
             csv.writer(file).writerows([header, *rows])
+    os.replace(temporary, path)
 
 
 def _versions():

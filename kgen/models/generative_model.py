@@ -9,7 +9,7 @@ import numpy as np
 from keras import ops
 
 from kgen import backend
-from kgen.optimizers import OptimizerGroup
+from kgen.optimizers import OptimizerGroup, serialize
 
 
 class GenerativeModel(backend.Model):
@@ -244,8 +244,7 @@ class GenerativeModel(backend.Model):
             return None
         # As asked for, not as resolved: another backend resolves "auto" in its own way.
         optimizers = {
-            player: keras.saving.serialize_keras_object(optimizer)
-            for player, optimizer in self.optimizer.by_player.items()
+            player: serialize(optimizer) for player, optimizer in self.optimizer.by_player.items()
         }
         return {"optimizer": optimizers} | self._requested_compile
 

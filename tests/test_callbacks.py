@@ -1,0 +1,183 @@
+import errno
+import os
+
+import keras
+import numpy as np
+import pytest
+
+import kgen
+from kgen import callbacks
+from tests.models.test_vae import networks
+
+
+def tiny(learning_rate=0.1):
+    model = kgen.VAE((8, 8, 1), seed=0, **networks())
+    model.compile(keras.optimizers.SGD(learning_rate))
+    return model
+
+
+def fit(model, images, *given, batch_size=32, **kwargs):
+    model.fit(
+        images, batch_size=batch_size, shuffle=False, verbose=0, callbacks=list(given), **kwargs
+    )
+
+
+def values(variables):
+    return [keras.ops.convert_to_numpy(v) for v in variables]
+
+
+def assert_same(a, b):
+    for x, y in zip(values(a), values(b), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def read(folder):
+    return {name: (folder / name).read_bytes() for name in sorted(os.listdir(folder))}
+
+
+class StubModel:
+    """Remembers the labels that it was asked to sample; its images are their labels."""
+
+    def __init__(self, num_classes=None):
+        self.num_classes = num_classes
+
+    def sample(self, num, labels=None, seed=None):
+        self.num, self.labels, self.seed = num, labels, seed
+        return np.zeros((num, 8, 8, 1))
+
+    def save(self, path):
+        with open(path, "w") as file:
+            file.write("whole")
+
+
+@pytest.mark.parametrize("learning_rate", [0.0, 0.1])
+def test_grids_show_the_same_latents_each_epoch(tmp_path, digits, learning_rate):
+    fit(tiny(learning_rate), digits[0], callbacks.SampleGrid(str(tmp_path), num=4), epochs=3)
+    grids = read(tmp_path)
+    assert list(grids) == ["epoch-0001.png", "epoch-0002.png", "epoch-0003.png"]
+    # Without learning nothing changes; with it every epoch does.
+    assert len(set(grids.values())) == (1 if learning_rate == 0.0 else 3)
+
+
+def test_grids_of_every_second_epoch(tmp_path):
+    callback = callbacks.SampleGrid(str(tmp_path / "new"), num=4, every=2, seed=5)
+    callback.set_model(StubModel())
+    for epoch in range(5):
+        callback.on_epoch_end(epoch)
+    assert sorted(os.listdir(tmp_path / "new")) == ["epoch-0002.png", "epoch-0004.png"]
+    assert (callback.model.num, callback.model.seed) == (4, 5)
+
+
+@pytest.mark.parametrize(
+    ("num", "classes", "rows", "columns"),
+    [
+        (6, None, [0, 1, 2], 2),
+        (7, None, [0, 1, 2, 0], 2),  # whole rows
+        (2, None, [0, 1], 1),
+        (50, [2, 1], [2, 1, 2, 1, 2], 10),
+        (5, [1], [1], 5),
+    ],
+)
+def test_a_conditional_grid_has_a_row_a_class(num, classes, rows, columns):
+    model = StubModel(num_classes=3)
+    picture = callbacks.sample_grid(model, num, classes, seed=9)
+    assert model.labels.tolist() == np.repeat(rows, columns).tolist()
+    assert model.num == len(model.labels) and model.seed == 9
+    assert picture.size == ((9 * columns + 1) * 6, (9 * len(rows) + 1) * 6)
+
+
+def test_a_grid_of_no_class():
+    with pytest.raises(ValueError, match="at least one class"):
+        callbacks.sample_grid(StubModel(num_classes=3), 4, [])
+
+
+def test_checkpoint_keeps_the_newest_and_it_loads(tmp_path, digits):
+    model = tiny()
+    fit(model, digits[0], callbacks.Checkpoint(str(tmp_path / "new")), epochs=2)
+    assert os.listdir(tmp_path / "new") == ["epoch-0002.keras"]
+    loaded = keras.saving.load_model(callbacks.checkpoints(str(tmp_path / "new"))[-1])
+    assert_same(model.variables, loaded.variables)
+    assert_same(model.optimizer.variables, loaded.optimizer.variables)
+
+
+@pytest.mark.parametrize("fault", ["write", "rename"])
+def test_a_failing_save_keeps_the_checkpoint_before(tmp_path, digits, monkeypatch, fault):
+    model, checkpoint = tiny(), callbacks.Checkpoint(str(tmp_path))
+    fit(model, digits[0], checkpoint)
+    expected, before = values(model.variables), read(tmp_path)
+
+    def full(*paths):
+        if fault == "write":
+            with open(paths[0], "wb") as file:
+                file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(*((model, "save") if fault == "write" else (os, "replace")), full)
+    with pytest.raises(OSError, match="No space"):
+        fit(model, digits[0], checkpoint, initial_epoch=1, epochs=2)
+    assert read(tmp_path) == before
+    loaded = keras.saving.load_model(tmp_path / "epoch-0001.keras")
+    for x, y in zip(expected, values(loaded.variables), strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+def test_checkpoints_are_in_the_order_of_their_epochs(tmp_path):
+    folder = tmp_path / "a[b]*"
+    folder.mkdir()
+    for name in ("epoch-10000", "epoch-9999", "epoch-0002", ".epoch-20000.keras.tmp", "model"):
+        (folder / f"{name}.keras").touch()
+    paths = callbacks.checkpoints(str(folder))
+    assert [callbacks.checkpoint_epoch(path) for path in paths] == [2, 9999, 10000]
+    assert callbacks.checkpoints(str(tmp_path / "missing")) == []
+
+
+def test_checkpoint_goes_past_epoch_9999(tmp_path):
+    callback = callbacks.Checkpoint(str(tmp_path))
+    callback.set_model(StubModel())
+    for epoch in (9998, 9999):
+        callback.on_epoch_end(epoch)
+    assert os.listdir(tmp_path) == ["epoch-10000.keras"]
+
+
+def test_save_model_replaces_a_file(tmp_path):
+    path = tmp_path / "model.keras"
+    path.write_text("earlier")
+    callbacks.save_model(StubModel(), str(path))
+    assert read(tmp_path) == {"model.keras": b"whole"}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_stop_on_nan_names_loss_epoch_and_batch(value):
+    callback = callbacks.StopOnNaN()
+    callback.on_epoch_begin(4)
+    callback.on_train_batch_end(0, {"loss": 1.0, "kl_loss": 0.0})
+    with pytest.raises(FloatingPointError, match=f"^kl_loss became {value} in epoch 5, batch 4"):
+        callback.on_train_batch_end(3, {"loss": 1.0, "kl_loss": value})
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "message"),
+    [
+        (32, "loss became (nan|inf) in epoch 2, batch 2"),
+        # The last step of an epoch ruins the weights after its own loss was taken.
+        (64, "val_.*loss became (nan|inf) at the end of epoch 2"),
+    ],
+)
+def test_the_checkpoint_before_a_nan_is_good(tmp_path, digits, batch_size, message):
+    model = tiny()
+    given = callbacks.StopOnNaN(), callbacks.Checkpoint(str(tmp_path))
+    fit(model, digits[0], *given)
+    model.optimizer.learning_rate = 1e30
+    with pytest.raises(FloatingPointError, match=message):
+        fit(
+            model,
+            digits[0],
+            *given,
+            initial_epoch=1,
+            epochs=3,
+            batch_size=batch_size,
+            validation_data=(digits[0],),
+        )
+    assert os.listdir(tmp_path) == ["epoch-0001.keras"]
+    loaded = keras.saving.load_model(tmp_path / "epoch-0001.keras")
+    assert all(np.isfinite(v).all() for v in values(loaded.variables))

@@ -1,0 +1,288 @@
+import errno
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import kgen
+from kgen import pictures
+from tests.models.test_vae import networks
+
+THIRD = 0.9674216  # the normal quantile of 5/6
+
+
+def pixels(picture):
+    return np.asarray(picture).astype(int)
+
+
+class Stub:
+    """A decoder whose one-row images are the codes themselves, and its record of what it saw."""
+
+    num_classes = None
+
+    def __init__(self, latent_dim=3):
+        self.latent_dim = latent_dim
+
+    def decode(self, z, labels=None):
+        self.z, self.labels = z, labels
+        return np.asarray(z)[:, None, :, None]
+
+    def encode(self, images, labels=None):
+        self.encoded_labels = labels
+        return np.asarray(images)[:, 0, :, 0]
+
+    def prepare_images(self, images):
+        return np.asarray(images) / np.float32(255.0)
+
+    def reconstruct(self, images, labels=None):
+        self.labels = labels
+        return 1.0 - self.prepare_images(images)
+
+
+class VariationalStub(Stub):
+    def encode(self, images, labels=None):
+        mean = super().encode(images, labels)
+        return mean, np.full_like(mean, 9.0)
+
+
+def test_grid_by_hand():
+    images = np.array([[0, 1], [10, 11], [20, 21]], "uint8").reshape(3, 1, 2, 1)
+    w = 255
+    expected = [
+        [w, w, w, w, w, w, w],
+        [w, 0, 1, w, 10, 11, w],
+        [w, w, w, w, w, w, w],
+        [w, 20, 21, w, w, w, w],
+        [w, w, w, w, w, w, w],
+    ]
+    picture = pictures.grid(images, columns=2, scale=1)
+    assert picture.mode == "L"
+    assert pixels(picture).tolist() == expected
+    enlarged = pictures.grid(images, columns=2, scale=3)
+    assert pixels(enlarged).tolist() == np.kron(expected, np.ones((3, 3), int)).tolist()
+
+
+@pytest.mark.parametrize(
+    ("gap", "expected"),
+    [
+        (0, [[7, 8]]),
+        (2, [[255] * 8] * 2 + [[255, 255, 7, 255, 255, 8, 255, 255]] + [[255] * 8] * 2),
+    ],
+)
+def test_grid_gap(gap, expected):
+    images = np.array([7, 8], "uint8").reshape(2, 1, 1, 1)
+    assert pixels(pictures.grid(images, 2, scale=1, gap=gap)).tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"),
+    [
+        ((5, 8, 8, 1), (28 * 6, 19 * 6)),  # 3 columns, 48 / 8 pixels a pixel
+        ((4, 28, 28, 1), (59 * 2, 59 * 2)),
+        ((1, 16, 48, 3), (50, 18)),
+        ((2, 200, 100, 3), (203, 202)),
+    ],
+)
+def test_grid_defaults(shape, size):
+    assert pictures.grid(np.zeros(shape)).size == size
+
+
+def test_grid_in_colour():
+    images = np.arange(6, dtype="uint8").reshape(2, 1, 1, 3)
+    picture = pictures.grid(images, 2, scale=1, gap=0)
+    assert picture.mode == "RGB"
+    assert pixels(picture).tolist() == [[[0, 1, 2], [3, 4, 5]]]
+
+
+def test_floats_are_clipped_and_rounded():
+    values = [-0.5, 0.0, 0.4 / 255, 0.6 / 255, 254.4 / 255, 254.6 / 255, 1.0, 1.7]
+    expected = [[0, 0, 0, 1, 254, 255, 255, 255]]
+    images = np.array(values, "float32").reshape(8, 1, 1, 1)
+    assert pixels(pictures.grid(images, 8, scale=1, gap=0)).tolist() == expected
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int32"])
+def test_integers_stay(dtype):
+    images = np.array([0, 1, 254, 255], dtype).reshape(4, 1, 1, 1)
+    assert pixels(pictures.grid(images, 4, scale=1, gap=0)).tolist() == [[0, 1, 254, 255]]
+
+
+@pytest.mark.parametrize("shape", [(8, 8, 1), (2, 8, 8), (2, 8, 8, 2), (0, 8, 8, 1)])
+def test_grid_of_other_shapes(shape):
+    with pytest.raises(ValueError, match=r"\(num, height, width, 1 or 3\)") as error:
+        pictures.grid(np.zeros(shape))
+    assert str(shape) in str(error.value)
+
+
+def test_grid_writes_what_it_gives(tmp_path):
+    path = tmp_path / "new" / "folder" / "grid.png"
+    picture = pictures.grid(np.random.default_rng(0).random((3, 4, 4, 3)), path=str(path))
+    with Image.open(path) as written:
+        assert written.format == "PNG"
+        np.testing.assert_array_equal(pixels(written), pixels(picture))
+    (path.parent / "plain").write_bytes(b"")
+    assert path.stat().st_mode == (path.parent / "plain").stat().st_mode
+    path.unlink()
+    assert os.listdir(path.parent) == ["plain"]
+
+
+class HalfWritten:
+    def save(self, path, format):
+        with open(path, "wb") as file:
+            file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+@pytest.mark.parametrize("fault", ["write", "rename"])
+@pytest.mark.parametrize("earlier", [True, False])
+def test_a_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch, fault, earlier):
+    path = tmp_path / "picture.png"
+    if earlier:
+        path.write_bytes(b"earlier")
+    picture = HalfWritten() if fault == "write" else Image.new("L", (2, 2))
+    if fault == "rename":
+        monkeypatch.setattr(os, "replace", lambda *paths: HalfWritten().save(os.devnull, "PNG"))
+    with pytest.raises(OSError, match="No space"):
+        pictures.save(picture, str(path))
+    assert os.listdir(tmp_path) == ["picture.png"] * earlier
+    assert not earlier or path.read_bytes() == b"earlier"
+
+
+def test_reconstructions_lie_below_their_originals():
+    model = Stub()
+    images = np.array([0, 50, 100], "uint8").reshape(3, 1, 1, 1)
+    labels = np.array([4, 5, 6])
+    picture = pictures.reconstructions(model, images, labels, columns=2)
+    scale = picture.width // 5  # two pixels and three gaps
+    assert pixels(picture)[scale + 1 :: 2 * scale, scale + 1 :: 2 * scale].tolist() == [
+        [0, 50],
+        [255, 205],
+        [100, 255],
+        [155, 255],
+    ]
+    assert model.labels is labels
+
+
+def test_manifold_goes_by_quantiles():
+    model = Stub()
+    picture = pictures.manifold(model, size=3, dims=(2, 0), label=7)
+    z = model.z.reshape(3, 3, 3)
+    steps = [-THIRD, 0.0, THIRD]
+    for i in range(3):
+        np.testing.assert_allclose(z[i, :, 2], steps[i], atol=1e-6)  # rows: the first dimension
+        np.testing.assert_allclose(z[:, i, 0], steps[i], atol=1e-6)
+    assert not z[..., 1].any()
+    assert model.labels == 7
+    assert picture.size == (9 * 16, 3 * 16)  # no gaps
+
+
+def test_traversal_varies_one_dimension_a_row():
+    model = Stub()
+    start = np.array([0.25, 0.5, 0.75])
+    picture = pictures.traversal(model, start, limit=2.0, steps=5, label=1)
+    z = model.z.reshape(3, 5, 3)
+    for dim in range(3):
+        np.testing.assert_allclose(z[dim, :, dim], [-2.0, -1.0, 0.0, 1.0, 2.0])
+        rest = np.delete(np.arange(3), dim)
+        np.testing.assert_allclose(z[dim][:, rest], np.tile(start[rest], (5, 1)))
+    assert start.tolist() == [0.25, 0.5, 0.75]
+    assert model.labels == 1
+    assert picture.size == ((5 * 4 + 1) * 16, (3 * 2 + 1) * 16)
+
+
+def test_traversal_of_some_dimensions():
+    model = Stub(latent_dim=12)
+    pictures.traversal(model, np.zeros(12), steps=3)
+    assert len(model.z) == 10 * 3
+    pictures.traversal(model, np.zeros(12), dims=[11, 4], steps=3)
+    np.testing.assert_array_equal(np.argwhere(model.z)[:, 1], [11, 11, 4, 4])
+
+
+@pytest.mark.parametrize("stub", [Stub, VariationalStub])
+@pytest.mark.parametrize("spherical", [False, True])
+def test_interpolation_goes_from_code_to_code(stub, spherical):
+    model = stub(latent_dim=2)
+    codes = np.array([[[0.0, 1.0], [0.5, 0.0]], [[1.0, 0.0], [0.0, 0.5]]], "float32")
+    start, end = codes[:, :, None, :, None]
+    labels = np.array([3, 8])
+    picture = pictures.interpolation(model, start, end, steps=3, spherical=spherical, labels=labels)
+    half = np.sqrt(0.5) if spherical else 0.5
+    expected = [
+        [[0.0, 1.0], [half, half], [1.0, 0.0]],
+        [[0.5, 0.0], [half / 2, half / 2], [0.0, 0.5]],
+    ]
+    np.testing.assert_allclose(model.z.reshape(2, 3, 2), expected, atol=1e-6)
+    assert model.labels.tolist() == [3, 3, 3, 8, 8, 8]
+    assert model.encoded_labels is labels
+    assert picture.size == (10 * 24, 5 * 24)
+
+
+@pytest.mark.parametrize("dims", [(0,), (0, 1, 2), (0, 3), (-1, 0)])
+def test_manifold_refuses_dims(dims):
+    with pytest.raises(ValueError, match=r"2 dimensions in 0..2. Received: dims=\("):
+        pictures.manifold(Stub(), dims=dims)
+
+
+@pytest.mark.parametrize("dims", [[3], [0, -1]])
+def test_traversal_refuses_dims(dims):
+    with pytest.raises(ValueError, match=r"dimensions in 0..2. Received: dims=\["):
+        pictures.traversal(Stub(), np.zeros(3), dims=dims)
+
+
+def test_lerp():
+    start, end = np.array([1.0, 2.0]), np.array([3.0, -2.0])
+    np.testing.assert_allclose(pictures.lerp(start, end, 0.25), [1.5, 1.0])
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "t", "expected"),
+    [
+        ([1.0, 0.0], [0.0, 1.0], 0.0, [1.0, 0.0]),
+        ([1.0, 0.0], [0.0, 1.0], 0.5, [np.sqrt(0.5), np.sqrt(0.5)]),
+        ([1.0, 0.0], [0.0, 1.0], 1 / 3, [np.cos(np.pi / 6), 0.5]),
+        ([1.0, 0.0], [-0.5, np.sqrt(0.75)], 0.5, [0.5, np.sqrt(0.75)]),
+        # Lengths 2 and 4: at t = 1/4 length 2.5 and an eighth of the half-turn.
+        ([2.0, 0.0], [0.0, 4.0], 0.25, [2.5 * np.cos(np.pi / 8), 2.5 * np.sin(np.pi / 8)]),
+        ([0.6, 0.8], [0.6, 0.8], 0.3, [0.6, 0.8]),
+        ([1.0, 1.0], [3.0, 3.0], 0.5, [2.0, 2.0]),
+        ([1.0, 0.0], [-1.0, 0.0], 0.25, [0.5, 0.0]),
+        ([0.0, 0.0], [0.0, 0.0], 0.5, [0.0, 0.0]),
+    ],
+)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_slerp(start, end, t, expected, dtype):
+    found = pictures.slerp(np.array(start, dtype), np.array(end, dtype), t)
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_slerp_keeps_the_length_of_each_pair():
+    start, end = np.random.default_rng(0).standard_normal((2, 6, 1, 5))
+    end *= np.linalg.norm(start, axis=-1, keepdims=True) / np.linalg.norm(
+        end, axis=-1, keepdims=True
+    )
+    end[0], end[1] = start[0], -start[1]  # straight lines among the arcs
+    t = np.linspace(0.0, 1.0, 4)[None, :, None]
+    way = pictures.slerp(start, end, t)
+    assert way.shape == (6, 4, 5)
+    lengths = np.linalg.norm(way, axis=-1)
+    arcs = np.delete(np.arange(6), 1)
+    np.testing.assert_allclose(lengths[arcs], np.tile(lengths[arcs, :1], (1, 4)))
+    np.testing.assert_allclose(way[:, 0], start[:, 0], atol=1e-12)
+    np.testing.assert_allclose(way[:, -1], end[:, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("num_classes", [None, 10])
+def test_pictures_of_a_vae(num_classes, digits):
+    images, labels = digits
+    vae = kgen.VAE((8, 8, 1), num_classes=num_classes, **networks(num_classes=num_classes))
+    label, labels = (None, None) if num_classes is None else (4, labels)
+    few = None if labels is None else labels[:2]
+    assert pictures.reconstructions(vae, images, labels).size == (73 * 6, 145 * 6)
+    assert pictures.manifold(vae, size=4, label=label).size == (32 * 6, 32 * 6)
+    assert pictures.traversal(vae, np.zeros(3), label=label).size == (100 * 6, 28 * 6)
+    way = pictures.interpolation(vae, images[:2], images[2:4], labels=few)
+    assert way.size == (100 * 6, 19 * 6)
+    # The ends of the way are the reconstructions.
+    ends = pixels(pictures.grid(vae.decode(vae.encode(images[:2], few)[0], few), 1))
+    np.testing.assert_allclose(pixels(way)[:, : 10 * 6], ends, atol=1)

@@ -1,0 +1,397 @@
+import csv
+import errno
+import json
+import os
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+import kgen
+from kgen import callbacks, runs
+
+SETTINGS = {"dataset": "digits", "batch_size": 300, "latent_dim": 2}
+
+
+def train(folder, epochs=1, model="vae", **kwargs):
+    return runs.train(model, run=str(folder), epochs=epochs, **(SETTINGS | kwargs))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a run of three epochs at once; no test changes it."""
+    folder = tmp_path_factory.mktemp("runs") / "whole"
+    train(folder, epochs=3)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained_half(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "half"
+    train(folder, epochs=2)
+    return folder
+
+
+@pytest.fixture
+def half(trained_half, tmp_path):
+    """A copy of the folder of the same run after two epochs."""
+    return shutil.copytree(trained_half, tmp_path / "half")
+
+
+@pytest.fixture
+def copy(whole, tmp_path):
+    return shutil.copytree(whole, tmp_path / "whole")
+
+
+def files(folder):
+    return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+
+def rows(folder):
+    with open(folder / "history.csv", newline="") as file:
+        return list(csv.reader(file))
+
+
+def assert_same_state(a, b):
+    """The same weights, random states and optimizer, to the bit."""
+    a, b = (runs.load(str(folder)).model for folder in (a, b))
+    for x, y in (
+        *zip(a.variables, b.variables, strict=True),
+        *zip(a.optimizer.variables, b.optimizer.variables, strict=True),
+    ):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (x, y)), x.path)
+
+
+def edit_config(folder, **changes):
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+def test_a_run_holds_what_it_promises(whole):
+    names = {name for name in files(whole) if not name.startswith("logs")}
+    assert names == {
+        "config.json",
+        "history.csv",
+        "samples/epoch-0001.png",
+        "samples/epoch-0002.png",
+        "samples/epoch-0003.png",
+        "checkpoint/epoch-0003.keras",
+        "model.keras",
+        "samples.png",
+        "reconstructions.png",
+        "results.json",
+    }
+    assert sorted(os.listdir(whole / "logs")) == ["train", "validation"]
+    config = json.loads((whole / "config.json").read_text())
+    assert (config["model"], config["conditional"], config["seed"]) == ("vae", False, 0)
+    assert config["arguments"] == runs.model_arguments(kgen.VAE) | {"latent_dim": 2}
+    assert config["data"]["source"] == "digits" and config["data"]["batch_size"] == 300
+    assert config["backend"] == keras.backend.backend()
+    assert config["versions"]["kgen"] == kgen.__version__
+    header, *epochs = rows(whole)
+    assert header[0] == "epoch" and {"loss", "kl_loss", "val_loss"} < set(header)
+    assert [row[0] for row in epochs] == ["0", "1", "2"]
+    results = json.loads((whole / "results.json").read_text())
+    assert results["test_images"] == 297
+    assert results["elbo"] == pytest.approx(-float(epochs[-1][header.index("val_loss")]), rel=1e-5)
+    with Image.open(whole / "samples.png") as samples:
+        assert samples.size == ((8 * 9 + 1) * 6,) * 2
+    with Image.open(whole / "reconstructions.png") as pairs:
+        assert pairs.size == ((8 * 9 + 1) * 6,) * 2
+
+
+def test_the_loss_falls(whole):
+    header, *epochs = rows(whole)
+    losses = [float(row[header.index("val_loss")]) for row in epochs]
+    assert losses == sorted(losses, reverse=True)
+
+
+def test_two_epochs_and_one_are_three(half, whole):
+    train(half, epochs=3)
+    assert_same_state(half, whole)
+    assert rows(half) == rows(whole)
+    resumed, expected = files(half), files(whole)
+    for name in ("samples/epoch-0003.png", "samples.png", "reconstructions.png", "results.json"):
+        assert resumed[name] == expected[name], name
+
+
+def test_a_finished_run_is_only_evaluated(copy, monkeypatch, capsys):
+    monkeypatch.setattr(kgen.VAE, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
+    before = files(copy)
+    this = train(copy, epochs=3)
+    after = files(copy)
+    del before["model.keras"], after["model.keras"]  # holds the time of its writing
+    assert after == before
+    assert this.model.evaluate(this.data().test, verbose=0) is not None
+    assert "3 of 3 epochs are done" in capsys.readouterr().out
+    trained, saved = (keras.saving.load_model(f / "model.keras") for f in (copy, copy))
+    for a, b in zip(trained.variables, this.model.variables, strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
+    assert saved.compiled
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"latent_dim": 3}, "arguments.latent_dim: 2 in the folder, 3 now"),
+        ({"beta": 4.0}, "arguments.beta: 1.0 in the folder, 4.0 now"),
+        ({"batch_size": 100}, "data.batch_size: 300 in the folder, 100 now"),
+        ({"seed": 1}, "data.seed: 0 in the folder, 1 now\n  seed: 0 in the folder, 1 now"),
+        ({"dataset": "mnist"}, "data.source: 'digits' in the folder, 'mnist' now"),
+        ({"image_size": 4}, "data.image_size: None in the folder, 4 now"),
+        ({"augment": ("flip",)}, r"data.augment: \[\] in the folder, \['flip'\] now"),
+        ({"conditional": True}, "conditional: False in the folder, True now"),
+        ({"learning_rate": 0.1}, "learning_rate: None in the folder, 0.1 now"),
+        ({"precision": "mixed_bfloat16"}, "precision: 'float32' in .*, 'mixed_bfloat16' now"),
+        ({"model": "autoencoder"}, "model: 'vae' in the folder, 'autoencoder' now"),
+    ],
+)
+def test_other_settings_are_refused(whole, changes, message):
+    before = files(whole)
+    with pytest.raises(ValueError, match=message) as error:
+        train(whole, epochs=4, **changes)
+    assert str(whole) in str(error.value)
+    assert ("versions" in str(error.value)) is False
+    assert files(whole) == before
+
+
+def test_another_backend_is_refused(copy):
+    edit_config(copy, backend="other")
+    with pytest.raises(ValueError, match=f"backend: 'other' .*, '{keras.backend.backend()}' now"):
+        train(copy, epochs=4)
+
+
+def test_other_versions_go_on_and_are_written(copy):
+    edit_config(copy, versions={"keras": "3.0.0"})
+    train(copy, epochs=3)
+    config = json.loads((copy / "config.json").read_text())
+    assert config["versions"]["keras"] == keras.__version__
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"model": "vaee"}, "autoencoder, vae.* Did you mean vae\\? Received: vaee"),
+        ({"latent_dimm": 3}, "argument of VAE: .*Did you mean latent_dim\\? Received: latent_dimm"),
+        ({"encoder": None}, "argument of VAE: .*Received: encoder"),
+        ({"epochs": 0}, "epochs=0"),
+        ({"latent_dim": 0}, "latent_dim=0"),
+        ({"precision": "float99"}, "float99"),
+        ({"dataset": "./missing"}, "does not exist"),
+    ],
+)
+def test_bad_arguments_leave_no_folder(tmp_path, arguments, message):
+    with pytest.raises((ValueError, FileNotFoundError), match=message):
+        train(tmp_path / "run", **arguments)
+    assert not os.listdir(tmp_path)
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_rows_after_the_checkpoint_are_dropped(half, whole):
+    header = rows(half)[0]
+    with open(half / "history.csv", "a", newline="") as file:
+        csv.writer(file).writerows([[epoch] + [9.0] * (len(header) - 1) for epoch in (2, 3)])
+    train(half, epochs=3)
+    assert rows(half) == rows(whole)
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_anew(half, trained_half):
+    shutil.rmtree(half / "checkpoint")
+    train(half, epochs=2)
+    assert rows(half) == rows(trained_half)
+    assert_same_state(half, trained_half)
+
+
+def test_a_full_disk_keeps_the_checkpoint_and_the_run_goes_on_after(half, whole, monkeypatch):
+    checkpoint = files(half / "checkpoint")
+    replace = os.replace
+
+    def full(source, target):
+        if os.path.basename(target) == "epoch-0003.keras":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            train(half, epochs=3)
+    assert files(half / "checkpoint") == checkpoint
+    assert len(rows(half)) == 1 + 3  # the epoch itself was whole
+    train(half, epochs=3)
+    assert_same_state(half, whole)
+    assert rows(half) == rows(whole)
+
+
+@pytest.mark.parametrize("name", ["config.json", "history.csv"])
+def test_small_files_are_written_whole_or_not_at_all(half, monkeypatch, name):
+    before = files(half)
+
+    def full(source, target):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if name == "history.csv":
+        (half / "history.csv").write_text((half / "history.csv").read_text() + "2,1,1,1,1,1,1\n")
+        before = files(half)
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OSError, match="No space"):
+        if name == "history.csv":
+            runs._drop_rows(str(half / name), 2)
+        else:
+            train(half, epochs=3)
+    assert files(half)[name] == before[name]
+
+
+def test_a_diverging_run_keeps_its_last_good_epoch(tmp_path):
+    with pytest.raises(FloatingPointError, match="loss became (nan|inf) in epoch 1, batch"):
+        train(tmp_path / "run", epochs=2, learning_rate=1e30)
+    assert not callbacks.checkpoints(str(tmp_path / "run" / "checkpoint"))
+    assert not (tmp_path / "run" / "model.keras").exists()
+    with pytest.raises(FileNotFoundError, match="at least one whole epoch"):
+        runs.load(str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("verb", [runs.load, runs.sample, runs.reconstruct, runs.evaluate])
+def test_a_folder_without_a_run(tmp_path, verb):
+    with pytest.raises(FileNotFoundError, match="kgen train.*Received: .*nothing"):
+        verb(str(tmp_path / "nothing"))
+
+
+def test_load_gives_the_model_of_the_last_epoch(whole, copy):
+    this = runs.load(str(whole))
+    assert this.folder == str(whole) and this.config["model"] == "vae"
+    assert this.path("a", "b") == os.path.join(str(whole), "a", "b")
+    assert this.data().batch_size == 300
+    assert int(this.model.optimizer.iterations) == 3 * 5
+    (copy / "model.keras").unlink()
+    assert int(runs.load(str(copy)).model.optimizer.iterations) == 15
+    shutil.rmtree(copy / "checkpoint")
+    shutil.copy(whole / "model.keras", copy)
+    assert int(runs.load(str(copy)).model.optimizer.iterations) == 15
+
+
+def test_samples_repeat_with_a_seed(whole, tmp_path):
+    paths = [str(tmp_path / f"{i}.png") for i in range(3)]
+    for path, seed in zip(paths, (4, 4, 5), strict=True):
+        assert runs.sample(str(whole), num=9, seed=seed, out=path) == path
+    a, b, c = (np.asarray(Image.open(path)) for path in paths)
+    assert a.shape == (28 * 6, 28 * 6)
+    assert (a == b).all() and (a != c).any()
+
+
+def test_pictures_go_into_the_run_by_default(copy):
+    assert runs.sample(str(copy), num=1) == str(copy / "samples.png")
+    assert runs.reconstruct(str(copy), num=3) == str(copy / "reconstructions.png")
+    assert Image.open(copy / "samples.png").size == (60, 60)
+    assert Image.open(copy / "reconstructions.png").size == (73 * 6, 19 * 6)
+
+
+def test_reconstructions_show_the_first_test_images(whole, tmp_path):
+    path = runs.reconstruct(str(whole), num=2, out=str(tmp_path / "pairs.png"))
+    images = runs.load(str(whole)).data().test.take(2)[0]
+    picture = np.asarray(Image.open(path))
+    np.testing.assert_array_equal(picture[6:54:6, 6:54:6], images[0, ..., 0])
+    np.testing.assert_array_equal(picture[6:54:6, 60:108:6], images[1, ..., 0])
+
+
+def test_evaluate(whole, capsys):
+    figures = runs.evaluate(str(whole), num_samples=20)
+    bound = figures.pop("log_likelihood_20")
+    assert figures == json.loads((whole / "results.json").read_text())
+    # More samples, a tighter bound; a mean over images, not a sum.
+    assert figures["elbo"] < bound < 0.9 * figures["elbo"]
+    out = capsys.readouterr().out
+    assert f"{bound:,.6g}" in out and "log_likelihood_20" in out
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "message"),
+    [
+        (runs.sample, {"num": 0}, "num=0"),
+        (runs.sample, {"labels": (1,)}, "no labels, as the model is unconditional"),
+        (runs.reconstruct, {"num": 0}, "num=0"),
+        (runs.evaluate, {"num_samples": 0}, "num_samples=0"),
+    ],
+)
+def test_bad_verbs(whole, verb, arguments, message):
+    before = files(whole)
+    with pytest.raises(ValueError, match=message):
+        verb(str(whole), **arguments)
+    assert files(whole) == before
+
+
+def test_a_conditional_run(tmp_path):
+    folder = tmp_path / "run"
+    this = train(folder, conditional=True)
+    assert this.model.num_classes == 10
+    assert Image.open(folder / "samples.png").size == ((6 * 9 + 1) * 6, (11 * 9 + 1) * 6)
+    classes = []
+    for label in ("3", 7):  # as the command line gives it, and as Python does
+        path = str(tmp_path / f"{label}.png")
+        runs.sample(str(folder), num=4, labels=(label,), seed=0, out=path)
+        classes.append(np.asarray(Image.open(path)))
+    assert classes[0].shape == (10 * 6, (4 * 9 + 1) * 6)
+    assert (classes[0] != classes[1]).any()
+    with pytest.raises(ValueError, match=r"labels in 0..9. Received: labels in 12..12"):
+        runs.sample(str(folder), labels=(12,))
+    figures = runs.evaluate(str(folder), num_samples=1)
+    assert np.isfinite(list(figures.values())).all()
+    runs.reconstruct(str(folder), num=2)
+
+
+def test_half_precision(tmp_path):
+    train(tmp_path / "run", precision="mixed_bfloat16")
+    assert keras.config.dtype_policy().name == "float32"
+    model = train(tmp_path / "run", epochs=2, precision="mixed_bfloat16").model
+    dtypes = {layer.compute_dtype for layer in model.decoder.layers}
+    assert "bfloat16" in dtypes
+    assert {v.dtype for v in model.trainable_variables} == {"float32"}
+    assert len(rows(tmp_path / "run")) == 1 + 2
+
+
+@pytest.fixture
+def folder_of_images(tmp_path):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    for i, image in enumerate(np.random.default_rng(0).integers(0, 256, (20, 9, 6, 3), "uint8")):
+        Image.fromarray(image).save(folder / f"{i:02}.png")
+    return folder
+
+
+def test_a_folder_of_images(tmp_path, folder_of_images):
+    this = train(
+        tmp_path / "run",
+        dataset=str(folder_of_images),
+        batch_size=6,
+        image_size=4,
+        likelihood="normal",
+    )
+    assert this.model.image_shape == (4, 4, 3)
+    assert Image.open(tmp_path / "run" / "samples.png").mode == "RGB"
+    results = json.loads((tmp_path / "run" / "results.json").read_text())
+    assert results["test_images"] == 2 and "bits_per_dim" not in results
+
+
+def test_labels_are_needed_for_a_conditional_run(tmp_path, folder_of_images):
+    with pytest.raises(ValueError, match="Expected labels, as conditional=True.*faces has none"):
+        train(tmp_path / "run", dataset=str(folder_of_images), conditional=True)
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_autoencoder_of_an_npz_in_the_default_folder(tmp_path, monkeypatch, digits):
+    monkeypatch.chdir(tmp_path)
+    np.savez(tmp_path / "few.npz", images=digits[0], labels=digits[1])
+    this = runs.train(
+        "autoencoder", "few.npz", epochs=1, batch_size=30, latent_dim=2, learning_rate=0.25
+    )
+    assert this.folder == os.path.join("runs", "autoencoder-few")
+    names = files(tmp_path / "runs" / "autoencoder-few")
+    assert {"model.keras", "reconstructions.png", "results.json"} < set(names)
+    assert not [name for name in names if name.startswith("samples")]
+    assert float(this.model.optimizer.learning_rate) == 0.25
+    loaded = runs.load(this.folder)
+    assert isinstance(loaded.model, kgen.Autoencoder)
+    assert float(loaded.model.optimizer.learning_rate) == 0.25
+    with pytest.raises(ValueError, match="'autoencoder' has no log-likelihood"):
+        runs.evaluate(this.folder, num_samples=5)
