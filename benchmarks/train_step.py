@@ -18,7 +18,7 @@ from keras import ops
 import kgen
 
 ROUNDS = flags.DEFINE_integer("rounds", 15, "Alternations.")
-STEPS = flags.DEFINE_integer("steps", 100, "Steps of each in a round.")
+STEPS = flags.DEFINE_integer("steps", 100, "Steps of each in a round, and of an epoch of fit.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "Images in a step.")
 JIT = flags.DEFINE_boolean("jit_compile", False, "Ask for compilation where it is not the default.")
 IMAGE_SHAPE = (28, 28, 1)

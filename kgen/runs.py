@@ -1,12 +1,12 @@
 """A run: a folder that holds everything a training was given, wrote and reached.
 
-config.json      the model, data and settings that rebuild it
-history.csv      every epoch's losses
-logs/            TensorBoard
-samples/         a grid of samples after every epoch
-checkpoint/      the exact state after the last whole epoch
-model.keras      the trained model
-samples.png  reconstructions.png  results.json
+- `config.json`: the model, data and settings that rebuild it
+- `history.csv`: every epoch's losses
+- `logs/`: TensorBoard
+- `samples/`: a grid of samples after every epoch
+- `checkpoint/`: the exact state after the last whole epoch
+- `model.keras`: the trained model
+- `samples.png`, `reconstructions.png`, `results.json`: what it reached
 """
 
 import csv

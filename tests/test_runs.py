@@ -124,12 +124,10 @@ def test_a_finished_run_is_only_evaluated(copy, monkeypatch, capsys):
     after = files(copy)
     del before["model.keras"], after["model.keras"]  # holds the time of its writing
     assert after == before
-    assert this.model.evaluate(this.data().test, verbose=0) is not None
     assert "3 of 3 epochs are done" in capsys.readouterr().out
-    trained, saved = (keras.saving.load_model(f / "model.keras") for f in (copy, copy))
-    for a, b in zip(trained.variables, this.model.variables, strict=True):
+    saved = keras.saving.load_model(copy / "model.keras")
+    for a, b in zip(saved.variables, this.model.variables, strict=True):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
-    assert saved.compiled
 
 
 @pytest.mark.parametrize(
@@ -153,7 +151,7 @@ def test_other_settings_are_refused(whole, changes, message):
     with pytest.raises(ValueError, match=message) as error:
         train(whole, epochs=4, **changes)
     assert str(whole) in str(error.value)
-    assert ("versions" in str(error.value)) is False
+    assert "versions" not in str(error.value)
     assert files(whole) == before
 
 
@@ -189,19 +187,25 @@ def test_bad_arguments_leave_no_folder(tmp_path, arguments, message):
     assert keras.config.dtype_policy().name == "float32"
 
 
-def test_rows_after_the_checkpoint_are_dropped(half, whole):
-    header = rows(half)[0]
-    with open(half / "history.csv", "a", newline="") as file:
-        csv.writer(file).writerows([[epoch] + [9.0] * (len(header) - 1) for epoch in (2, 3)])
-    train(half, epochs=3)
-    assert rows(half) == rows(whole)
+@pytest.mark.parametrize("done", [0, 1, 2, 3])
+def test_rows_after_the_checkpoint_are_dropped(half, whole, done):
+    (half / "history.csv").write_bytes((whole / "history.csv").read_bytes())
+    runs._drop_rows(str(half / "history.csv"), done)
+    assert rows(half) == (rows(whole)[: 1 + done] if done else [])
+    runs._drop_rows(str(half / "history.csv"), done)
+    assert rows(half) == (rows(whole)[: 1 + done] if done else [])
 
 
-def test_a_run_killed_before_its_first_checkpoint_starts_anew(half, trained_half):
-    shutil.rmtree(half / "checkpoint")
-    train(half, epochs=2)
-    assert rows(half) == rows(trained_half)
-    assert_same_state(half, trained_half)
+def test_a_run_without_a_checkpoint_starts_anew(tmp_path):
+    folder, settings = tmp_path / "run", {"model": "autoencoder", "batch_size": 1500}
+    train(folder, **settings)
+    trained = shutil.copytree(folder, tmp_path / "trained")
+    shutil.rmtree(folder / "checkpoint")
+    with open(folder / "history.csv", "a") as file:
+        file.write("1,9.0,9.0,9.0,9.0\n")
+    train(folder, **settings)
+    assert rows(folder) == rows(trained)
+    assert_same_state(folder, trained)
 
 
 def test_a_full_disk_keeps_the_checkpoint_and_the_run_goes_on_after(half, whole, monkeypatch):
@@ -227,19 +231,16 @@ def test_a_full_disk_keeps_the_checkpoint_and_the_run_goes_on_after(half, whole,
 @pytest.mark.parametrize("name", ["config.json", "history.csv"])
 def test_small_files_are_written_whole_or_not_at_all(half, monkeypatch, name):
     before = files(half)
+    replace = os.replace
 
     def full(source, target):
-        raise OSError(errno.ENOSPC, "No space left on device")
+        if os.path.basename(target) == name:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        replace(source, target)
 
-    if name == "history.csv":
-        (half / "history.csv").write_text((half / "history.csv").read_text() + "2,1,1,1,1,1,1\n")
-        before = files(half)
     monkeypatch.setattr(os, "replace", full)
     with pytest.raises(OSError, match="No space"):
-        if name == "history.csv":
-            runs._drop_rows(str(half / name), 2)
-        else:
-            train(half, epochs=3)
+        train(half, epochs=3)
     assert files(half)[name] == before[name]
 
 
@@ -299,8 +300,8 @@ def test_evaluate(whole, capsys):
     figures = runs.evaluate(str(whole), num_samples=20)
     bound = figures.pop("log_likelihood_20")
     assert figures == json.loads((whole / "results.json").read_text())
-    # More samples, a tighter bound; a mean over images, not a sum.
-    assert figures["elbo"] < bound < 0.9 * figures["elbo"]
+    # Of one image in the mean; the noise of the binarization is left.
+    assert bound == pytest.approx(figures["elbo"], rel=0.03)
     out = capsys.readouterr().out
     assert f"{bound:,.6g}" in out and "log_likelihood_20" in out
 
@@ -323,7 +324,7 @@ def test_bad_verbs(whole, verb, arguments, message):
 
 def test_a_conditional_run(tmp_path):
     folder = tmp_path / "run"
-    this = train(folder, conditional=True)
+    this = train(folder, conditional=True, batch_size=1500)
     assert this.model.num_classes == 10
     assert Image.open(folder / "samples.png").size == ((6 * 9 + 1) * 6, (11 * 9 + 1) * 6)
     classes = []
@@ -341,9 +342,10 @@ def test_a_conditional_run(tmp_path):
 
 
 def test_half_precision(tmp_path):
-    train(tmp_path / "run", precision="mixed_bfloat16")
+    settings = {"model": "autoencoder", "batch_size": 1500, "precision": "mixed_bfloat16"}
+    train(tmp_path / "run", **settings)
     assert keras.config.dtype_policy().name == "float32"
-    model = train(tmp_path / "run", epochs=2, precision="mixed_bfloat16").model
+    model = train(tmp_path / "run", epochs=2, **settings).model
     dtypes = {layer.compute_dtype for layer in model.decoder.layers}
     assert "bfloat16" in dtypes
     assert {v.dtype for v in model.trainable_variables} == {"float32"}

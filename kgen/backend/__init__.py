@@ -1,11 +1,12 @@
 """The seam: all that kgen asks of a backend, with the same names in each.
 
-Model                 keras.Model whose step is written once, as `run_train_step(data)`
-and `run_test_step(data)`; each returns the logs
-value_and_grad        a loss and its gradients for any subset of the variables
-apply_gradients       one step of an optimizer
-input_gradient        d sum(fn(x)) / dx, differentiable again
-compile_function      a function of tensors that reads a model's variables, compiled
+- `Model`: keras.Model whose steps are written once, as `run_train_step(data)` and
+  `run_test_step(data)`; each returns the logs
+- `value_and_grad`: a loss and its gradients for any subset of the variables
+- `apply_gradients`: one step of an optimizer
+- `input_gradient`: d sum(fn(x)) / dx, differentiable again
+- `compile_function`: a function of tensors that reads a model's variables, compiled
+- `input_pipeline`: what `fit` reads in place of a PyDataset, where that is faster
 """
 
 import keras
@@ -16,6 +17,7 @@ if keras.backend.backend() == "tensorflow":
         apply_gradients,
         compile_function,
         input_gradient,
+        input_pipeline,
         value_and_grad,
     )
 elif keras.backend.backend() == "jax":
@@ -24,6 +26,7 @@ elif keras.backend.backend() == "jax":
         apply_gradients,
         compile_function,
         input_gradient,
+        input_pipeline,
         value_and_grad,
     )
 elif keras.backend.backend() == "torch":
@@ -32,6 +35,7 @@ elif keras.backend.backend() == "torch":
         apply_gradients,
         compile_function,
         input_gradient,
+        input_pipeline,
         value_and_grad,
     )
 else:
@@ -40,4 +44,11 @@ else:
         f"one of them before importing keras. Received: backend={keras.backend.backend()!r}"
     )
 
-__all__ = ["Model", "apply_gradients", "compile_function", "input_gradient", "value_and_grad"]
+__all__ = [
+    "Model",
+    "apply_gradients",
+    "compile_function",
+    "input_gradient",
+    "input_pipeline",
+    "value_and_grad",
+]

@@ -49,6 +49,7 @@ def apply_gradients(optimizer, gradients, variables):
         optimizer.apply(gradients, variables)
 
 
+@torch.compiler.disable  # torch.compile cannot differentiate twice
 def input_gradient(fn, x):
     """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
     with torch.enable_grad():
@@ -66,3 +67,8 @@ def compile_function(model, fn):
         return fn(*(arg if arg is None else keras.ops.convert_to_tensor(arg) for arg in args))
 
     return call
+
+
+def input_pipeline(dataset):
+    """The data set itself: Keras reads it batch by batch at no cost worth saving."""
+    return dataset

@@ -33,6 +33,8 @@ class TrainBatches(keras.utils.PyDataset):
         augment: from images and an integer seed to images of the same shape and dtype, or None.
     """
 
+    reads_in_order = True
+
     def __init__(
         self,
         split: IndexedSplit | StreamedSplit,
@@ -121,6 +123,7 @@ class TestBatches(keras.utils.PyDataset):
     """
 
     __test__ = False  # Not a test class, whatever pytest makes of the name.
+    reads_in_order = True
 
     def __init__(self, split: IndexedSplit | StreamedSplit, batch_size: int):
         super().__init__()

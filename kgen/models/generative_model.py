@@ -145,16 +145,22 @@ class GenerativeModel(backend.Model):
     def fit(self, x=None, y=None, **kwargs):
         """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch."""
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
-        x = self._check_data(x, y)
+        given = self._check_data(x, y)
+        x = backend.input_pipeline(given)
+        if x is not given:
+            kwargs["shuffle"] = False  # it comes in an order of its own
         validation_data = kwargs.get("validation_data")
-        if validation_data is not None:
-            self._check_data(*_as_pair(validation_data))
+        if isinstance(validation_data, tuple):
+            self._check_data(*validation_data)
+        elif validation_data is not None:
+            self._check_data(validation_data)
+            kwargs["validation_data"] = backend.input_pipeline(validation_data)
         return super().fit(x, y, **kwargs)
 
     def evaluate(self, x=None, y=None, **kwargs):
         """`keras.Model.evaluate`; the same data gives the same figures."""
         if not kwargs.get("_use_cached_eval_dataset"):
-            x = self._check_data(x, y)
+            x = backend.input_pipeline(self._check_data(x, y))
         return super().evaluate(x, y, **kwargs)
 
     def figures(self, logs):
@@ -293,10 +299,6 @@ def _refuse_weights(**weights):
             raise ValueError(
                 f"Expected no {name}: the losses of generative models weigh all images alike."
             )
-
-
-def _as_pair(data):
-    return data if isinstance(data, tuple) else (data,)
 
 
 def _to_numpy(x):

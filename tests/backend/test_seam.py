@@ -62,7 +62,7 @@ class TestToyWGANGP(ModelContract):
         self.fit(b)
         self.assert_same_weights(a, b, atol=1e-6)
 
-    @pytest.mark.skipif(BACKEND == "jax", reason="JAX compiles by default")
+    @pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX's default; minutes on PyTorch")
     def test_jit_compile(self):
         a, b = self.compiled(), self.compiled(jit_compile=True)
         self.fit(a)
@@ -195,6 +195,25 @@ def test_penalty_of_a_linear_critic_and_its_gradient(w):
     assert float(ops.convert_to_numpy(value)) == pytest.approx((norm - 1.0) ** 2, rel=1e-5)
     expected = 2.0 * (norm - 1.0) * np.array(w) / norm
     np.testing.assert_allclose(ops.convert_to_numpy(gradient), expected, rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="torch.compile is PyTorch's")
+def test_a_penalty_inside_torch_compile():
+    import torch
+
+    weight = variable([3.0, 4.0])
+    x = ops.ones((5, 2))
+
+    def step():
+        def penalty():
+            gradient = backend.input_gradient(lambda x: ops.sum(x * weight.value, axis=1), x)
+            norm = ops.sqrt(ops.sum(ops.square(gradient), axis=1))
+            return ops.mean(ops.square(norm - 1.0))
+
+        return backend.value_and_grad(penalty, [weight])[1][0]
+
+    expected = [2.0 * 4.0 * 3.0 / 5.0, 2.0 * 4.0 * 4.0 / 5.0]
+    np.testing.assert_allclose(ops.convert_to_numpy(torch.compile(step)()), expected, rtol=1e-5)
 
 
 def test_second_order_gradients_equal_finite_differences():

@@ -1,0 +1,336 @@
+import importlib.util
+import inspect
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from kgen import cli, runs
+
+BACKEND = keras.backend.backend()
+OTHER = "jax" if BACKEND == "tensorflow" else "tensorflow"
+SETTINGS = ["--batch_size", "300", "--latent_dim=2"]
+
+
+@pytest.fixture(autouse=True)
+def own_environment(monkeypatch):
+    """The backend that a command puts into the environment leaves it with the test."""
+    monkeypatch.setenv("KERAS_BACKEND", BACKEND)
+
+
+def kgen(*arguments):
+    return cli.main(["kgen", *map(str, arguments)])
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """The folder of a run of two epochs; no test changes it."""
+    folder = tmp_path_factory.mktemp("cli") / "run"
+    assert kgen("train", "vae", *SETTINGS, "--run", folder, "--epochs", "2") == 0
+    return folder
+
+
+@pytest.fixture
+def copy(run, tmp_path):
+    return shutil.copytree(run, tmp_path / "run")
+
+
+def process(code, *arguments, **environment):
+    """Python in a process of its own, where `arguments` are the command line."""
+    env = os.environ | environment
+    if BACKEND == "jax":  # compiled as here, and kept as here
+        import jax
+
+        env["JAX_COMPILATION_CACHE_DIR"] = jax.config.jax_compilation_cache_dir
+        env["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+        env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code), *map(str, arguments)],
+        env={name: value for name, value in env.items() if value is not None},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def documented_flags(out):
+    """The flags of a help text: (default, description) by name."""
+    found = {}
+    for part in re.split(r"^  --(?:\[no\])?(?=\w+:)", out, flags=re.M)[1:]:
+        name, text = part.split(":", 1)
+        default = re.search(r"\(default: '?(.*?)'?\)", text)
+        found[name] = (default and default[1], text.split("(default")[0].strip())
+    return found
+
+
+@pytest.mark.parametrize("flag", [(), ("--help",), ("-h",), ("help",)])
+def test_help(flag, capsys):
+    assert kgen(*flag) == 0
+    out, err = capsys.readouterr()
+    assert not err
+    for command in ("train MODEL", "sample RUN", "reconstruct RUN", "evaluate RUN"):
+        assert f"kgen {command}" in out
+
+
+@pytest.mark.parametrize(
+    ("command", "model"),
+    [
+        (["train"], None),
+        (["train", "vae"], "vae"),
+        (["train", "autoencoder"], "autoencoder"),
+        (["sample"], None),
+        (["reconstruct"], None),
+        (["evaluate"], None),
+    ],
+)
+def test_help_lists_every_flag_with_its_default(command, model, capsys):
+    assert kgen(*command, "--help") == 0
+    out, err = capsys.readouterr()
+    function = getattr(runs, command[0])
+    assert not err
+    assert out.startswith(inspect.getdoc(function).splitlines()[0])
+    parameters = inspect.signature(function).parameters.values()
+    expected = {
+        p.name: p.default for p in parameters if p.default is not p.empty and p.name != "run"
+    }
+    if command[0] == "train":
+        expected["run"] = None
+    if model is not None:
+        expected |= runs.model_arguments(runs.MODELS[model])
+    found = documented_flags(out)
+    assert set(found) == set(expected) | {"help", "backend"}
+    for name, default in expected.items():
+        shown = {"None": None, "()": "", "False": "false"}.get(str(default), str(default))
+        assert found[name][0] == shown, name
+        assert len(found[name][1]) > 10, name
+
+
+def test_flags_of_a_model_are_not_those_of_another(capsys):
+    kgen("train", "autoencoder", "--help")
+    assert "--beta" not in capsys.readouterr().out
+    assert kgen("train", "autoencoder", "--beta", "2") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["trian", "vae"], 2, "There is no command 'trian'.*kgen train MODEL"),
+        (["train"], 2, "Expected `kgen train MODEL`"),
+        (["sample"], 2, "Expected `kgen sample RUN`"),
+        (["train", "vae", "more"], 2, "Received: vae more"),
+        (["train", "vae", "--latent_dimm", "2"], 2, "'latent_dimm'. Did you mean: latent_dim"),
+        (["sample", "RUN", "--nun", "2"], 2, "'nun'. Did you mean: num"),
+        (["train", "vae", "--epochs", "two"], 2, "--epochs=two"),
+        (["train", "vae", "--epochs"], 2, "epochs"),
+        (["evaluate", "RUN", "--backend", "theano"], 2, "theano.*tensorflow.*jax.*torch"),
+        (["train", "vaee"], 1, "one of autoencoder, vae.*Did you mean vae"),
+        (["train", "vaee", "--latent_dim", "2"], 1, "one of autoencoder, vae.*Did you mean vae"),
+        (["train", "vae", "--latent_dim", "0"], 1, "latent_dim=0"),
+        (["train", "vae", "--dataset", "./missing"], 1, "missing does not exist"),
+        (["sample", "missing"], 1, "Expected a run folder.*Received: missing"),
+        (["sample", "RUN", "--labels", "1"], 1, "Expected no labels"),
+        (["sample", "RUN", "--num", "0"], 1, "num=0"),
+        (["reconstruct", "RUN", "--num", "0"], 1, "num=0"),
+        (["evaluate", "RUN", "--num_samples", "0"], 1, "num_samples=0"),
+        (["train", "vae", "--run", "RUN", "--latent_dim=3"], 1, "2 in the folder, 3 now"),
+    ],
+)
+def test_an_error_is_one_message(run, tmp_path, monkeypatch, capfd, arguments, status, message):
+    monkeypatch.chdir(tmp_path)
+    assert kgen(*(run if each == "RUN" else each for each in arguments)) == status
+    out, err = capfd.readouterr()
+    assert not out
+    assert err.startswith("kgen: ") and re.search(message, err, re.S), err
+    assert "Traceback" not in err and err.count("kgen: ") == 1 + err.count("kgen: deep")
+    assert not os.listdir(tmp_path)
+
+
+@pytest.mark.parametrize("error", [OSError("disk"), FloatingPointError("nan"), ImportError("no")])
+def test_errors_of_a_training_are_messages(monkeypatch, capsys, error):
+    def failing(model, epochs: int = 1):
+        raise error
+
+    monkeypatch.setattr(runs, "train", failing)
+    assert kgen("train", "vae") == 1
+    assert capsys.readouterr().err == f"kgen: {error}\n"
+
+
+def test_flags_arrive_with_their_types(monkeypatch):
+    seen = []
+
+    def train(
+        model: str,
+        run: str | None = None,
+        epochs: int = 100,
+        learning_rate: float | None = None,
+        conditional: bool = False,
+        augment: tuple = (),
+        **arguments,
+    ):
+        seen.append((model, {"run": run, "epochs": epochs, "augment": augment}, arguments))
+        seen.append((learning_rate, conditional))
+
+    monkeypatch.setattr(runs, "train", train)
+    flags = "--epochs=3 --beta 4 --conditional --learning_rate 1e-3 --augment flip,crop --run a"
+    assert kgen("train", "vae", *flags.split()) == 0
+    given = {"run": "a", "epochs": 3, "augment": ["flip", "crop"]}
+    assert seen == [("vae", given, {"beta": 4.0}), (1e-3, True)]
+
+
+def test_train_prints_what_it_wrote(copy, capsys):
+    assert kgen("train", "vae", *SETTINGS, "--run", copy, "--epochs", "2") == 0
+    out = capsys.readouterr().out
+    assert "2 of 2 epochs are done" in out
+    for name in ("model.keras", "history.csv", "samples.png", "reconstructions.png"):
+        assert str(copy / name) in out and (copy / name).exists()
+
+
+def test_the_command_line_trains_what_python_does(run, tmp_path):
+    this = runs.train("vae", run=str(tmp_path), epochs=2, batch_size=300, latent_dim=2)
+    trained = runs.load(str(run))
+    assert trained.config == json.loads((tmp_path / "config.json").read_text())
+    assert_same(trained.model, this.model)
+
+
+def assert_same(a, b):
+    for x, y in (
+        *zip(a.variables, b.variables, strict=True),
+        *zip(a.optimizer.variables, b.optimizer.variables, strict=True),
+    ):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (x, y)), x.path)
+
+
+def test_sample(run, tmp_path, capsys):
+    for out, seed in (("a", 3), ("b", 3), ("c", 4)):
+        path = tmp_path / f"{out}.png"
+        assert kgen("sample", run, "--num", "9", "--seed", seed, "--out", path) == 0
+        assert f"Wrote {path}" in capsys.readouterr().out
+    a, b, c = ((tmp_path / f"{out}.png").read_bytes() for out in "abc")
+    assert a == b != c
+    assert Image.open(tmp_path / "a.png").size == (28 * 6, 28 * 6)
+
+
+def test_reconstruct(run, tmp_path, capsys):
+    path = tmp_path / "new" / "pairs.png"
+    assert kgen("reconstruct", run, "--num=8", f"--out={path}") == 0
+    assert f"Wrote {path}" in capsys.readouterr().out
+    assert Image.open(path).size == (73 * 6, 19 * 6)
+
+
+def test_evaluate(run, capsys):
+    assert kgen("evaluate", run, "--num_samples", "2") == 0
+    shown = dict(line.split() for line in capsys.readouterr().out.splitlines())
+    results = json.loads((run / "results.json").read_text())
+    assert set(shown) == set(results) | {"log_likelihood_2"}
+    assert float(shown["elbo"]) == pytest.approx(results["elbo"], rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("given", "environment", "installed", "expected"),
+    [
+        ([], None, True, OTHER),  # the run's own
+        ([], BACKEND, True, BACKEND),
+        ([], None, False, None),
+        (["--num", "3", "--backend", BACKEND, "--seed=1"], None, True, BACKEND),
+        (["--num", "3", f"--backend={BACKEND}", "--seed=1"], OTHER, True, BACKEND),
+    ],
+)
+def test_which_backend(copy, monkeypatch, given, environment, installed, expected):
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"backend": OTHER}))
+    monkeypatch.delenv("KERAS_BACKEND")
+    if environment is not None:
+        monkeypatch.setenv("KERAS_BACKEND", environment)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: installed or None)
+    left = cli._choose_backend(given, str(copy))
+    assert left == (["--num", "3", "--seed=1"] if given else [])
+    assert os.environ.get("KERAS_BACKEND") == expected
+
+
+def test_a_run_of_another_backend(copy, tmp_path, capsys):
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"backend": OTHER}))
+    assert kgen("train", "vae", *SETTINGS, "--run", copy, "--epochs", "3") == 1
+    assert f"backend: '{OTHER}' in the folder, '{BACKEND}' now" in capsys.readouterr().err
+    assert kgen("sample", copy, "--num", "4", "--out", tmp_path / "samples.png") == 0
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"), [([], BACKEND), (["--num", "3", "--backend", OTHER], OTHER)]
+)
+def test_the_backend_is_chosen_before_keras_is_imported(run, flags, expected):
+    done = process(
+        """
+        import os, sys
+
+        class Watch:
+            def find_spec(self, name, path=None, target=None):
+                if name == "keras":
+                    raise ImportError(f"Keras on {os.environ['KERAS_BACKEND']}")
+
+        sys.meta_path.insert(0, Watch())
+        sys.argv[0] = "kgen"
+        from kgen import cli
+        sys.exit(cli.main(sys.argv))
+        """,
+        *("sample", run, *flags),
+        KERAS_BACKEND=None,
+    )
+    assert (done.returncode, done.stderr) == (1, f"kgen: Keras on {expected}\n")
+
+
+def test_a_run_is_sampled_with_its_own_backend(run, tmp_path):
+    (tmp_path / "keras.json").write_text(json.dumps({"backend": OTHER}))
+    arguments = ["--num", "9", "--seed", "1", "--out"]
+    done = process(
+        """
+        import sys
+        sys.argv[0] = "kgen"
+        from kgen import cli
+        status = cli.main(sys.argv)
+        import keras
+        print("status", status, "on", keras.backend.backend())
+        """,
+        *("sample", run, *arguments, tmp_path / "a.png"),
+        KERAS_HOME=str(tmp_path),
+        KERAS_BACKEND=None,
+    )
+    assert f"status 0 on {BACKEND}" in done.stdout, done.stderr
+    assert kgen("sample", run, *arguments, tmp_path / "b.png") == 0
+    a, b = (np.asarray(Image.open(tmp_path / f"{each}.png")).astype(int) for each in "ab")
+    np.testing.assert_allclose(a, b, atol=1)
+
+
+def test_a_killed_training_goes_on_as_if_nothing_had_happened(run, tmp_path):
+    command = ["train", "vae", *SETTINGS, "--run", tmp_path / "run", "--epochs", "2"]
+    killed = process(
+        """
+        import os, signal, sys
+        from kgen import callbacks, cli
+
+        class Kill(callbacks.StopOnNaN):
+            def on_train_batch_end(self, batch, logs=None):
+                if (self._epoch, batch) == (1, 2):
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+        callbacks.StopOnNaN = Kill
+        cli.main(["kgen", *sys.argv[1:]])
+        """,
+        *command,
+    )
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    assert os.listdir(tmp_path / "run" / "checkpoint") == ["epoch-0001.keras"]
+    assert kgen(*command) == 0
+    a, b = (keras.saving.load_model(folder / "model.keras") for folder in (tmp_path / "run", run))
+    assert_same(a, b)
+    for name in ("history.csv", "results.json", "samples.png", "samples/epoch-0002.png"):
+        assert (tmp_path / "run" / name).read_bytes() == (run / name).read_bytes(), name
