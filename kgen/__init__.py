@@ -15,8 +15,10 @@ __all__ = [
     "runs",
 ]
 
+_command = os.path.splitext(os.path.basename((sys.argv or [""])[0]))[0]
+
 # The command line imports what it needs itself, once it has chosen Keras' backend.
-if os.path.splitext(os.path.basename((sys.argv or [""])[0]))[0] not in ("kgen", "-m"):
+if _command != "kgen" and sys.orig_argv[1:3] != ["-m", "kgen.cli"]:
     from kgen import callbacks, data, losses, networks, pictures, runs
     from kgen.models.autoencoder import Autoencoder
     from kgen.models.vae import VAE

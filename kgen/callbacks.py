@@ -39,7 +39,7 @@ def sample_grid(model, num, classes=None, seed=None, path=None):
 
     Args:
         model: a model with `sample`.
-        num: int. How many images, rounded up to whole rows.
+        num: int. About how many images: rows are as long as it allows, and at least 1.
         classes: list of int. The rows' classes; by default all.
         seed: int or None. Seeds the latents.
         path: str or None. A PNG file to write as well.
@@ -50,11 +50,8 @@ def sample_grid(model, num, classes=None, seed=None, path=None):
     if model.num_classes is None:
         return pictures.grid(model.sample(num, seed=seed), path=path)
     classes = range(model.num_classes) if classes is None else classes
-    if len(classes) == 0:
-        raise ValueError("Expected at least one class. Received: classes=[]")
-    columns = max(1, min(10, num // len(classes)))
-    rows = -(-num // columns)
-    labels = np.repeat(np.resize(classes, rows), columns)
+    columns = max(1, num // len(classes))
+    labels = np.repeat(classes, columns)
     return pictures.grid(model.sample(len(labels), labels, seed=seed), columns, path=path)
 
 
@@ -74,9 +71,11 @@ class Checkpoint(keras.callbacks.Callback):
         self.folder = folder
 
     def on_epoch_end(self, epoch, logs=None):
-        save_model(self.model, os.path.join(self.folder, f"epoch-{epoch + 1:04d}.keras"))
-        for path in checkpoints(self.folder)[:-1]:
-            os.remove(path)
+        newest = os.path.join(self.folder, f"epoch-{epoch + 1:04d}.keras")
+        save_model(self.model, newest)
+        for path in checkpoints(self.folder):
+            if path != newest:
+                os.remove(path)
 
 
 def checkpoints(folder):
@@ -111,8 +110,8 @@ def save_model(model, path):
 class StopOnNaN(keras.callbacks.Callback):
     """Raises FloatingPointError at the first step whose loss is NaN or infinite.
 
-    It names the loss and the step; what `Checkpoint` wrote before stays the last good state. The
-    last step of an epoch shows in the losses of the validation: put it before `Checkpoint`.
+    It names the loss and the step; what `Checkpoint` wrote before stays the last good state, as
+    long as this callback comes before it.
     """
 
     def __init__(self):
@@ -123,15 +122,16 @@ class StopOnNaN(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        self._check(logs, f"in epoch {self._epoch + 1}, batch {batch + 1}")
-
-    def on_epoch_end(self, epoch, logs=None):
-        self._check(logs, f"at the end of epoch {epoch + 1}")
-
-    def _check(self, logs, when):
         for name, value in (logs or {}).items():
             if not np.isfinite(value):
-                raise FloatingPointError(
-                    f"{name} became {value} {when}. The state before this epoch is kept. Try a "
-                    "lower learning rate."
-                )
+                self._stop(f"{name} became {value}", f"epoch {self._epoch + 1}, batch {batch + 1}")
+
+    def on_epoch_end(self, epoch, logs=None):
+        for variable in self.model.trainable_variables:
+            if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
+                self._stop(f"{variable.path} became NaN or infinite", f"epoch {epoch + 1}")
+
+    def _stop(self, what, where):
+        raise FloatingPointError(
+            f"{what} in {where}. The state before this epoch is kept. Try a lower learning rate."
+        )

@@ -24,6 +24,10 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         self.by_player = dict(by_player)
         self.player_variables = {}
+        self._rates = [
+            float(keras.ops.convert_to_numpy(optimizer.learning_rate))
+            for optimizer in self.optimizers
+        ]
 
     def build_players(self, player_variables):
         """Creates every optimizer's variables.
@@ -58,17 +62,14 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     def learning_rate(self):
         """The first player's learning rate.
 
-        Setting it scales the others by the same factor, so that schedules and callbacks keep the
-        ratio between the players.
+        Setting it sets the others' in the ratio with which they began.
         """
         return self.optimizers[0].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        factor = value / float(keras.ops.convert_to_numpy(self.learning_rate))
-        for optimizer in self.optimizers:
-            rate = float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-            optimizer.learning_rate = rate * factor
+        for optimizer, rate in zip(self.optimizers, self._rates, strict=True):
+            optimizer.learning_rate = value * rate / self._rates[0]
 
     def finalize_variable_values(self, var_list):
         for player, optimizer in self.by_player.items():

@@ -12,11 +12,11 @@
 import csv
 import dataclasses
 import difflib
-import importlib.util
 import inspect
 import json
 import os
 import platform
+import random
 from importlib import metadata
 
 import keras
@@ -24,6 +24,7 @@ import keras
 import kgen
 from kgen import callbacks, pictures
 from kgen.data import load as load_data
+from kgen.data.imports import require_tensorflow
 from kgen.models.autoencoder import Autoencoder
 from kgen.models.vae import VAE
 
@@ -118,7 +119,7 @@ def train(
         _check_same(folder, earlier, config)
     data = load_data(**config["data"])
     paths = callbacks.checkpoints(os.path.join(folder, "checkpoint"))
-    keras.utils.set_random_seed(seed)
+    random.seed(seed)  # where Keras' initializers take their seeds from
     if paths:
         trained = keras.saving.load_model(paths[-1])
         done = callbacks.checkpoint_epoch(paths[-1])
@@ -241,17 +242,13 @@ def _evaluate(run, data, num_samples=None):
 def _build(model_class, config, data):
     if config["conditional"] and data.num_classes is None:
         raise ValueError(f"Expected labels, as conditional=True. Received: {data.name} has none.")
-    policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(config["precision"])
-    try:
-        model = model_class(
-            data.image_shape,
-            num_classes=data.num_classes if config["conditional"] else None,
-            seed=config["seed"],
-            **config["arguments"],
-        )
-    finally:
-        keras.config.set_dtype_policy(policy)
+    model = model_class(
+        data.image_shape,
+        num_classes=data.num_classes if config["conditional"] else None,
+        seed=config["seed"],
+        dtype=config["precision"],
+        **config["arguments"],
+    )
     if hasattr(model, "adapt"):
         model.adapt(data.train)
     model.compile()
@@ -264,10 +261,11 @@ def _fit(run, data, done, epochs):
     _drop_rows(run.path("history.csv"), done)
     data.train.epoch = done
     loggers = [keras.callbacks.CSVLogger(run.path("history.csv"), append=True)]
-    if importlib.util.find_spec("tensorflow") is None:
-        print("No TensorBoard logs, as TensorFlow is not installed (pip install tensorflow).")
-    else:
+    try:
+        require_tensorflow("TensorBoard")
         loggers.append(keras.callbacks.TensorBoard(run.path("logs"), write_graph=False))
+    except ImportError as error:
+        print(f"No TensorBoard logs: {error}")
     if hasattr(run.model, "sample"):
         loggers.append(callbacks.SampleGrid(run.path("samples")))
     run.model.fit(
@@ -394,8 +392,12 @@ def _drop_rows(path, done):
 
 
 def _versions():
-    names = ("keras", "tensorflow", "jax", "torch", "numpy")
-    installed = {name: metadata.version(name) for name in names if importlib.util.find_spec(name)}
+    names = {"keras", keras.backend.backend(), "numpy"}
+    distributions = metadata.packages_distributions()
+    installed = {
+        name: metadata.version(distributions[name][0])
+        for name in sorted(names & distributions.keys())
+    }
     return {"kgen": kgen.__version__, "python": platform.python_version()} | installed
 
 

@@ -195,6 +195,32 @@ class ModelContract:
         for variable, value in zip(self.weights(model), before, strict=True):
             np.testing.assert_array_equal(variable, value)
 
+    def test_validation_data_of_every_form(self):
+        forms = [
+            (self.images, self.labels),
+            [self.images, self.labels],
+            (
+                self.images[i : i + 8]
+                if self.labels is None
+                else (self.images[i : i + 8], self.labels[i : i + 8])
+                for i in (0, 8)
+            ),
+        ]
+        losses = []
+        for form in forms:
+            model = self.compiled()
+            history = model.fit(
+                self.images,
+                self.labels,
+                batch_size=8,
+                verbose=0,
+                shuffle=False,
+                validation_data=form,
+                validation_batch_size=8 if form is not forms[2] else None,
+            ).history
+            losses.append(history["val_" + model.log_names[-1]][0])
+        np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
+
     def test_sample_weights_are_refused(self):
         with pytest.raises(ValueError, match="sample_weight"):
             self.compiled().fit(

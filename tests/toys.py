@@ -80,8 +80,3 @@ class ToyWGANGP(ImageModel):
 
     def get_config(self):
         return super().get_config() | {"dropout": self.dropout}
-
-    @classmethod
-    def from_config(cls, config):
-        config.pop("num_classes")
-        return super().from_config(config)

@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from kgen import networks
-from kgen.models.image_model import ImageModel
+from kgen.models.generative_model import to_unit_range
+from kgen.models.image_model import ImageModel, preset_dtype
 
 PRESETS = {
     "dense": (networks.dense_encoder, networks.dense_decoder),
@@ -64,10 +65,13 @@ class Autoencoder(ImageModel):
         self.network = network
         build_encoder, build_decoder = PRESETS[network]
         code_size, decoded_shape = self._code_size(), self._decoded_shape()
-        self.encoder = encoder or build_encoder(
-            self.image_shape, code_size, num_classes=num_classes
-        )
-        self.decoder = decoder or build_decoder(latent_dim, decoded_shape, num_classes=num_classes)
+        with preset_dtype(self.dtype_policy):
+            self.encoder = encoder or build_encoder(
+                self.image_shape, code_size, num_classes=num_classes
+            )
+            self.decoder = decoder or build_decoder(
+                latent_dim, decoded_shape, num_classes=num_classes
+            )
         self._check_network("encoder", self.image_shape, (code_size,))
         self._check_network("decoder", (latent_dim,), decoded_shape)
         self.built = True
@@ -98,12 +102,12 @@ class Autoencoder(ImageModel):
         return {"autoencoder": [self.encoder, self.decoder]}
 
     def default_optimizers(self):
-        return {"autoencoder": keras.optimizers.Adam(1e-3)}
+        return {"autoencoder": keras.optimizers.Adam(1e-3, name="autoencoder")}
 
     def call(self, inputs, training=False):
         """Reconstructs images, or `[images, labels]`, inside another Keras model."""
         x, y = (inputs, None) if self.num_classes is None else inputs
-        return self._reconstruct(x, y, training=training)
+        return self._reconstruct(to_unit_range(x), y, training=training)
 
     def training_step(self, x, y):
         self.minimize(self.squared_error, "autoencoder", x, y, True)
@@ -169,7 +173,7 @@ class Autoencoder(ImageModel):
         return self.run_in_batches(self._reconstruct, [x, y], batch_size)
 
     def _encode(self, x, y, training=False):
-        return self.encoder(self.join(x, y), training=training)
+        return ops.cast(self.encoder(self.join(x, y), training=training), "float32")
 
     def _decode(self, z, y, training=False):
         return ops.sigmoid(ops.cast(self.decoder(self.join(z, y), training=training), "float32"))

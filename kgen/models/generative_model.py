@@ -77,6 +77,7 @@ class GenerativeModel(backend.Model):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
+        self._functions = {}
         group = OptimizerGroup(self._optimizers_by_player(optimizer))
         # Keras would wrap the whole group in one loss scale; each player has its own.
         super().compile(optimizer=group, auto_scale_loss=False, **self._requested_compile)
@@ -94,18 +95,21 @@ class GenerativeModel(backend.Model):
         if not isinstance(optimizer, dict):
             given = keras.optimizers.get(optimizer)
             optimizer = {p: given.from_config(given.get_config() | {"name": p}) for p in players}
-        if set(optimizer) != set(players):
+        optimizer = {player: keras.optimizers.get(o) for player, o in optimizer.items()}
+        if set(optimizer) != set(players) or len(set(map(id, optimizer.values()))) < len(players):
             raise ValueError(
-                f"Expected one optimizer, or one for each of the players {list(players)}. "
+                f"Expected one optimizer, or another one for each of the players {list(players)}. "
                 f"Received: optimizer={optimizer}"
             )
         return {
-            player: _with_loss_scale(keras.optimizers.get(optimizer[player]), networks)
+            player: _with_loss_scale(optimizer[player], networks)
             for player, networks in players.items()
         }
 
     def minimize(self, loss_fn, player, *args):
         """One update of one player.
+
+        Its variables' own regularizers are added to the loss.
 
         Args:
             loss_fn: callable of `args` that returns a scalar; what it logs is kept.
@@ -117,7 +121,12 @@ class GenerativeModel(backend.Model):
         """
         optimizer = self.optimizer[player]
         variables = self.optimizer.player_variables[player]
-        loss, gradients = backend.value_and_grad(lambda: loss_fn(*args), variables, optimizer)
+
+        def regularized_loss():
+            penalties = [v.regularizer(v) for v in variables if v.regularizer is not None]
+            return loss_fn(*args) + sum(penalties)
+
+        loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
         backend.apply_gradients(optimizer, gradients, variables)
         return loss
 
@@ -142,7 +151,7 @@ class GenerativeModel(backend.Model):
         step(x, y)
         return {name: tracker.result() for name, tracker in self._trackers.items()}
 
-    def fit(self, x=None, y=None, **kwargs):
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch."""
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
         given = self._check_data(x, y)
@@ -150,18 +159,19 @@ class GenerativeModel(backend.Model):
         if x is not given:
             kwargs["shuffle"] = False  # it comes in an order of its own
         validation_data = kwargs.get("validation_data")
-        if isinstance(validation_data, tuple):
-            self._check_data(*validation_data)
+        if isinstance(validation_data, (list, tuple)):
+            x_val, y_val, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
+            _refuse_weights(sample_weight=sample_weight)
+            self._check_data(x_val, y_val)
         elif validation_data is not None:
-            self._check_data(validation_data)
-            kwargs["validation_data"] = backend.input_pipeline(validation_data)
-        return super().fit(x, y, **kwargs)
+            kwargs["validation_data"] = backend.input_pipeline(self._check_data(validation_data))
+        return super().fit(x, y, batch_size=batch_size, epochs=epochs, **kwargs)
 
-    def evaluate(self, x=None, y=None, **kwargs):
+    def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """`keras.Model.evaluate`; the same data gives the same figures."""
         if not kwargs.get("_use_cached_eval_dataset"):
             x = backend.input_pipeline(self._check_data(x, y))
-        return super().evaluate(x, y, **kwargs)
+        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
 
     def figures(self, logs):
         """What to report of `evaluate`'s logs, by name."""
@@ -179,6 +189,8 @@ class GenerativeModel(backend.Model):
         else:
             batch = next(iter(x))
         x_first, y_first, _ = keras.utils.unpack_x_y_sample_weight(batch)
+        if isinstance(y_first, (list, tuple)):
+            y_first = np.asarray(y_first)
         self.check_inputs(*keras.tree.map_structure(_to_numpy, (x_first, y_first)))
         return x
 
@@ -208,6 +220,11 @@ class GenerativeModel(backend.Model):
             self._functions[method.__name__] = backend.compile_function(self, method)
         function = self._functions[method.__name__]
         num = next(len(array) for array in arrays if array is not None)
+        if num < 1 or batch_size < 1:
+            raise ValueError(
+                f"Expected at least one row and batch_size of at least 1. Received: {num} rows, "
+                f"batch_size={batch_size}"
+            )
         batch_size = min(batch_size, num)
         starts = range(0, num, batch_size)
         outputs = []
@@ -302,4 +319,4 @@ def _refuse_weights(**weights):
 
 
 def _to_numpy(x):
-    return x if x is None or isinstance(x, np.ndarray) else ops.convert_to_numpy(x)
+    return x if x is None or isinstance(x, np.ndarray) else np.asarray(ops.convert_to_numpy(x))

@@ -1,5 +1,8 @@
 """The family of models of single images, with or without a label each."""
 
+import contextlib
+
+import keras
 import numpy as np
 from keras import ops
 
@@ -35,6 +38,11 @@ class ImageModel(GenerativeModel):
             self._check_labels(y, len(x))
 
     def _check_images(self, x):
+        if not isinstance(x, np.ndarray):
+            raise ValueError(
+                "Expected images as one array or tensor, or batches `(images, labels)`. "
+                f"Received: {type(x).__name__}"
+            )
         if x.ndim != 4 or x.shape[1:] != self.image_shape:
             hint = ""
             if x.shape[1:] == self.image_shape[:2] and self.image_shape[-1] == 1:
@@ -94,3 +102,14 @@ class ImageModel(GenerativeModel):
             "image_shape": self.image_shape,
             "num_classes": self.num_classes,
         }
+
+
+@contextlib.contextmanager
+def preset_dtype(policy):
+    """Layers built inside have a model's dtype policy, as `dtype=` asks for."""
+    outside = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(outside)

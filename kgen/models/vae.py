@@ -1,5 +1,7 @@
 """The variational autoencoder, beta-VAE and conditional VAE."""
 
+import math
+
 import keras
 import numpy as np
 from keras import ops
@@ -94,7 +96,9 @@ class VAE(Autoencoder):
 
     def default_optimizers(self):
         # Burda et al. 2015, section 5.
-        return {"vae": keras.optimizers.Adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-4)}
+        return {
+            "vae": keras.optimizers.Adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-4, name="vae")
+        }
 
     def adapt(self, images):
         """Starts the decoder at the mean image, as the code of Burda et al. 2015 does.
@@ -103,12 +107,15 @@ class VAE(Autoencoder):
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255,
-                or a data set of batches such as `kgen.data.load("digits").train`.
+                or batches of them such as `kgen.data.load("digits").train`, of which the first
+                10,000 images count.
         """
         total, num = 0.0, 0
         for batch in [images] if hasattr(images, "shape") else images:
-            x = self.prepare_images(batch[0] if isinstance(batch, tuple) else batch)
+            x = self.prepare_images(batch[0] if isinstance(batch, (list, tuple)) else batch)
             total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
+            if num >= 10_000:
+                break
         mean = total / num
         bias = [v for v in self.decoder.trainable_variables if v.name == "bias"][-1:]
         for mean_of_bias in (mean, mean.mean(axis=(0, 1))):  # a dense layer's, a convolution's
@@ -227,7 +234,9 @@ class VAE(Autoencoder):
         y = self.prepare_labels(labels, len(x))
         x = self._likelihood.observe(x, lambda shape: rng.random(shape, dtype="float32"))
         x = ops.convert_to_numpy(x)
-        at_a_time = min(num_samples, max(1, 4096 // batch_size))
+        # So many samples that the decoder's images take 16 MiB.
+        pixels = batch_size * math.prod(self.image_shape)
+        at_a_time = max(1, min(num_samples, 64, 2**22 // pixels))
         starts = range(0, num_samples, at_a_time)
         for start in with_progress(starts):
             eps = rng.standard_normal((len(x), at_a_time, self.latent_dim), dtype="float32")
@@ -248,8 +257,7 @@ class VAE(Autoencoder):
         return log_prior_ratio - ops.reshape(nll, (-1, samples))
 
     def _encode(self, x, y, training=False):
-        outputs = ops.cast(super()._encode(x, y, training=training), "float32")
-        mean, log_var = ops.split(outputs, 2, axis=-1)
+        mean, log_var = ops.split(super()._encode(x, y, training=training), 2, axis=-1)
         return mean, ops.clip(log_var, -20.0, 20.0)  # exp must not overflow
 
     def _decode_parameters(self, z, y, training=False):

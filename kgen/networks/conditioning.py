@@ -6,7 +6,9 @@ import keras
 def label_input(num_classes):
     """A label's `keras.Input` of shape () and its one-hot code of shape (num_classes,)."""
     label = keras.Input((), dtype="int32", name="label")
-    one_hot = keras.layers.CategoryEncoding(num_classes, output_mode="one_hot")(label)
+    # Integers go through the layer's dtype, where half precision would round them.
+    encoding = keras.layers.CategoryEncoding(num_classes, output_mode="one_hot", dtype="float32")
+    one_hot = encoding(label)
     return label, one_hot
 
 

@@ -21,6 +21,19 @@ def _filters(filters, stage):
     return filters * 2 ** min(stage, 3)
 
 
+def _convolution(filters, activation, strides=1, dtype=None):
+    """A 3x3 convolution, channels last whatever Keras' default is."""
+    return keras.layers.Conv2D(
+        filters,
+        3,
+        strides,
+        padding="same",
+        data_format="channels_last",
+        activation=activation,
+        dtype=dtype,
+    )
+
+
 def convolutional_encoder(
     image_shape, outputs, filters=32, activation="relu", num_classes=None, name="encoder"
 ):
@@ -38,11 +51,9 @@ def convolutional_encoder(
         keras.Model from (batch, height, width, channels) to (batch, outputs).
     """
     image = keras.Input(image_shape, name="image")
-    x = keras.layers.Conv2D(filters, 3, padding="same", activation=activation)(image)
+    x = _convolution(filters, activation)(image)
     for stage, _ in enumerate(_sizes(*image_shape[:2])[1:], start=1):
-        x = keras.layers.Conv2D(
-            _filters(filters, stage), 3, strides=2, padding="same", activation=activation
-        )(x)
+        x = _convolution(_filters(filters, stage), activation, strides=2)(x)
     x, labels = join_label(keras.layers.Flatten()(x), num_classes)
     x = keras.layers.Dense(256, activation=activation)(x)
     x = keras.layers.Dense(outputs, dtype="float32")(x)
@@ -73,10 +84,9 @@ def convolutional_decoder(
     x = keras.layers.Dense(math.prod(smallest), activation=activation)(x)
     x = keras.layers.Reshape(smallest)(x)
     for stage, (height, width) in reversed(list(enumerate(sizes[:-1]))):
-        x = keras.layers.UpSampling2D(2)(x)
-        x = keras.layers.Cropping2D(((0, x.shape[1] - height), (0, x.shape[2] - width)))(x)
-        x = keras.layers.Conv2D(_filters(filters, stage), 3, padding="same", activation=activation)(
-            x
-        )
-    x = keras.layers.Conv2D(output_shape[-1], 3, padding="same", dtype="float32")(x)
+        x = keras.layers.UpSampling2D(2, data_format="channels_last")(x)
+        surplus = ((0, x.shape[1] - height), (0, x.shape[2] - width))
+        x = keras.layers.Cropping2D(surplus, data_format="channels_last")(x)
+        x = _convolution(_filters(filters, stage), activation)(x)
+    x = _convolution(output_shape[-1], None, dtype="float32")(x)
     return build([z, *labels], x, name)

@@ -48,6 +48,18 @@ class TestToyWGANGP(ModelContract):
         rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
         np.testing.assert_allclose(rates, [2e-3, 2e-2], rtol=1e-6)
 
+    def test_learning_rates_come_back_from_zero(self):
+        model = self.compiled()
+        model.optimizer.learning_rate = 0.0
+        model.optimizer.learning_rate = 1e-3
+        rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
+        np.testing.assert_allclose(rates, [1e-3, 1e-2], rtol=1e-6)
+
+    def test_players_do_not_share_an_optimizer(self):
+        shared = keras.optimizers.SGD(0.1)
+        with pytest.raises(ValueError, match="another one for each of the players"):
+            self.compiled(optimizer={"critic": shared, "generator": shared})
+
     def test_keras_learning_rate_scheduler(self):
         model = self.compiled()
         halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)

@@ -359,6 +359,43 @@ def test_adapted_dense_decoder_is_the_entropy_baseline(digits):
     assert nll == pytest.approx(baseline, rel=0.03)
 
 
+def test_regularizers_of_a_network_count():
+    def trained(factor):
+        keras.utils.set_random_seed(0)
+        parts = networks(image_shape=(2, 2, 1))
+        for layer in parts["encoder"].layers:
+            if hasattr(layer, "kernel"):
+                layer.kernel.regularizer = keras.regularizers.L2(factor)
+        vae = kgen.VAE((2, 2, 1), seed=0, **parts)
+        vae.compile(keras.optimizers.SGD(0.1))
+        vae.fit(np.zeros((8, 2, 2, 1)), epochs=5, verbose=0)
+        return sum(float(ops.sum(ops.square(v))) for v in vae.encoder.trainable_variables)
+
+    assert trained(1.0) < 0.5 * trained(0.0)
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_labels_above_256_in_half_precision(policy):
+    """Half precision would round the label 257 to 256."""
+    vae = kgen.VAE((2, 2, 1), latent_dim=2, num_classes=3000, dtype=policy)
+    images = vae.decode(np.zeros((4, 2)), np.array([256, 257, 2048, 2049]))
+    assert len(np.unique(images.reshape(4, -1), axis=0)) == 4
+
+
+def test_dtype_is_the_presets_policy():
+    vae = kgen.VAE((2, 2, 1), latent_dim=2, dtype="mixed_bfloat16")
+    assert vae.encoder.layers[2].compute_dtype == "bfloat16"
+    assert keras.config.dtype_policy().name == "float32"
+
+
+def test_integers_are_scaled_in_a_call_too():
+    vae = kgen.VAE((2, 2, 1), latent_dim=2)
+    images = np.array([0, 50, 100, 255], "uint8").reshape(1, 2, 2, 1)
+    np.testing.assert_allclose(
+        vae.predict(images, verbose=0), vae.reconstruct(images / 255.0), atol=1e-6
+    )
+
+
 def test_adapt_needs_a_bias():
     decoder = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(4, use_bias=False), keras.layers.Reshape((2, 2, 1))]
