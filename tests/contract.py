@@ -196,16 +196,9 @@ class ModelContract:
             np.testing.assert_array_equal(variable, value)
 
     def test_validation_data_of_every_form(self):
-        forms = [
-            (self.images, self.labels),
-            [self.images, self.labels],
-            (
-                self.images[i : i + 8]
-                if self.labels is None
-                else (self.images[i : i + 8], self.labels[i : i + 8])
-                for i in (0, 8)
-            ),
-        ]
+        arrays = [a for a in (self.images, self.labels) if a is not None]
+        batches = (tuple(a[i : i + 8] for a in arrays) for i in (0, 8))
+        forms = [(self.images, self.labels), [self.images, self.labels], batches]
         losses = []
         for form in forms:
             model = self.compiled()
@@ -216,7 +209,7 @@ class ModelContract:
                 verbose=0,
                 shuffle=False,
                 validation_data=form,
-                validation_batch_size=8 if form is not forms[2] else None,
+                validation_batch_size=None if form is batches else 8,
             ).history
             losses.append(history["val_" + model.log_names[-1]][0])
         np.testing.assert_allclose(losses, losses[0], rtol=1e-5)
