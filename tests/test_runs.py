@@ -326,7 +326,7 @@ def test_a_conditional_run(tmp_path):
     folder = tmp_path / "run"
     this = train(folder, conditional=True, batch_size=1500)
     assert this.model.num_classes == 10
-    assert Image.open(folder / "samples.png").size == ((6 * 9 + 1) * 6, (11 * 9 + 1) * 6)
+    assert Image.open(folder / "samples.png").size == ((6 * 9 + 1) * 6, (10 * 9 + 1) * 6)
     classes = []
     for label in ("3", 7):  # as the command line gives it, and as Python does
         path = str(tmp_path / f"{label}.png")
