@@ -122,14 +122,19 @@ class StopOnNaN(keras.callbacks.Callback):
         self._epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        for name, value in (logs or {}).items():
-            if not np.isfinite(value):
-                self._stop(f"{name} became {value}", f"epoch {self._epoch + 1}, batch {batch + 1}")
+        self._check(logs, f"epoch {self._epoch + 1}, batch {batch + 1}")
 
     def on_epoch_end(self, epoch, logs=None):
+        # Weights of the last step can be finite and yet too large for any loss but infinity.
+        self._check(logs, f"epoch {epoch + 1}")
         for variable in self.model.trainable_variables:
             if not np.isfinite(keras.ops.convert_to_numpy(variable)).all():
                 self._stop(f"{variable.path} became NaN or infinite", f"epoch {epoch + 1}")
+
+    def _check(self, logs, where):
+        for name, value in (logs or {}).items():
+            if not np.isfinite(value):
+                self._stop(f"{name} became {value}", where)
 
     def _stop(self, what, where):
         raise FloatingPointError(

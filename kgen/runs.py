@@ -9,24 +9,20 @@
 - `samples.png`, `reconstructions.png`, `results.json`: what it reached
 """
 
-import csv
 import dataclasses
 import difflib
 import inspect
-import json
 import os
-import platform
 import random
-from importlib import metadata
 
 import keras
 
-import kgen
 from kgen import callbacks, pictures
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
 from kgen.models.autoencoder import Autoencoder
 from kgen.models.vae import VAE
+from kgen.run_folder import check_same, drop_rows, read_config, versions, write_json
 
 MODELS = {"autoencoder": Autoencoder, "vae": VAE}
 
@@ -114,9 +110,9 @@ def train(
         "seed": seed,
         "backend": keras.backend.backend(),
     }
-    earlier = _read_config(folder)
+    earlier = read_config(folder)
     if earlier is not None:
-        _check_same(folder, earlier, config)
+        check_same(folder, earlier, config)
     data = load_data(**config["data"])
     paths = callbacks.checkpoints(os.path.join(folder, "checkpoint"))
     random.seed(seed)  # where Keras' initializers take their seeds from
@@ -126,7 +122,7 @@ def train(
     else:
         trained = _build(chosen, config, data)
         done = 0
-    _write_json(os.path.join(folder, "config.json"), config | {"versions": _versions()})
+    write_json(os.path.join(folder, "config.json"), config | {"versions": versions()})
     this = Run(folder, config, trained)
     if done:
         print(f"{folder}: {done} of {epochs} epochs are done.")
@@ -148,7 +144,7 @@ def load(folder: str) -> Run:
     Raises:
         FileNotFoundError: the folder holds no run, or no trained model yet.
     """
-    config = _read_config(folder)
+    config = read_config(folder)
     if config is None:
         raise FileNotFoundError(
             f"Expected a run folder with a config.json, as `kgen train` writes. Received: {folder}"
@@ -258,7 +254,7 @@ def _build(model_class, config, data):
 
 
 def _fit(run, data, done, epochs):
-    _drop_rows(run.path("history.csv"), done)
+    drop_rows(run.path("history.csv"), done)
     data.train.epoch = done
     loggers = [keras.callbacks.CSVLogger(run.path("history.csv"), append=True)]
     try:
@@ -293,7 +289,7 @@ def _finish(run, data):
         _write_reconstructions(model, data, 32, run.path("reconstructions.png"))
         written.append(run.path("reconstructions.png"))
     figures = _evaluate(run, data)
-    _write_json(run.path("results.json"), figures)
+    write_json(run.path("results.json"), figures)
     written.append(run.path("results.json"))
     print(_describe(figures))
     print("Wrote " + "\n      ".join(written))
@@ -331,74 +327,6 @@ def _all_arguments(model_class, given):
     for name in given:
         _nearest(known, name, f"an argument of {model_class.__name__}")
     return known | given
-
-
-def _check_same(folder, earlier, config):
-    """Refuses to go on with other settings than a run began with."""
-    earlier, config = _flatten(earlier), _flatten(config)
-    names = [name for name in earlier if not name.startswith("versions.")]
-    differences = [
-        f"  {name}: {earlier.get(name)!r} in the folder, {config.get(name)!r} now"
-        for name in dict.fromkeys([*names, *config])
-        if earlier.get(name) != config.get(name)
-    ]
-    if differences:
-        raise ValueError(
-            f"{folder} holds a run with other settings:\n"
-            + "\n".join(differences)
-            + "\nGive the same settings to go on with it, or another run folder."
-        )
-
-
-def _flatten(config, prefix=""):
-    flat = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
-
-
-def _read_config(folder):
-    path = os.path.join(folder, "config.json")
-    if not os.path.exists(path):
-        return None
-    with open(path) as file:
-        return json.load(file)
-
-
-def _write_json(path, values):
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.tmp"
-    with open(temporary, "w") as file:
-        json.dump(values, file, indent=2)
-        file.write("\n")
-    os.replace(temporary, path)
-
-
-def _drop_rows(path, done):
-    """Cuts a history back to the epochs that the checkpoint holds."""
-    if not os.path.exists(path):
-        return
-    with open(path, newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    rows = [row for row in rows if int(row[header.index("epoch")]) < done]
-    temporary = f"{path}.tmp"
-    with open(temporary, "w", newline="") as file:
-        if rows:
-            csv.writer(file).writerows([header, *rows])
-    os.replace(temporary, path)
-
-
-def _versions():
-    names = {"keras", keras.backend.backend(), "numpy"}
-    distributions = metadata.packages_distributions()
-    installed = {
-        name: metadata.version(distributions[name][0])
-        for name in sorted(names & distributions.keys())
-    }
-    return {"kgen": kgen.__version__, "python": platform.python_version()} | installed
 
 
 def _nearest(known, name, what):

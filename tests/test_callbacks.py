@@ -151,20 +151,24 @@ def test_stop_on_nan_names_loss_epoch_and_batch(value):
 
 
 @pytest.mark.parametrize(
-    ("batch_size", "message"),
+    ("learning_rate", "batch_size", "validated", "message"),
     [
-        (32, "loss became (nan|inf) in epoch 2, batch 2"),
+        (1e30, 32, False, "loss became (nan|inf) in epoch 2, batch 2"),
         # The last step of an epoch ruins the weights after its own loss was taken.
-        (64, "(kernel|bias) became NaN or infinite in epoch 2"),
+        (1e30, 64, True, "val_.*loss became (nan|inf) in epoch 2"),
+        (float("inf"), 64, False, "(kernel|bias) became NaN or infinite in epoch 2"),
     ],
 )
-def test_the_checkpoint_before_a_nan_is_good(tmp_path, digits, batch_size, message):
-    model = tiny()
-    given = callbacks.StopOnNaN(), callbacks.Checkpoint(str(tmp_path))
-    fit(model, digits[0], *given)
-    model.optimizer.learning_rate = 1e38
+def test_the_checkpoint_before_a_nan_is_good(
+    tmp_path, digits, learning_rate, batch_size, validated, message
+):
+    images, _ = digits
+    model, given = tiny(), (callbacks.StopOnNaN(), callbacks.Checkpoint(str(tmp_path)))
+    fit(model, images, *given)
+    model.optimizer.learning_rate = learning_rate
+    validation = {"validation_data": (images,)} if validated else {}
     with pytest.raises(FloatingPointError, match=message):
-        fit(model, digits[0], *given, initial_epoch=1, epochs=3, batch_size=batch_size)
+        fit(model, images, *given, initial_epoch=1, epochs=3, batch_size=batch_size, **validation)
     assert os.listdir(tmp_path) == ["epoch-0001.keras"]
     loaded = keras.saving.load_model(tmp_path / "epoch-0001.keras")
     assert all(np.isfinite(v).all() for v in values(loaded.variables))

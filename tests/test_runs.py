@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import kgen
-from kgen import callbacks, runs
+from kgen import callbacks, run_folder, runs
 
 SETTINGS = {"dataset": "digits", "batch_size": 300, "latent_dim": 2}
 
@@ -190,9 +190,9 @@ def test_bad_arguments_leave_no_folder(tmp_path, arguments, message):
 @pytest.mark.parametrize("done", [0, 1, 2, 3])
 def test_rows_after_the_checkpoint_are_dropped(half, whole, done):
     (half / "history.csv").write_bytes((whole / "history.csv").read_bytes())
-    runs._drop_rows(str(half / "history.csv"), done)
+    run_folder.drop_rows(str(half / "history.csv"), done)
     assert rows(half) == (rows(whole)[: 1 + done] if done else [])
-    runs._drop_rows(str(half / "history.csv"), done)
+    run_folder.drop_rows(str(half / "history.csv"), done)
     assert rows(half) == (rows(whole)[: 1 + done] if done else [])
 
 

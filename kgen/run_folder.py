@@ -1,0 +1,82 @@
+"""What a run folder keeps in text: its settings and its history."""
+
+import csv
+import json
+import os
+import platform
+from importlib import metadata
+
+import keras
+
+import kgen
+
+
+def check_same(folder, earlier, config):
+    """Raises a ValueError that lists the differences between a run's settings and those now."""
+    earlier, config = _flatten(earlier), _flatten(config)
+    names = [name for name in earlier if not name.startswith("versions.")]
+    differences = [
+        f"  {name}: {earlier.get(name)!r} in the folder, {config.get(name)!r} now"
+        for name in dict.fromkeys([*names, *config])
+        if earlier.get(name) != config.get(name)
+    ]
+    if differences:
+        raise ValueError(
+            f"{folder} holds a run with other settings:\n"
+            + "\n".join(differences)
+            + "\nGive the same settings to go on with it, or another run folder."
+        )
+
+
+def _flatten(config, prefix=""):
+    flat = {}
+    for name, value in config.items():
+        if isinstance(value, dict):
+            flat |= _flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
+
+
+def read_config(folder):
+    """What a run folder's `config.json` holds, or None where there is none."""
+    path = os.path.join(folder, "config.json")
+    if not os.path.exists(path):
+        return None
+    with open(path) as file:
+        return json.load(file)
+
+
+def write_json(path, values):
+    """Writes a file, whole or not at all."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.tmp"
+    with open(temporary, "w") as file:
+        json.dump(values, file, indent=2)
+        file.write("\n")
+    os.replace(temporary, path)
+
+
+def drop_rows(path, done):
+    """Cuts a history back to the epochs that the checkpoint holds."""
+    if not os.path.exists(path):
+        return
+    with open(path, newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    rows = [row for row in rows if int(row[header.index("epoch")]) < done]
+    temporary = f"{path}.tmp"
+    with open(temporary, "w", newline="") as file:
+        if rows:
+            csv.writer(file).writerows([header, *rows])
+    os.replace(temporary, path)
+
+
+def versions():
+    """The versions of what trains."""
+    names = {"keras", keras.backend.backend(), "numpy"}
+    distributions = metadata.packages_distributions()
+    installed = {
+        name: metadata.version(distributions[name][0])
+        for name in sorted(names & distributions.keys())
+    }
+    return {"kgen": kgen.__version__, "python": platform.python_version()} | installed
