@@ -29,7 +29,7 @@ def main(_):
     vae = kgen.VAE(data.image_shape, latent_dim=50, seed=0)
     vae.adapt(data.train)
     steps = EPOCHS.value * len(data.train)
-    vae.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(1.5e-3, steps)))
+    vae.compile(keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)))
     os.makedirs(OUT.value, exist_ok=True)
     started = time.time()
     vae.fit(

@@ -15,7 +15,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     Example:
     >>> from kgen.optimizers import OptimizerGroup
-    >>> group = OptimizerGroup({"generator": keras.optimizers.Adam(1e-3)})
+    >>> group = OptimizerGroup({"generator": keras.optimizers.Adam(1e-3, name="adam")})
     >>> group["generator"].name
     'adam'
     """

@@ -72,15 +72,22 @@ class TestToyWGANGP(ModelContract):
         a, b = self.compiled(), self.compiled(steps_per_execution=2)
         self.fit(a)
         self.fit(b)
-        self.assert_same_weights(a, b, atol=1e-6)
+        self.assert_same_weights(a, b, atol=1e-5)
 
     @pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX's default; minutes on PyTorch")
-    def test_jit_compile(self):
-        a, b = self.compiled(), self.compiled(jit_compile=True)
-        self.fit(a)
-        self.fit(b)
-        for x, y in zip(a.trainable_variables, b.trainable_variables, strict=True):
-            np.testing.assert_allclose(*map(ops.convert_to_numpy, (x, y)), atol=1e-4)
+    def test_jit_compile(self, monkeypatch):
+        # XLA draws other random numbers from the same seed.
+        noise = np.sin(np.arange(24.0, dtype="float32")).reshape(8, 3)
+        monkeypatch.setattr(keras.random, "normal", lambda *_, **__: ops.convert_to_tensor(noise))
+        monkeypatch.setattr(keras.random, "uniform", lambda *_, **__: 0.5)
+        models = []
+        for jit_compile in (False, True):
+            keras.utils.set_random_seed(0)
+            models.append(self.make(dropout=0.0, seed=3))
+            models[-1].compile("sgd", jit_compile=jit_compile)
+            self.fit(models[-1])
+        for a, b in zip(*(model.trainable_variables for model in models), strict=True):
+            np.testing.assert_allclose(*map(ops.convert_to_numpy, (a, b)), atol=1e-5)
 
     def test_keras_checkpoint_callbacks_carry_the_optimizers(self, tmp_path):
         model = self.compiled()
@@ -125,7 +132,11 @@ class TestToyWGANGP(ModelContract):
         for source in sources:
             model = self.compiled()
             model.fit(source, shuffle=False, verbose=0)
-            self.assert_same_weights(expected, model, atol=1e-6)
+            # Not the random state: at the end of a stream of unknown length, TensorFlow draws once
+            # more before it finds that there is no batch.
+            pairs = zip(expected.trainable_variables, model.trainable_variables, strict=True)
+            for pair in pairs:
+                np.testing.assert_allclose(*map(ops.convert_to_numpy, pair), atol=1e-5)
 
     def test_a_bad_first_batch_of_a_stream(self):
         with pytest.raises(ValueError, match=r"in \[0, 1\]"):
