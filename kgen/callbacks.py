@@ -49,7 +49,7 @@ def sample_grid(model, num, classes=None, seed=None, path=None):
     """
     if model.num_classes is None:
         return pictures.grid(model.sample(num, seed=seed), path=path)
-    classes = range(model.num_classes) if classes is None else classes
+    classes = classes or range(model.num_classes)
     columns = max(1, num // len(classes))
     labels = np.repeat(classes, columns)
     return pictures.grid(model.sample(len(labels), labels, seed=seed), columns, path=path)
