@@ -72,7 +72,7 @@ class TestToyWGANGP(ModelContract):
         a, b = self.compiled(), self.compiled(steps_per_execution=2)
         self.fit(a)
         self.fit(b)
-        self.assert_same_weights(a, b, atol=1e-5)
+        self.assert_same_weights(a, b, atol=1e-5 if BACKEND == "tensorflow" else 1e-6)
 
     @pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX's default; minutes on PyTorch")
     def test_jit_compile(self, monkeypatch):
@@ -132,11 +132,14 @@ class TestToyWGANGP(ModelContract):
         for source in sources:
             model = self.compiled()
             model.fit(source, shuffle=False, verbose=0)
-            # Not the random state: at the end of a stream of unknown length, TensorFlow draws once
-            # more before it finds that there is no batch.
-            pairs = zip(expected.trainable_variables, model.trainable_variables, strict=True)
-            for pair in pairs:
-                np.testing.assert_allclose(*map(ops.convert_to_numpy, pair), atol=1e-5)
+            if BACKEND == "tensorflow" and not hasattr(source, "__len__"):
+                # At the end of a stream of unknown length, TensorFlow draws once more before it
+                # finds that there is no batch.
+                for kept, extra in zip(expected.variables, model.variables, strict=True):
+                    if kept.name == "seed_generator_state":
+                        extra.assign(kept)
+            atol = 1e-5 if BACKEND == "tensorflow" else 1e-6
+            self.assert_same_weights(expected, model, atol=atol)
 
     def test_a_bad_first_batch_of_a_stream(self):
         with pytest.raises(ValueError, match=r"in \[0, 1\]"):
