@@ -64,6 +64,7 @@ def _run(command, *arguments):
     given = _choose_backend(given, subject if command != "train" else None)
     with _quiet():
         from kgen import runs
+        from kgen.models import catalog
 
     parsed = flags.FlagValues()
     flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
@@ -71,9 +72,9 @@ def _run(command, *arguments):
     function = getattr(runs, command)
     names = _define_flags(function, parsed, inspect.signature(function).parameters)
     if command == "train" and subject is not None:
-        model_class = runs.model_class(subject)
+        model_class = catalog.model_class(subject)
         names += _define_flags(
-            model_class.__init__, parsed, runs.model_arguments(model_class), model_class.__doc__
+            model_class.__init__, parsed, catalog.model_arguments(model_class), model_class.__doc__
         )
     left = parsed(["kgen", *given])[1:]
     if parsed.help:

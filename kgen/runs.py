@@ -10,8 +10,6 @@
 """
 
 import dataclasses
-import difflib
-import inspect
 import os
 import random
 
@@ -20,11 +18,8 @@ import keras
 from kgen import callbacks, pictures
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
-from kgen.models.autoencoder import Autoencoder
-from kgen.models.vae import VAE
+from kgen.models.catalog import all_arguments, model_class
 from kgen.run_folder import check_same, drop_rows, read_config, versions, write_json
-
-MODELS = {"autoencoder": Autoencoder, "vae": VAE}
 
 
 @dataclasses.dataclass
@@ -95,7 +90,7 @@ def train(
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
     config = {
         "model": model,
-        "arguments": _all_arguments(chosen, arguments),
+        "arguments": all_arguments(chosen, arguments),
         "conditional": conditional,
         "data": {
             "source": dataset,
@@ -307,34 +302,6 @@ def _write_reconstructions(model, data, num, path):
 
 def _describe(figures):
     return "\n".join(f"{name:>22}  {value:,.6g}" for name, value in figures.items())
-
-
-def model_class(name: str) -> type:
-    """The class of a model by its name in `MODELS`."""
-    return _nearest(MODELS, name, "model")
-
-
-def model_arguments(model_class: type) -> dict:
-    """The arguments of a model's class that are plain settings, with their defaults."""
-    not_settings = {"self", "image_shape", "encoder", "decoder", "num_classes", "seed", "kwargs"}
-    parameters = inspect.signature(model_class.__init__).parameters
-    return {name: p.default for name, p in parameters.items() if name not in not_settings}
-
-
-def _all_arguments(model_class, given):
-    """What the model's class will be called with: its defaults and what is given instead."""
-    known = model_arguments(model_class)
-    for name in given:
-        _nearest(known, name, f"an argument of {model_class.__name__}")
-    return known | given
-
-
-def _nearest(known, name, what):
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"Expected {what}: one of {', '.join(known)}.{hint} Received: {name}")
-    return known[name]
 
 
 def _slug(dataset):

@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from kgen import cli, runs
+from kgen.models import catalog
 
 BACKEND = keras.backend.backend()
 OTHER = "jax" if BACKEND == "tensorflow" else "tensorflow"
@@ -151,7 +152,7 @@ def test_help_lists_every_flag_with_its_default(command, model, capsys):
     if command[0] == "train":
         expected["run"] = None
     if model is not None:
-        expected |= runs.model_arguments(runs.MODELS[model])
+        expected |= catalog.model_arguments(catalog.MODELS[model])
     found = documented_flags(out)
     assert set(found) == set(expected) | {"help", "backend"}
     for name, default in expected.items():

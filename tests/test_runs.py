@@ -11,6 +11,7 @@ from PIL import Image
 
 import kgen
 from kgen import callbacks, run_folder, runs
+from kgen.models import catalog
 
 SETTINGS = {"dataset": "digits", "batch_size": 300, "latent_dim": 2}
 
@@ -86,7 +87,7 @@ def test_a_run_holds_what_it_promises(whole):
     assert sorted(os.listdir(whole / "logs")) == ["train", "validation"]
     config = json.loads((whole / "config.json").read_text())
     assert (config["model"], config["conditional"], config["seed"]) == ("vae", False, 0)
-    assert config["arguments"] == runs.model_arguments(kgen.VAE) | {"latent_dim": 2}
+    assert config["arguments"] == catalog.model_arguments(kgen.VAE) | {"latent_dim": 2}
     assert config["data"]["source"] == "digits" and config["data"]["batch_size"] == 300
     assert config["backend"] == keras.backend.backend()
     assert config["versions"]["kgen"] == kgen.__version__

@@ -90,4 +90,7 @@ def input_pipeline(dataset):
     signature = tuple(tf.TensorSpec((None, None, *part.shape[1:]), part.dtype) for part in first)
     pipeline = tf.data.Dataset.from_generator(blocks, output_signature=signature).unbatch()
     pipeline = pipeline.apply(tf.data.experimental.assert_cardinality(len(dataset)))
-    return pipeline.prefetch(tf.data.AUTOTUNE)
+    options = tf.data.Options()
+    # The tuner's thread can miss that an epoch is over, and then sleeps for as long as it lasted.
+    options.autotune.enabled = False
+    return pipeline.prefetch(at_a_time).with_options(options)
