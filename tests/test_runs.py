@@ -162,6 +162,12 @@ def test_another_backend_is_refused(copy):
         train(copy, epochs=4)
 
 
+def test_a_setting_that_only_the_folder_has_is_refused(copy):
+    edit_config(copy, temperature=0.5)
+    with pytest.raises(ValueError, match="temperature: 0.5 in the folder, None now"):
+        train(copy, epochs=4)
+
+
 def test_other_versions_go_on_and_are_written(copy):
     edit_config(copy, versions={"keras": "3.0.0"})
     train(copy, epochs=3)

@@ -13,7 +13,7 @@ class _Scope(keras.StatelessScope):
     """
 
     def __init__(self, variables, values):
-        super().__init__(zip(variables, values, strict=True))
+        super().__init__(zip(variables, values, strict=True), collect_losses=True)
         self.updated = {}
 
     def __enter__(self):

@@ -109,7 +109,7 @@ class GenerativeModel(backend.Model):
     def minimize(self, loss_fn, player, *args):
         """One update of one player.
 
-        Its variables' own regularizers are added to the loss.
+        What its networks add of their own, by regularizers or `add_loss`, is added to the loss.
 
         Args:
             loss_fn: callable of `args` that returns a scalar; what it logs is kept.
@@ -120,11 +120,12 @@ class GenerativeModel(backend.Model):
             The loss, a scalar.
         """
         optimizer = self.optimizer[player]
+        networks = self.players()[player]
         variables = self.optimizer.player_variables[player]
 
         def regularized_loss():
-            penalties = [v.regularizer(v) for v in variables if v.regularizer is not None]
-            return loss_fn(*args) + sum(penalties)
+            loss = loss_fn(*args)
+            return loss + sum(own for network in networks for own in network.losses)
 
         loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
         backend.apply_gradients(optimizer, gradients, variables)
