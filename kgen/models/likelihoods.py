@@ -15,7 +15,7 @@ class Bernoulli:
     discrete = True
 
     def observe(self, x, uniform):
-        """Images in [0, 1] as what the likelihood is of; `uniform` draws noise of a shape."""
+        """Images in [0, 1] as the encoder and `nll` take them; `uniform` draws noise of a shape."""
         return ops.cast(ops.less(uniform(ops.shape(x)), x), "float32")
 
     def nll(self, x, logits):
@@ -67,13 +67,13 @@ class DiscretizedLogistic:
     discrete = True
 
     def observe(self, x, uniform):
-        """Images in [0, 1] on the grid of 256 levels from -1 to 1."""
-        return ops.round(x * 255.0) / 127.5 - 1.0
+        """Images in [0, 1] on the grid of 256 levels."""
+        return ops.round(x * 255.0) / 255.0
 
     def nll(self, x, outputs):
         """-log p(x | outputs), shape (batch,), in nats."""
         mean, log_scale = ops.split(outputs, 2, axis=-1)
-        return discretized_logistic_nll(x, mean, ops.clip(log_scale, -7.0, 7.0))
+        return discretized_logistic_nll(2.0 * x - 1.0, mean, ops.clip(log_scale, -7.0, 7.0))
 
     def mean(self, outputs):
         """The image of the logistics' means, in [0, 1]."""
