@@ -12,8 +12,11 @@ from kgen import backend  # noqa: F401 - the models need a backend that kgen kno
 class ModelContract:
     """A subclass gives `make`, and `labels` where the model is conditional.
 
-    The images are 16 of 8x8x1, or as `image_shape` says.
+    The images are 16 of 8x8x1, or as `image_shape` says. `still` are the ends of the paths of
+    variables that have no gradient.
     """
+
+    still = ()
 
     image_shape = (8, 8, 1)
     labels = None
@@ -49,10 +52,10 @@ class ModelContract:
     def test_fit_logs_every_name_as_a_finite_mean(self):
         model = self.compiled()
         history = self.fit(model, epochs=2)
-        assert set(history) == set(model.log_names)
+        assert set(history) == {metric.name for metric in model.metrics} >= set(model.log_names)
         assert np.isfinite(list(history.values())).all()
         # A log that no tracker was updated for would be 0.0.
-        assert all(value != 0.0 for values in history.values() for value in values)
+        assert all(float(metric.count) > 0 for metric in model.metrics)
 
     def test_every_variable_of_every_player_moves(self):
         model = self.compiled()
@@ -64,7 +67,7 @@ class ModelContract:
         }
         assert players == trainable
         for variable, value in zip(model.variables, before, strict=True):
-            if id(variable) in trainable:
+            if id(variable) in trainable and not variable.path.endswith(self.still):
                 assert np.any(keras.ops.convert_to_numpy(variable) != value), variable.path
 
     def test_a_player_moves_its_own_variables_alone(self):
@@ -83,7 +86,8 @@ class ModelContract:
                 model.trainable_variables, frozen.trainable_variables, strict=True
             ):
                 same = np.array_equal(*map(keras.ops.convert_to_numpy, (moved, start)))
-                assert same != (id(moved) in own), (player, moved.path)
+                if not moved.path.endswith(self.still):
+                    assert same != (id(moved) in own), (player, moved.path)
 
     def test_evaluate_moves_nothing_and_repeats(self):
         model = self.compiled()

@@ -5,7 +5,9 @@
 - `value_and_grad`: a loss and its gradients for any subset of the variables
 - `apply_gradients`: one step of an optimizer
 - `input_gradient`: d sum(fn(x)) / dx, differentiable again
+- `conv2d_transpose`: of strides, channels last and padding "same"
 - `compile_function`: a function of tensors that reads a model's variables, compiled
+- `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
 - `input_pipeline`: what `fit` reads in place of a PyDataset, where that is faster
 """
 
@@ -13,27 +15,33 @@ import keras
 
 if keras.backend.backend() == "tensorflow":
     from kgen.backend.tensorflow import (
+        WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
         compile_function,
+        conv2d_transpose,
         input_gradient,
         input_pipeline,
         value_and_grad,
     )
 elif keras.backend.backend() == "jax":
     from kgen.backend.jax import (
+        WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
         compile_function,
+        conv2d_transpose,
         input_gradient,
         input_pipeline,
         value_and_grad,
     )
 elif keras.backend.backend() == "torch":
     from kgen.backend.torch import (
+        WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
         compile_function,
+        conv2d_transpose,
         input_gradient,
         input_pipeline,
         value_and_grad,
@@ -45,9 +53,11 @@ else:
     )
 
 __all__ = [
+    "WRONG_SECOND_DERIVATIVES",
     "Model",
     "apply_gradients",
     "compile_function",
+    "conv2d_transpose",
     "input_gradient",
     "input_pipeline",
     "value_and_grad",

@@ -4,6 +4,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+# keras.ops.moments stops the gradient of the mean, which is then missing in second derivatives.
+WRONG_SECOND_DERIVATIVES = (
+    keras.layers.BatchNormalization,
+    keras.layers.GroupNormalization,
+    keras.layers.LayerNormalization,
+)
+
 
 class Model(keras.Model):
     """`keras.Model` whose train and test steps are written for every backend at once."""
@@ -51,6 +58,17 @@ def input_gradient(fn, x):
         tape.watch(x)
         y = fn(x)
     return tape.gradient(y, x)
+
+
+def conv2d_transpose(x, kernel, strides):
+    """A transposed convolution (batch, h, w, i) -> (batch, h * strides[0], w * strides[1], o).
+
+    Args:
+        x: tensor, channels last.
+        kernel: tensor (height, width, o, i).
+        strides: pair of int.
+    """
+    return keras.ops.conv_transpose(x, kernel, strides, padding="same", data_format="channels_last")
 
 
 def compile_function(model, fn):

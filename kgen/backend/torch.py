@@ -3,6 +3,8 @@
 import keras
 import torch
 
+WRONG_SECOND_DERIVATIVES = ()
+
 
 class Model(keras.Model):
     """`keras.Model` whose train and test steps are written for every backend at once.
@@ -56,6 +58,17 @@ def input_gradient(fn, x):
         if not x.requires_grad:
             x = x.detach().requires_grad_()
         return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
+
+
+def conv2d_transpose(x, kernel, strides):
+    """A transposed convolution (batch, h, w, i) -> (batch, h * strides[0], w * strides[1], o).
+
+    Args:
+        x: tensor, channels last.
+        kernel: tensor (height, width, o, i).
+        strides: pair of int.
+    """
+    return keras.ops.conv_transpose(x, kernel, strides, padding="same", data_format="channels_last")
 
 
 def compile_function(model, fn):

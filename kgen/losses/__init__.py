@@ -1,6 +1,38 @@
-"""The maths, as pure functions of tensors: one value an example, in nats."""
+"""The maths, as pure functions of tensors: one value an example, likelihoods in nats."""
 
+from kgen.losses.adversarial import (
+    least_squares_discriminator_loss,
+    least_squares_generator_loss,
+    minimax_discriminator_loss,
+    minimax_generator_loss,
+    non_saturating_generator_loss,
+    wasserstein_critic_loss,
+    wasserstein_generator_loss,
+)
 from kgen.losses.divergence import gaussian_kl
-from kgen.losses.likelihood import bernoulli_nll, bits_per_dim, discretized_logistic_nll, normal_nll
+from kgen.losses.likelihood import (
+    bernoulli_nll,
+    bits_per_dim,
+    categorical_nll,
+    discretized_logistic_nll,
+    normal_nll,
+)
+from kgen.losses.penalty import gradient_penalty, r1_penalty
 
-__all__ = ["bernoulli_nll", "bits_per_dim", "discretized_logistic_nll", "gaussian_kl", "normal_nll"]
+__all__ = [
+    "bernoulli_nll",
+    "bits_per_dim",
+    "categorical_nll",
+    "discretized_logistic_nll",
+    "gaussian_kl",
+    "gradient_penalty",
+    "least_squares_discriminator_loss",
+    "least_squares_generator_loss",
+    "minimax_discriminator_loss",
+    "minimax_generator_loss",
+    "non_saturating_generator_loss",
+    "normal_nll",
+    "r1_penalty",
+    "wasserstein_critic_loss",
+    "wasserstein_generator_loss",
+]

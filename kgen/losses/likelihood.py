@@ -34,6 +34,19 @@ def bernoulli_nll(x, logits):
     return _sum_over_pixels(ops.softplus(logits) - x * logits)
 
 
+def categorical_nll(one_hot, logits):
+    """-log Categorical(x; softmax(logits)).
+
+    Args:
+        one_hot: tensor of shape (batch, categories).
+        logits: tensor of the same shape: the softmax is taken here, once.
+
+    Returns:
+        Tensor of shape (batch,).
+    """
+    return ops.logsumexp(logits, axis=-1) - ops.sum(one_hot * logits, axis=-1)
+
+
 def normal_nll(x, mean, log_var):
     """-sum log N(x; mean, exp(log_var)), a density.
 

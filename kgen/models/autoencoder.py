@@ -5,7 +5,8 @@ from keras import ops
 
 from kgen import networks
 from kgen.models.generative_model import to_unit_range
-from kgen.models.image_model import ImageModel, preset_dtype
+from kgen.models.image_model import preset_dtype
+from kgen.models.latent_model import LatentModel
 
 PRESETS = {
     "dense": (networks.dense_encoder, networks.dense_decoder),
@@ -14,7 +15,7 @@ PRESETS = {
 
 
 @keras.saving.register_keras_serializable("kgen")
-class Autoencoder(ImageModel):
+class Autoencoder(LatentModel):
     """Autoencoder: an encoder to a short code and a decoder back, trained on squared error.
 
     It minimises  1/2 ||x - sigmoid(decoder(encoder(x)))||^2,  summed over pixels. Unlike the paper,
@@ -56,47 +57,28 @@ class Autoencoder(ImageModel):
         seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(image_shape, num_classes=num_classes, seed=seed, **kwargs)
+        super().__init__(image_shape, latent_dim, num_classes=num_classes, seed=seed, **kwargs)
         if network not in PRESETS:
             raise ValueError(f"Expected network in {list(PRESETS)}. Received: network={network!r}")
-        if latent_dim < 1:
-            raise ValueError(f"Expected latent_dim of at least 1. Received: {latent_dim=}")
-        self.latent_dim = latent_dim
         self.network = network
         build_encoder, build_decoder = PRESETS[network]
-        code_size, decoded_shape = self._code_size(), self._decoded_shape()
+        encoded_size, decoded_shape = self._encoded_size(), self._decoded_shape()
         with preset_dtype(self.dtype_policy):
             self.encoder = encoder or build_encoder(
-                self.image_shape, code_size, num_classes=num_classes
+                self.image_shape, encoded_size, num_classes=num_classes
             )
             self.decoder = decoder or build_decoder(
                 latent_dim, decoded_shape, num_classes=num_classes
             )
-        self._check_network("encoder", self.image_shape, (code_size,))
-        self._check_network("decoder", (latent_dim,), decoded_shape)
+        self.check_network("encoder", self.image_shape, (encoded_size,))
+        self.check_network("decoder", (latent_dim,), decoded_shape)
         self.built = True
 
-    def _code_size(self):
+    def _encoded_size(self):
         return self.latent_dim
 
     def _decoded_shape(self):
         return self.image_shape
-
-    def _check_network(self, name, input_shape, output_shape):
-        x = keras.KerasTensor((None, *input_shape))
-        y = keras.KerasTensor((None,), dtype="int32")
-        output = getattr(self, name)(self.join(x, y))
-        if output.shape != (None, *output_shape):
-            label = "" if self.num_classes is None else " and a label"
-            raise ValueError(
-                f"Expected {name} to map (batch, {', '.join(map(str, input_shape))}){label} to "
-                f"(batch, {', '.join(map(str, output_shape))}). Received: a {name} with an output "
-                f"of shape {output.shape}"
-            )
-
-    def join(self, x, y):
-        """A network's input: `x`, or `[x, label]` for a conditional model."""
-        return x if self.num_classes is None else [x, y]
 
     def players(self):
         return {"autoencoder": [self.encoder, self.decoder]}
@@ -137,26 +119,6 @@ class Autoencoder(ImageModel):
         y = self.prepare_labels(labels, len(x))
         return self.run_in_batches(self._encode, [x, y], batch_size)
 
-    def decode(self, z, labels=None, batch_size=256):
-        """The images of codes.
-
-        Args:
-            z: array (num, latent_dim).
-            labels: int array (num,), for a conditional model.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, height, width, channels) in [0, 1].
-        """
-        z = ops.convert_to_numpy(ops.cast(z, "float32"))
-        if z.ndim != 2 or z.shape[1] != self.latent_dim:
-            raise ValueError(
-                f"Expected z of shape (num, {self.latent_dim}). Received: an array of shape "
-                f"{z.shape}"
-            )
-        y = self.prepare_labels(labels, len(z))
-        return self.run_in_batches(self._decode, [z, y], batch_size)
-
     def reconstruct(self, images, labels=None, batch_size=256):
         """Images encoded and decoded again.
 
@@ -183,7 +145,6 @@ class Autoencoder(ImageModel):
 
     def get_config(self):
         return super().get_config() | {
-            "latent_dim": self.latent_dim,
             "encoder": self.encoder,
             "decoder": self.decoder,
             "network": self.network,

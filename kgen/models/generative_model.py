@@ -37,8 +37,16 @@ class GenerativeModel(backend.Model):
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Validation draws the same noise each time, and takes none from the training's.
         self.evaluation_seed_generator = keras.random.SeedGenerator(0)
-        self._trackers = {name: keras.metrics.Mean(name=name) for name in self.log_names}
+        self._trackers = {}
+        self.add_logs(*self.log_names)
         self._functions = {}
+
+    def add_logs(self, *names):
+        """Adds to what `log` takes and `fit` shows, beside `log_names`.
+
+        Of a player's `<player>_gradient_norm`, `minimize` takes care.
+        """
+        self._trackers |= {name: keras.metrics.Mean(name=name) for name in names}
 
     def players(self):
         """Dict of lists of networks by player: whose variables each player moves."""
@@ -59,6 +67,9 @@ class GenerativeModel(backend.Model):
     def check_inputs(self, x, y):
         """Raises a ValueError that says what is wrong with NumPy inputs, before the first step."""
         raise NotImplementedError
+
+    def check_batch_size(self, num):
+        """Raises a ValueError if a step cannot train on a batch of so many examples."""
 
     def compile(
         self, optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"
@@ -128,6 +139,9 @@ class GenerativeModel(backend.Model):
             return loss + sum(own for network in networks for own in network.losses)
 
         loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
+        if f"{player}_gradient_norm" in self._trackers:
+            squares = [ops.sum(ops.square(gradient)) for gradient in gradients]
+            self.log(**{f"{player}_gradient_norm": ops.sqrt(sum(squares))})
         backend.apply_gradients(optimizer, gradients, variables)
         return loss
 
@@ -155,7 +169,7 @@ class GenerativeModel(backend.Model):
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch."""
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
-        given = self._check_data(x, y)
+        given = self._check_data(x, y, batch_size or 32)
         x = backend.input_pipeline(given)
         if x is not given:
             kwargs["shuffle"] = False  # it comes in an order of its own
@@ -178,21 +192,28 @@ class GenerativeModel(backend.Model):
         """What to report of `evaluate`'s logs, by name."""
         return logs
 
-    def _check_data(self, x, y=None):
-        """Looks at the data and gives it back: an iterator with its first batch put back."""
+    def _check_data(self, x, y=None, batch_size=None):
+        """Looks at the data and gives it back: an iterator with its first batch put back.
+
+        With `batch_size`, that of arrays, also whether a step can train on the batches.
+        """
+        is_whole = hasattr(x, "shape") or isinstance(x, (list, tuple, dict))
         if isinstance(x, keras.utils.PyDataset):
             batch = x[0]
         elif hasattr(x, "__next__"):
             batch = next(x)
             x = (each for each in itertools.chain([batch], x))  # Keras takes generators alone
-        elif hasattr(x, "shape") or isinstance(x, (list, tuple, dict)):
-            batch = (x, y)
         else:
-            batch = next(iter(x))
+            batch = (x, y) if is_whole else next(iter(x))
         x_first, y_first, _ = keras.utils.unpack_x_y_sample_weight(batch)
         if isinstance(y_first, (list, tuple)):
             y_first = np.asarray(y_first)
         self.check_inputs(*keras.tree.map_structure(_to_numpy, (x_first, y_first)))
+        if batch_size is not None:
+            num = len(keras.tree.flatten(x_first)[0])
+            whole, last = divmod(num, batch_size) if is_whole else (0, num)
+            for size in [batch_size] * bool(whole) + [last] * bool(last):
+                self.check_batch_size(size)
         return x
 
     @property

@@ -9,11 +9,12 @@ from keras import ops
 from kgen.losses import bits_per_dim, gaussian_kl
 from kgen.models.autoencoder import Autoencoder
 from kgen.models.generative_model import draw_seed, with_progress
+from kgen.models.latent_model import SamplesPrior
 from kgen.models.likelihoods import LIKELIHOODS
 
 
 @keras.saving.register_keras_serializable("kgen")
-class VAE(Autoencoder):
+class VAE(SamplesPrior, Autoencoder):
     """Variational autoencoder: an autoencoder whose code is a distribution, so that it can sample.
 
     It minimises  E_q(z|x)[-log p(x|z)] + beta KL(q(z|x) || N(0, I)),  eq. 3, with
@@ -84,7 +85,7 @@ class VAE(Autoencoder):
         self.likelihood = likelihood
         self.beta = beta
 
-    def _code_size(self):
+    def _encoded_size(self):
         return 2 * self.latent_dim
 
     def _decoded_shape(self):
@@ -153,25 +154,6 @@ class VAE(Autoencoder):
         if self._likelihood.discrete:
             figures["bits_per_dim"] = bits_per_dim(-elbo, self.image_shape)
         return figures
-
-    def sample(self, num, labels=None, seed=None, batch_size=256):
-        """Images of z ~ N(0, I): the means of p(x|z).
-
-        Args:
-            num: int. How many.
-            labels: int array (num,) or one int, for a conditional model.
-            seed: int or None. The same seed gives the same images; None draws one.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, height, width, channels) in [0, 1].
-        """
-        if num < 1:
-            raise ValueError(f"Expected num of at least 1. Received: num={num}")
-        z = np.random.default_rng(draw_seed(seed)).standard_normal(
-            (num, self.latent_dim), dtype="float32"
-        )
-        return self.decode(z, labels, batch_size=batch_size)
 
     def encode(self, images, labels=None, batch_size=256):
         """The posterior q(z|x) of images.

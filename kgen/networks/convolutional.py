@@ -4,13 +4,22 @@ import math
 
 import keras
 
-from kgen.networks.conditioning import build, join_label
+from kgen.networks.conditioning import build, join_label, label_input
 
 
-def _sizes(height, width):
-    """The sizes from the image's down to the smallest, each half of the one before, rounded up."""
+def halvings(height, width, coarsest=4):
+    """The sizes from an image's down, each half of the one before, rounded up.
+
+    Args:
+        height: int. The image's height.
+        width: int. The image's width.
+        coarsest: int. The last size is the first whose shorter side is at most this.
+
+    Returns:
+        list of pairs of int.
+    """
     sizes = [(height, width)]
-    while min(sizes[-1]) > 4:
+    while min(sizes[-1]) > coarsest:
         height, width = sizes[-1]
         sizes.append((math.ceil(height / 2), math.ceil(width / 2)))
     return sizes
@@ -52,9 +61,10 @@ def convolutional_encoder(
     """
     image = keras.Input(image_shape, name="image")
     x = _convolution(filters, activation)(image)
-    for stage, _ in enumerate(_sizes(*image_shape[:2])[1:], start=1):
+    for stage, _ in enumerate(halvings(*image_shape[:2])[1:], start=1):
         x = _convolution(_filters(filters, stage), activation, strides=2)(x)
-    x, labels = join_label(keras.layers.Flatten()(x), num_classes)
+    labels, one_hot = label_input(num_classes)
+    x = join_label(keras.layers.Flatten()(x), one_hot)
     x = keras.layers.Dense(256, activation=activation)(x)
     x = keras.layers.Dense(outputs, dtype="float32")(x)
     return build([image, *labels], x, name)
@@ -76,10 +86,11 @@ def convolutional_decoder(
     Returns:
         keras.Model from (batch, latent_dim) to (batch, height, width, channels), linear.
     """
-    sizes = _sizes(*output_shape[:2])
+    sizes = halvings(*output_shape[:2])
     smallest = (*sizes[-1], _filters(filters, len(sizes) - 1))
     z = keras.Input((latent_dim,), name="z")
-    x, labels = join_label(z, num_classes)
+    labels, one_hot = label_input(num_classes)
+    x = join_label(z, one_hot)
     x = keras.layers.Dense(256, activation=activation)(x)
     x = keras.layers.Dense(math.prod(smallest), activation=activation)(x)
     x = keras.layers.Reshape(smallest)(x)

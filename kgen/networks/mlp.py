@@ -4,7 +4,13 @@ import math
 
 import keras
 
-from kgen.networks.conditioning import build, join_label
+from kgen.networks.conditioning import (
+    build,
+    join_label,
+    label_input,
+    logits_of,
+    spectral_wrapper,
+)
 
 
 def dense_encoder(
@@ -24,7 +30,8 @@ def dense_encoder(
         keras.Model from (batch, height, width, channels) to (batch, outputs).
     """
     image = keras.Input(image_shape, name="image")
-    x, labels = join_label(keras.layers.Flatten()(image), num_classes)
+    labels, one_hot = label_input(num_classes)
+    x = join_label(keras.layers.Flatten()(image), one_hot)
     for width in units:
         x = keras.layers.Dense(width, activation=activation)(x)
     x = keras.layers.Dense(outputs, dtype="float32")(x)
@@ -48,9 +55,87 @@ def dense_decoder(
         keras.Model from (batch, latent_dim) to (batch, height, width, channels), linear.
     """
     z = keras.Input((latent_dim,), name="z")
-    x, labels = join_label(z, num_classes)
+    labels, one_hot = label_input(num_classes)
+    x = join_label(z, one_hot)
     for width in units:
         x = keras.layers.Dense(width, activation=activation)(x)
     x = keras.layers.Dense(math.prod(output_shape), dtype="float32")(x)
     x = keras.layers.Reshape(output_shape, dtype="float32")(x)
     return build([z, *labels], x, name)
+
+
+def dense_generator(
+    latent_dim,
+    image_shape,
+    units=(1200, 1200),
+    activation="relu",
+    num_classes=None,
+    name="generator",
+):
+    """A multilayer perceptron from vectors to images.
+
+    Args:
+        latent_dim: int. Length of the input vector.
+        image_shape: tuple (height, width, channels).
+        units: tuple of int, the hidden layers. Defaults to Goodfellow et al. 2014 on MNIST.
+        activation: the hidden layers' activation. Defaults to "relu".
+        num_classes: int or None. With it the network takes `[z, label]`.
+        name: str. Name of the model.
+
+    Returns:
+        keras.Model from (batch, latent_dim) to (batch, height, width, channels) in [-1, 1].
+    """
+    z = keras.Input((latent_dim,), name="z")
+    labels, one_hot = label_input(num_classes)
+    x = join_label(z, one_hot)
+    for width in units:
+        x = keras.layers.Dense(width, activation=activation, kernel_initializer=_uniform())(x)
+    x = keras.layers.Dense(
+        math.prod(image_shape), "tanh", kernel_initializer=_uniform(), dtype="float32"
+    )(x)
+    x = keras.layers.Reshape(image_shape, dtype="float32")(x)
+    return build([z, *labels], x, name)
+
+
+def maxout_discriminator(
+    image_shape,
+    units=(240, 240),
+    pieces=5,
+    dropout=0.5,
+    num_classes=None,
+    projection=False,
+    spectral_normalization=False,
+    name="discriminator",
+):
+    """A multilayer perceptron of maxout units with dropout, from images to logits.
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        units: tuple of int, the hidden layers. Defaults to Goodfellow et al. 2014 on MNIST.
+        pieces: int. Linear functions of which each unit takes the largest.
+        dropout: float in [0, 1). Of the hidden layers' inputs.
+        num_classes: int or None. With it the network takes `[image, label]`.
+        projection: bool. The label enters as the inner product of its embedding with the last
+            features (Miyato & Koyama 2018, https://arxiv.org/abs/1802.05637).
+        spectral_normalization: bool. Divide every kernel by its largest singular value (Miyato et
+            al. 2018, https://arxiv.org/abs/1802.05957).
+        name: str. Name of the model.
+
+    Returns:
+        keras.Model from (batch, height, width, channels) in [-1, 1] to logits (batch, 1).
+    """
+    spectral = spectral_wrapper(spectral_normalization)
+    image = keras.Input(image_shape, name="image")
+    labels, one_hot = label_input(num_classes)
+    x = join_label(keras.layers.Flatten()(image), None if projection else one_hot)
+    for stage, width in enumerate(units):
+        x = keras.layers.Dropout(dropout, seed=stage)(x) if stage else x
+        x = spectral(keras.layers.Dense(width * pieces, kernel_initializer=_uniform()))(x)
+        x = keras.layers.Reshape((pieces, width))(x)
+        x = keras.layers.GlobalMaxPooling1D(data_format="channels_last")(x)
+    logits = logits_of(x, one_hot if projection else None, spectral, _uniform)
+    return build([image, *labels], logits, name)
+
+
+def _uniform():
+    return keras.initializers.RandomUniform(-0.05, 0.05)

@@ -1,0 +1,47 @@
+"""Penalties on a network's gradient with respect to its input: one value an example."""
+
+from keras import ops
+
+from kgen import backend
+
+
+def _squared_norm(fn, x):
+    gradient = ops.cast(backend.input_gradient(fn, x), "float32")
+    return ops.sum(ops.square(gradient), axis=tuple(range(1, len(gradient.shape))))
+
+
+def gradient_penalty(critic, x, x_fake, eps):
+    """(||grad D(x_hat)||_2 - 1)^2 at x_hat = eps x + (1 - eps) x_fake.
+
+    Args:
+        critic: callable from x_hat to logits (batch, 1).
+        x: tensor (batch, ...). Real images.
+        x_fake: tensor of the same shape.
+        eps: tensor (batch,), uniform in [0, 1]: one an image.
+
+    Returns:
+        Tensor of shape (batch,), finite in value and gradient where the critic is flat.
+
+    Reference: Gulrajani et al., Improved Training of Wasserstein GANs, 2017, eq. 3.
+    https://arxiv.org/abs/1704.00028
+    """
+    eps = ops.reshape(eps, (-1,) + (1,) * (len(x.shape) - 1))
+    x_hat = eps * x + (1.0 - eps) * x_fake
+    norm = ops.sqrt(_squared_norm(critic, x_hat) + 1e-12)  # the root has no slope at 0
+    return ops.square(norm - 1.0)
+
+
+def r1_penalty(discriminator, x):
+    """1/2 ||grad D(x)||^2 at real images.
+
+    Args:
+        discriminator: callable from images to logits (batch, 1).
+        x: tensor (batch, ...). Real images.
+
+    Returns:
+        Tensor of shape (batch,).
+
+    Reference: Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, eq. 9.
+    https://arxiv.org/abs/1801.04406
+    """
+    return 0.5 * _squared_norm(discriminator, x)

@@ -1,0 +1,198 @@
+"""The convolutional networks of Radford et al. 2015, https://arxiv.org/abs/1511.06434.
+
+Strided 5x5 convolutions, batch normalization everywhere but next to the images, and no pooling;
+weights start as N(0, 0.02). A label is concatenated at every layer, as in the authors' code.
+"""
+
+import math
+
+import keras
+
+from kgen.layers import Conv2DTranspose
+from kgen.networks.conditioning import (
+    build,
+    join_label,
+    label_input,
+    logits_of,
+    spectral_wrapper,
+)
+from kgen.networks.convolutional import halvings
+
+
+def _normal(mean=0.0):
+    return keras.initializers.RandomNormal(mean, 0.02)
+
+
+def _normalize(x, batch_normalization):
+    if not batch_normalization:
+        return x
+    # The authors' frameworks average over ten steps, where Keras' default is a hundred.
+    return keras.layers.BatchNormalization(momentum=0.9, gamma_initializer=_normal(1.0))(x)
+
+
+def _default_filters(image_shape):
+    """The paper's 128 for its 64x64 images, half as many below, as the authors' on MNIST."""
+    return 128 if min(image_shape[:2]) >= 64 else 64
+
+
+def dcgan_generator(
+    latent_dim,
+    image_shape,
+    filters=None,
+    kernel_size=5,
+    units=(),
+    coarsest=7,
+    batch_normalization=True,
+    num_classes=None,
+    name="generator",
+):
+    """Transposed convolutions from vectors to images, doubling the size in each.
+
+    Args:
+        latent_dim: int. Length of the input vector.
+        image_shape: tuple (height, width, channels), height and width of at least 8. Where a size
+            is not twice the one before, the last row or column is cropped.
+        filters: int. Channels before the last layer; they double in each layer before, up to
+            eightfold. Defaults to 128 from 64x64 on, 64 below.
+        kernel_size: int.
+        units: tuple of int. Dense layers before the first that has pixels.
+        coarsest: int. The convolutions begin at the first halving of the image's size whose shorter
+            side is at most this.
+        batch_normalization: bool.
+        num_classes: int or None. With it the network takes `[z, label]`.
+        name: str. Name of the model.
+
+    Returns:
+        keras.Model from (batch, latent_dim) to (batch, height, width, channels) in [-1, 1].
+    """
+    _check_size(image_shape)
+    filters = filters or _default_filters(image_shape)
+    sizes = halvings(*image_shape[:2], coarsest)
+    channels = [filters * 2 ** min(stage, 3) for stage in range(len(sizes) - 1)]
+    bias = not batch_normalization
+    z = keras.Input((latent_dim,), name="z")
+    labels, one_hot = label_input(num_classes)
+    x = z
+    for width in units:
+        x = join_label(x, one_hot)
+        x = keras.layers.Dense(width, use_bias=bias, kernel_initializer=_normal())(x)
+        x = keras.layers.ReLU()(_normalize(x, batch_normalization))
+    smallest = (*sizes[-1], channels[-1])
+    x = join_label(x, one_hot)
+    x = keras.layers.Dense(math.prod(smallest), use_bias=bias, kernel_initializer=_normal())(x)
+    x = keras.layers.Reshape(smallest)(x)
+    x = keras.layers.ReLU()(_normalize(x, batch_normalization))
+    for size, width in zip(sizes[-2:0:-1], channels[-2::-1], strict=True):
+        x = join_label(x, one_hot)
+        x = Conv2DTranspose(width, kernel_size, 2, use_bias=bias, kernel_initializer=_normal())(x)
+        x = _crop(x, *size)
+        x = keras.layers.ReLU()(_normalize(x, batch_normalization))
+    x = join_label(x, one_hot)
+    x = Conv2DTranspose(image_shape[-1], kernel_size, 2, kernel_initializer=_normal())(x)
+    x = _crop(x, *image_shape[:2])
+    x = keras.layers.Activation("tanh", dtype="float32")(x)
+    return build([z, *labels], x, name)
+
+
+def dcgan_discriminator(
+    image_shape,
+    filters=None,
+    kernel_size=5,
+    units=(),
+    coarsest=7,
+    batch_normalization=True,
+    negative_slope=0.2,
+    num_classes=None,
+    projection=False,
+    spectral_normalization=False,
+    with_features=False,
+    name="discriminator",
+):
+    """Strided convolutions from images to logits, halving the size in each.
+
+    Args:
+        image_shape: tuple (height, width, channels), height and width of at least 8.
+        filters: int. Channels of the first layer; they double in each layer, up to eightfold.
+            Defaults to 128 from 64x64 on, 64 below.
+        kernel_size: int.
+        units: tuple of int. Dense layers after the convolutions.
+        coarsest: int. The convolutions end at the first size whose shorter side is at most this.
+        batch_normalization: bool.
+        negative_slope: float. Of the leaky ReLU.
+        num_classes: int or None. With it the network takes `[image, label]`.
+        projection: bool. The label enters as the inner product of its embedding with the last
+            features (Miyato & Koyama 2018, https://arxiv.org/abs/1802.05637).
+        spectral_normalization: bool. Divide every kernel by its largest singular value, in place of
+            batch normalization (Miyato et al. 2018, https://arxiv.org/abs/1802.05957).
+        with_features: bool. Give the last features besides the logits.
+        name: str. Name of the model.
+
+    Returns:
+        keras.Model from (batch, height, width, channels) in [-1, 1] to logits (batch, 1), or to the
+        list of these and features (batch, n).
+    """
+    _check_size(image_shape)
+    filters = filters or _default_filters(image_shape)
+    batch_normalization = batch_normalization and not spectral_normalization
+    spectral = spectral_wrapper(spectral_normalization)
+    image = keras.Input(image_shape, name="image")
+    labels, one_hot = label_input(num_classes)
+    joined = None if projection else one_hot
+    x = image
+    for stage, _ in enumerate(halvings(*image_shape[:2], coarsest)[1:]):
+        normalized = batch_normalization and stage > 0
+        convolution = keras.layers.Conv2D(
+            filters * 2 ** min(stage, 3),
+            kernel_size,
+            2,
+            padding="same",
+            data_format="channels_last",
+            use_bias=not normalized,
+            kernel_initializer=_normal(),
+        )
+        x = spectral(convolution)(join_label(x, joined))
+        x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, normalized))
+    x = keras.layers.Flatten()(x)
+    for width in units:
+        dense = keras.layers.Dense(
+            width, use_bias=not batch_normalization, kernel_initializer=_normal()
+        )
+        x = spectral(dense)(join_label(x, joined))
+        x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, batch_normalization))
+    logits = logits_of(join_label(x, joined), one_hot if projection else None, spectral, _normal)
+    return build([image, *labels], [logits, x] if with_features else logits, name)
+
+
+def recognition_head(num_features, outputs, units=128, negative_slope=0.1, name="recognition"):
+    """InfoGAN's Q on top of a discriminator's features (Chen et al. 2016, appendix C).
+
+    Args:
+        num_features: int. Length of the features.
+        outputs: int. Length of the output vector.
+        units: int. The hidden layer.
+        negative_slope: float. Of the leaky ReLU.
+        name: str. Name of the model.
+
+    Returns:
+        keras.Model from (batch, num_features) to (batch, outputs), linear.
+    """
+    features = keras.Input((num_features,), name="features")
+    x = keras.layers.Dense(units, use_bias=False, kernel_initializer=_normal())(features)
+    x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, True))
+    x = keras.layers.Dense(outputs, kernel_initializer=_normal(), dtype="float32")(x)
+    return keras.Model(features, x, name=name)
+
+
+def _check_size(image_shape):
+    if min(image_shape[:2]) < 8:
+        raise ValueError(
+            "Expected images of at least 8x8 pixels for DCGAN's networks; give a generator and a "
+            f"discriminator for smaller ones. Received: image_shape={image_shape}"
+        )
+
+
+def _crop(x, height, width):
+    if x.shape[1:3] == (height, width):
+        return x
+    surplus = ((0, x.shape[1] - height), (0, x.shape[2] - width))
+    return keras.layers.Cropping2D(surplus, data_format="channels_last")(x)
