@@ -2,6 +2,12 @@ import keras
 import numpy as np
 import pytest
 
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    # On a busy machine several threads add up in another order each time: no two bits are sure.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+
 
 @pytest.fixture(scope="session", autouse=True)
 def compile_once(tmp_path_factory):
