@@ -1,18 +1,24 @@
-"""The price of the seam: kgen's compiled VAE step against a Keras step written by hand.
+"""The price of the seam: kgen's compiled step against a step written by hand for one backend.
 
-    KERAS_BACKEND=jax python benchmarks/train_step.py [--jit_compile]
+    KERAS_BACKEND=jax python benchmarks/train_step.py [--model dcgan] [--jit_compile]
 
-Both train the same networks on the same batch with the same noise, optimizer and logs, through
-Keras' own compiled train function; they are alternated in one run, and what counts is the ratio.
-A second line times `fit`, from its start to its end, over two epochs of 600 batches in memory, as
-many images as MNIST has, against as many bare steps.
+Both train the same networks on the same batch with the same noise and optimizers; they are
+alternated in one run, and what counts is the ratio. The VAE's second line times `fit`, from its
+start to its end, over two epochs of 600 batches in memory, as many images as MNIST has, against as
+many bare steps. The GANs are timed besides against the same in PyTorch alone; a DCGAN also against
+itself with Keras' own transposed convolution, and its `sample(1024)` against the bare generator.
 """
 
+import importlib.util
 import os
 import statistics
+import subprocess
 import sys
 import time
+from unittest import mock
 
+import by_hand_gan
+import by_hand_vae
 import keras
 import numpy as np
 from absl import app, flags
@@ -20,111 +26,15 @@ from keras import ops
 
 import kgen
 
+MODEL = flags.DEFINE_enum("model", "vae", ["vae", "dcgan", "wgan_gp"], "Which model.")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "Alternations of the two steps.")
-STEPS = flags.DEFINE_integer("steps", 100, "Steps of each in a round.")
+STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100, of a GAN 10.")
 FIT_ROUNDS = flags.DEFINE_integer("fit_rounds", 7, "Alternations of fit and the bare step.")
 FIT_STEPS = flags.DEFINE_integer("fit_steps", 600, "Batches in an epoch of fit.")
-BATCH_SIZE = flags.DEFINE_integer("batch_size", 100, "Images in a step.")
-JIT = flags.DEFINE_boolean("jit_compile", False, "Ask for compilation where it is not the default.")
+BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images in a step: by default the paper's.")
+JIT = flags.DEFINE_boolean("jit_compile", None, "Instead of the default.")
 IMAGE_SHAPE = (28, 28, 1)
 EPOCHS = 2
-
-
-class ByHand(keras.Model):
-    """What one would write for one backend, from Keras' guides, with nothing of kgen's steps."""
-
-    def __init__(self):
-        super().__init__()
-        self.encoder = kgen.networks.dense_encoder(IMAGE_SHAPE, 100)
-        self.decoder = kgen.networks.dense_decoder(50, IMAGE_SHAPE)
-        self.seed_generator = keras.random.SeedGenerator(0)
-        self.trackers = [
-            keras.metrics.Mean(name=n) for n in ("loss", "reconstruction_loss", "kl_loss")
-        ]
-        self.built = True
-
-    @property
-    def metrics(self):
-        return self.trackers
-
-    def losses_of(self, x):
-        x = ops.cast(x, "float32") / 255.0
-        noise = keras.random.uniform(ops.shape(x), seed=self.seed_generator)
-        x = ops.cast(noise < x, "float32")
-        mean, log_var = ops.split(self.encoder(x, training=True), 2, axis=-1)
-        eps = keras.random.normal(ops.shape(mean), seed=self.seed_generator)
-        logits = self.decoder(mean + ops.exp(0.5 * log_var) * eps, training=True)
-        nll = ops.sum(ops.softplus(logits) - x * logits, axis=(1, 2, 3))
-        kl = 0.5 * ops.sum(ops.square(mean) + ops.exp(log_var) - 1.0 - log_var, axis=-1)
-        return nll + kl, nll, kl
-
-    def logs(self, losses):
-        for tracker, loss in zip(self.trackers, losses, strict=True):
-            tracker.update_state(loss)
-        return {tracker.name: tracker.result() for tracker in self.trackers}
-
-
-class TensorFlowByHand(ByHand):
-    """`GradientTape`."""
-
-    def train_step(self, data):
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            losses = self.losses_of(data[0])
-            loss = tf.reduce_mean(losses[0])
-        variables = self.trainable_variables
-        self.optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables, strict=True))
-        return self.logs(losses)
-
-
-class TorchByHand(ByHand):
-    """`loss.backward()`."""
-
-    def train_step(self, data):
-        import torch
-
-        losses = self.losses_of(data[0])
-        self.zero_grad()
-        losses[0].mean().backward()
-        variables = self.trainable_variables
-        with torch.no_grad():
-            self.optimizer.apply([v.value.grad for v in variables], variables)
-            return self.logs([loss.detach() for loss in losses])
-
-
-class JAXByHand(ByHand):
-    """`jax.value_and_grad` of a stateless function, as in Keras' guide."""
-
-    def train_step(self, state, data):
-        import jax
-
-        trainable, non_trainable, optimizer_variables, metric_variables = state
-
-        def stateless(trainable, non_trainable):
-            mapping = [
-                *zip(self.trainable_variables, trainable, strict=True),
-                *zip(self.non_trainable_variables, non_trainable, strict=True),
-            ]
-            with keras.StatelessScope(mapping) as scope:
-                losses = self.losses_of(data[0])
-            after = [scope.get_current_value(v) for v in self.non_trainable_variables]
-            return ops.mean(losses[0]), (losses, after)
-
-        (_, (losses, non_trainable)), gradients = jax.value_and_grad(stateless, has_aux=True)(
-            trainable, non_trainable
-        )
-        trainable, optimizer_variables = self.optimizer.stateless_apply(
-            optimizer_variables, gradients, trainable
-        )
-        mapping = zip(self.metrics_variables, metric_variables, strict=True)
-        with keras.StatelessScope(mapping) as scope:
-            logs = self.logs(losses)
-        metric_variables = [scope.get_current_value(v) for v in self.metrics_variables]
-        return logs, (trainable, non_trainable, optimizer_variables, metric_variables)
-
-
-BY_HAND = {"tensorflow": TensorFlowByHand, "jax": JAXByHand, "torch": TorchByHand}
 
 
 def adam():
@@ -151,7 +61,7 @@ def stepper(model, batch):
         )
         for _ in range(steps):
             logs, state = model.train_function(state, iter([(batch,)]))
-        float(logs["loss"])
+        float(next(iter(logs.values())))
         names = ("trainable", "non_trainable", "optimizer", "metrics")
         model._jax_state = {
             f"{name}_variables": values for name, values in zip(names, state, strict=True)
@@ -163,7 +73,7 @@ def stepper(model, batch):
         for _ in range(steps):
             data = endless if backend == "tensorflow" else [(batch,)]
             logs = model.train_function(data)
-        float(logs["loss"])
+        float(next(iter(logs.values())))
 
     return run_jax if backend == "jax" else run
 
@@ -181,37 +91,119 @@ def report(name, ratios, milliseconds):
     print(f"{name:<34} {middle:.3f} ({low:.3f} .. {high:.3f}), {milliseconds:.2f} ms a step")
 
 
-def main(_):
-    """Measures and prints the two ratios."""
-    rng = np.random.default_rng(0)
-    num = BATCH_SIZE.value * FIT_STEPS.value
-    images = rng.integers(0, 256, (num * 10 // 9 + 1, *IMAGE_SHAPE), dtype="uint8")
-    batch = ops.convert_to_tensor(images[: BATCH_SIZE.value])
-    jit_compile = True if JIT.value else "auto"
+def compare(name, ours, theirs, steps):
+    """Reports the ratio of two functions of a number of steps, alternated."""
+    for run in (ours, theirs, ours):
+        run(max(1, steps // 5))
+    times = [(seconds(ours, steps), seconds(theirs, steps)) for _ in range(ROUNDS.value)]
+    per_step = statistics.median(first for first, _ in times) / steps * 1e3
+    report(name, [first / second for first, second in times], per_step)
 
+
+def repeated(step, *args):
+    """A function that calls `step` some number of times and waits for the last."""
+
+    def run(steps):
+        for _ in range(steps):
+            outputs = step(*args)
+        ops.convert_to_numpy(outputs)
+
+    return run
+
+
+def measure_vae(jit_compile):
+    """The step against that by hand, and `fit` against the step."""
+    batch_size = BATCH_SIZE.value or 100
+    rng = np.random.default_rng(0)
+    num = batch_size * FIT_STEPS.value
+    images = rng.integers(0, 256, (num * 10 // 9 + 1, *IMAGE_SHAPE), dtype="uint8")
+    batch = ops.convert_to_tensor(images[:batch_size])
     vae = kgen.VAE(IMAGE_SHAPE, latent_dim=50, seed=0)
     vae.compile(adam(), jit_compile=jit_compile)
-    by_hand = BY_HAND[keras.backend.backend()]()
+    by_hand = by_hand_vae.BY_HAND[keras.backend.backend()]()
     by_hand.compile(adam(), jit_compile=jit_compile)
     by_hand.optimizer.build(by_hand.trainable_variables)
-    steps = [stepper(model, batch) for model in (vae, by_hand)]
-    data = kgen.data.load(images, batch_size=BATCH_SIZE.value).train  # without its tenth for tests
+    ours, theirs = (stepper(model, batch) for model in (vae, by_hand))
+    print(f"{keras.backend.backend()}, vae, jit_compile={vae.jit_compile}, batch {batch_size}")
+    compare("kgen's step / by hand", ours, theirs, STEPS.value or 100)
+
+    data = kgen.data.load(images, batch_size=batch_size).train  # without its tenth for tests
 
     def fit():
         vae.fit(data, epochs=EPOCHS, verbose=0)
 
-    for run in (*steps, steps[0]):
-        run(20)
     fit()
-    times = [[seconds(run, STEPS.value) for run in steps] for _ in range(ROUNDS.value)]
-    print(f"{keras.backend.backend()}, jit_compile={vae.jit_compile}, batch {BATCH_SIZE.value}")
-    per_step = statistics.median(ours for ours, _ in times) / STEPS.value * 1e3
-    report("kgen's step / by hand", [ours / theirs for ours, theirs in times], per_step)
-
     num_steps = EPOCHS * len(data)
-    times = [(seconds(steps[0], num_steps), seconds(fit)) for _ in range(FIT_ROUNDS.value)]
+    times = [(seconds(ours, num_steps), seconds(fit)) for _ in range(FIT_ROUNDS.value)]
     per_step = statistics.median(fitted for _, fitted in times) / num_steps * 1e3
     report("throughput of fit / of the step", [bare / fitted for bare, fitted in times], per_step)
+
+
+def measure_gan(model_class, jit_compile):
+    """The step against that by hand, and against PyTorch alone."""
+    gan = model_class(IMAGE_SHAPE, seed=0)
+    batch_size = BATCH_SIZE.value or gan.default_batch_size
+    gan.compile(jit_compile=jit_compile)
+    rng = np.random.default_rng(0)
+    batch = ops.convert_to_tensor(rng.integers(0, 256, (batch_size, *IMAGE_SHAPE), dtype="uint8"))
+    backend = keras.backend.backend()
+    print(f"{backend}, {MODEL.value}, jit_compile={gan.jit_compile}, batch {batch_size}")
+    ours = stepper(gan, batch)
+    theirs = repeated(by_hand_gan.STEPS[backend](gan, gan.jit_compile), batch)
+    steps = STEPS.value or 10
+    compare("kgen's step / by hand", ours, theirs, steps)
+
+    if importlib.util.find_spec("torch"):
+        command = [sys.executable, os.path.join(os.path.dirname(__file__), "plain_torch.py")]
+        with subprocess.Popen(
+            [*command, MODEL.value, str(batch_size)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        ) as script:
+
+            def plain(steps):
+                script.stdin.write(f"{steps}\n")
+                script.stdin.flush()
+                script.stdout.readline()
+
+            compare("kgen's step / PyTorch alone", ours, plain, steps)
+            script.stdin.close()
+    return gan, batch, ours, steps
+
+
+def measure_dcgan(jit_compile):
+    """As `measure_gan`, and Keras' layer, and sampling."""
+    gan, batch, ours, steps = measure_gan(kgen.DCGAN, jit_compile)
+
+    with mock.patch("kgen.networks.dcgan.Conv2DTranspose", keras.layers.Conv2DTranspose):
+        slow = kgen.DCGAN(IMAGE_SHAPE, seed=0)
+    slow.compile(jit_compile=jit_compile)
+    compare("Keras' transposed conv. / kgen's", stepper(slow, batch), ours, max(1, steps // 2))
+
+    generator = kgen.backend.compile_function(gan, gan.generator)
+    z = gan.draw_latents(128, seed=0)
+
+    def bare(calls):
+        for _ in range(8 * calls):
+            ops.convert_to_numpy(generator(z))
+
+    def sample(calls):
+        for i in range(calls):
+            gan.sample(1024, seed=i, batch_size=128)
+
+    compare("sample(1024) / bare generator", sample, bare, 3)
+
+
+def main(_):
+    """Measures and prints the ratios."""
+    jit_compile = "auto" if JIT.value is None else JIT.value
+    if MODEL.value == "vae":
+        measure_vae(jit_compile)
+    elif MODEL.value == "dcgan":
+        measure_dcgan(jit_compile)
+    else:
+        measure_gan(kgen.WGANGP, jit_compile)
 
 
 # Whether glibc gives freed memory back to the system, and takes it again a page at a time, is luck

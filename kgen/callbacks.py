@@ -2,6 +2,7 @@
 
 import glob
 import os
+import warnings
 
 import keras
 import numpy as np
@@ -18,7 +19,8 @@ class SampleGrid(keras.callbacks.Callback):
         every: int. Epochs between grids.
         seed: int. Seeds the latents.
 
-    A conditional model's rows are its classes in turn.
+    A conditional model's rows are its classes in turn; with `ema_decay` a GAN's images are those of
+    the averaged weights.
     """
 
     def __init__(self, folder, num=64, every=1, seed=0):
@@ -31,28 +33,7 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
             path = os.path.join(self.folder, f"epoch-{epoch + 1:04d}.png")
-            sample_grid(self.model, self.num, seed=self.seed, path=path)
-
-
-def sample_grid(model, num, classes=None, seed=None, path=None):
-    """A grid of samples; of a conditional model a row a class, in turn.
-
-    Args:
-        model: a model with `sample`.
-        num: int. About how many images: rows are as long as it allows, and at least 1.
-        classes: list of int. The rows' classes; by default all.
-        seed: int or None. Seeds the latents.
-        path: str or None. A PNG file to write as well.
-
-    Returns:
-        PIL.Image.Image.
-    """
-    if model.num_classes is None:
-        return pictures.grid(model.sample(num, seed=seed), path=path)
-    classes = classes or range(model.num_classes)
-    columns = max(1, num // len(classes))
-    labels = np.repeat(classes, columns)
-    return pictures.grid(model.sample(len(labels), labels, seed=seed), columns, path=path)
+            pictures.samples(self.model, self.num, seed=self.seed, path=path)
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -138,5 +119,24 @@ class StopOnNaN(keras.callbacks.Callback):
 
     def _stop(self, what, where):
         raise FloatingPointError(
-            f"{what} in {where}. The state before this epoch is kept. Try a lower learning rate."
+            f"{what} in {where}. `Checkpoint` keeps the state before this epoch. Try a lower "
+            "learning rate."
         )
+
+
+class StuckDiscriminator(keras.callbacks.Callback):
+    """Warns when a discriminator tells all real images from all fakes for a whole epoch.
+
+    The generator then learns little or nothing. It looks at the logs `real_accuracy` and
+    `fake_accuracy`.
+    """
+
+    def on_epoch_end(self, epoch, logs=None):
+        accuracies = [(logs or {}).get(f"{kind}_accuracy", 0.0) for kind in ("real", "fake")]
+        if min(accuracies) >= 1.0:
+            warnings.warn(
+                f"The discriminator was right about every image in epoch {epoch + 1}: the "
+                "generator learns nothing from it. What usually helps: a lower learning rate of "
+                "the discriminator, label_smoothing, r1_weight, spectral_normalization.",
+                stacklevel=2,
+            )

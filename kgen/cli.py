@@ -8,8 +8,6 @@ import os
 import re
 import sys
 import tempfile
-import types
-import typing
 
 from absl import flags
 
@@ -23,12 +21,33 @@ _USAGE = """kgen: deep generative image models
 `kgen train MODEL --help` and `kgen COMMAND --help` list the flags.
 """
 
+
+class _Integers(flags.ArgumentParser):
+    """Integers with commas between them."""
+
+    syntactic_help = "integers with commas between them"
+
+    def parse(self, argument):
+        if not isinstance(argument, str):
+            return argument
+        try:
+            return tuple(int(number) for number in argument.split(","))
+        except ValueError:
+            raise ValueError(f"Expected {self.syntactic_help}. Received: {argument!r}") from None
+
+
+def _define_integers(name, default, description, flag_values):
+    serializer = flags.CsvListSerializer(",")
+    flags.DEFINE(_Integers(), name, default, description, flag_values, serializer)
+
+
 _DEFINE = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     bool: flags.DEFINE_boolean,
     str: flags.DEFINE_string,
     tuple: flags.DEFINE_list,
+    tuple[int, ...]: _define_integers,
 }
 
 
@@ -70,12 +89,10 @@ def _run(command, *arguments):
     flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
     _define_backend(parsed)  # which is taken out already: for the help
     function = getattr(runs, command)
-    names = _define_flags(function, parsed, inspect.signature(function).parameters)
+    names = _define_flags(parsed, catalog.plain_arguments(function), function.__doc__)
     if command == "train" and subject is not None:
-        model_class = catalog.model_class(subject)
-        names += _define_flags(
-            model_class.__init__, parsed, catalog.model_arguments(model_class), model_class.__doc__
-        )
+        for part, settings in catalog.settings(catalog.model_class(subject)).items():
+            names += _define_flags(parsed, settings, part.__doc__)
     left = parsed(["kgen", *given])[1:]
     if parsed.help:
         print(f"{inspect.getdoc(function).splitlines()[0]}\n\n{parsed.module_help(__name__)}")
@@ -132,24 +149,13 @@ def _quiet():
             os.close(screen)
 
 
-def _define_flags(function, parsed, arguments, doc=None):
-    """Defines a flag for each of the arguments of a plain type; its help is the docstring's."""
-    names = []
-    hints = typing.get_type_hints(function)
-    for name in arguments:
-        parameter = inspect.signature(function).parameters[name]
-        kind = hints.get(name)
-        if isinstance(kind, types.UnionType):
-            kind = next(t for t in typing.get_args(kind) if t is not type(None))
-        if parameter.default is parameter.empty or kind not in _DEFINE or name in parsed:
-            continue
-        text = re.search(
-            rf"^ +{name}: (.*?)(?=^ +[*\w]+: |^ *$)", doc or function.__doc__ or "", re.M | re.S
-        )
+def _define_flags(parsed, arguments, doc):
+    """Defines a flag for each of the arguments; its help is the docstring's."""
+    for name, (kind, default) in arguments.items():
+        text = re.search(rf"^ +{name}: (.*?)(?=^ +[*\w]+: |^ *$)", doc or "", re.M | re.S)
         description = " ".join(text[1].split()) if text else ""
-        _DEFINE[kind](name, parameter.default, description, flag_values=parsed)
-        names.append(name)
-    return names
+        _DEFINE[kind](name, default, description, flag_values=parsed)
+    return list(arguments)
 
 
 if __name__ == "__main__":

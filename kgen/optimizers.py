@@ -62,14 +62,15 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     def learning_rate(self):
         """The first player's learning rate.
 
-        Setting it sets the others' in the ratio with which they began.
+        Setting it sets the others' in the ratio with which they began, or to the same if the
+        first began at 0.
         """
         return self.optimizers[0].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
         for optimizer, rate in zip(self.optimizers, self._rates, strict=True):
-            optimizer.learning_rate = value * rate / self._rates[0]
+            optimizer.learning_rate = value * rate / self._rates[0] if self._rates[0] else value
 
     def finalize_variable_values(self, var_list):
         for player, optimizer in self.by_player.items():
@@ -80,6 +81,33 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     def load_own_variables(self, store):
         """Nothing: each optimizer loads its own."""
+
+
+def with_learning_rate(by_player, learning_rate):
+    """Copies of optimizers of which the first has this rate, and the others theirs in its ratio.
+
+    A schedule starts at the rate.
+
+    Args:
+        by_player: dict of keras.optimizers.Optimizer by player.
+        learning_rate: float.
+    """
+    if learning_rate <= 0:
+        raise ValueError(f"Expected a learning rate above 0. Received: {learning_rate=}")
+    configs = {player: serialize(optimizer) for player, optimizer in by_player.items()}
+    starts = {}
+    for player, config in configs.items():
+        schedule = config["config"]["learning_rate"]
+        is_schedule = isinstance(schedule, dict)
+        starts[player] = (
+            (schedule["config"], "initial_learning_rate")
+            if is_schedule
+            else (config["config"], "learning_rate")
+        )
+    ratio = learning_rate / next(where[name] for where, name in starts.values())
+    for where, name in starts.values():
+        where[name] *= ratio
+    return {p: keras.saving.deserialize_keras_object(config) for p, config in configs.items()}
 
 
 def serialize(optimizer):

@@ -68,6 +68,28 @@ def save(picture, path):
             os.remove(temporary)
 
 
+def samples(model, num, classes=None, seed=None, path=None):
+    """A grid of samples; of a conditional model a row a class, in turn.
+
+    Args:
+        model: a model with `sample`.
+        num: int. About how many images: a conditional model's rows are as long as it allows, and
+            at least 1.
+        classes: sequence of int. A conditional model's rows; by default all.
+        seed: int or None. Seeds the latents.
+        path: str or None. A PNG file to write as well.
+
+    Returns:
+        PIL.Image.Image.
+    """
+    if model.num_classes is None:
+        return grid(model.sample(num, classes, seed=seed), path=path)
+    classes = range(model.num_classes) if classes is None else list(classes)
+    columns = max(1, num // len(classes))
+    labels = np.repeat(classes, columns)
+    return grid(model.sample(len(labels), labels, seed=seed), columns, path)
+
+
 def reconstructions(model, images, labels=None, path=None, columns=8):
     """Originals with their reconstructions below them.
 
@@ -98,7 +120,7 @@ def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     quantiles; the other dimensions are 0. This is figure 4 of Kingma & Welling 2013.
 
     Args:
-        model: a model with `decode` and `latent_dim`.
+        model: a model with `decode` and a normal prior.
         size: int. Images along each dimension.
         dims: pair of int. The two dimensions.
         label: int, for a conditional model.
@@ -111,7 +133,7 @@ def manifold(model, size=20, dims=(0, 1), label=None, path=None):
 
     _check_dims(model, dims, 2)
     steps = [NormalDist().inv_cdf((i + 0.5) / size) for i in range(size)]
-    z = np.zeros((size * size, model.latent_dim), "float32")
+    z = np.zeros((size * size, model.code_size), "float32")
     z[:, dims[0]] = np.repeat(steps, size)
     z[:, dims[1]] = np.tile(steps, size)
     return grid(model.decode(z, label), size, path, gap=0)
@@ -121,10 +143,10 @@ def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
     """One latent dimension varied at a time: a row a dimension.
 
     Args:
-        model: a model with `decode` and `latent_dim`.
-        z: array (latent_dim,). Where the other dimensions stay.
+        model: a model with `decode`.
+        z: array (code_size,). Where the other dimensions stay.
         dims: sequence of int. Which dimensions; by default the first ten.
-        limit: float. A row goes from -limit to limit.
+        limit: float. A row goes from -limit to limit: at most 1 for a uniform prior.
         steps: int. Images in a row.
         label: int, for a conditional model.
         path: str or None. A PNG file to write as well.
@@ -132,22 +154,23 @@ def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
     Returns:
         PIL.Image.Image.
     """
-    dims = range(min(10, model.latent_dim)) if dims is None else dims
+    dims = range(min(10, model.code_size)) if dims is None else dims
     _check_dims(model, dims, len(dims))
     rows = np.tile(np.asarray(z, "float32"), (len(dims), steps, 1))
     for row, dim in zip(rows, dims, strict=True):
         row[:, dim] = np.linspace(-limit, limit, steps)
-    return grid(model.decode(rows.reshape(-1, model.latent_dim), label), steps, path)
+    return grid(model.decode(rows.reshape(-1, model.code_size), label), steps, path)
 
 
 def interpolation(model, start, end, steps=11, spherical=False, labels=None, path=None):
-    """The way from each image of `start` to its partner in `end`: a row a pair.
+    """The way from each of `start` to its partner in `end`: a row a pair.
 
     Args:
-        model: an autoencoder.
-        start: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+        model: a model with `interpolate`.
+        start: latent vectors (num, code_size), or the images (num, height, width, channels) of an
+            autoencoder, floats in [0, 1] or integers in 0..255.
         end: array of the same shape.
-        steps: int. Images in a row, both ends' reconstructions among them.
+        steps: int. Images in a row, both ends among them.
         spherical: bool. Along the great circle instead of the straight line, which keeps to the
             shell where a normal prior has its mass (White 2016, https://arxiv.org/abs/1609.04468).
         labels: int array (num,), for a conditional model.
@@ -156,36 +179,66 @@ def interpolation(model, start, end, steps=11, spherical=False, labels=None, pat
     Returns:
         PIL.Image.Image.
     """
-    path_of = slerp if spherical else lerp
-    z_start, z_end = (_codes(model.encode(images, labels)) for images in (start, end))
-    t = np.linspace(0.0, 1.0, steps, dtype="float32")[None, :, None]
-    z = path_of(z_start[:, None], z_end[:, None], t).reshape(-1, model.latent_dim)
-    labels = None if labels is None else np.repeat(labels, steps)
-    return grid(model.decode(z, labels), steps, path)
+    start, end = (z if np.ndim(z) == 2 else _codes(model.encode(z, labels)) for z in (start, end))
+    rows = model.interpolate(start, end, steps, spherical, labels)
+    return grid(rows.reshape(-1, *rows.shape[2:]), steps, path)
 
 
-def lerp(start, end, t):
-    """The straight line from `start` (t = 0) to `end` (t = 1), along the last axis."""
-    return start + t * (end - start)
+def arithmetic(model, a, b, c, labels=None, path=None):
+    """Latent arithmetic, a - b + c: three rows of what goes in, and a row of results.
 
+    The last column is that of the means, which are steadier than single vectors. This is figure 7
+    of Radford et al. 2015, where the mean of three men with glasses less that of three men without
+    plus that of three women without gives women with glasses.
 
-def slerp(start, end, t):
-    """The great circle from `start` (t = 0) to `end` (t = 1), along the last axis.
+    Args:
+        model: a model with `decode`.
+        a: array (num, code_size). Latents of images with something.
+        b: array of the same shape. Latents of images without it.
+        c: array of the same shape. Latents that get it.
+        labels: int, or three of them for a, b and c, for a conditional model; results have c's.
+        path: str or None. A PNG file to write as well.
 
-    Length goes over in equal steps where the ends' differ, and the line is straight where their
-    directions are the same or opposite.
+    Returns:
+        PIL.Image.Image.
     """
-    lengths = [np.linalg.norm(v, axis=-1, keepdims=True) for v in (start, end)]
-    start_unit, end_unit = (
-        v / np.maximum(length, 1e-12) for v, length in zip((start, end), lengths, strict=True)
-    )
-    cosine = np.clip(np.sum(start_unit * end_unit, axis=-1, keepdims=True), -1.0, 1.0)
-    angle = np.arccos(cosine)
-    sine = np.sin(angle)
-    straight = sine < 1e-4
-    sine = np.where(straight, 1.0, sine)
-    direction = (np.sin((1.0 - t) * angle) * start_unit + np.sin(t * angle) * end_unit) / sine
-    return np.where(straight, lerp(start, end, t), lerp(*lengths, t) * direction)
+    rows = np.stack([np.concatenate([z, np.mean(z, axis=0, keepdims=True)]) for z in (a, b, c)])
+    rows = np.concatenate([rows, rows[:1] - rows[1:2] + rows[2:]])
+    columns = rows.shape[1]
+    if labels is not None:
+        labels = np.broadcast_to(labels, (3,))[[0, 1, 2, 2]].repeat(columns)
+    return grid(model.decode(rows.reshape(4 * columns, -1), labels), columns, path)
+
+
+def codes(model, rows=10, steps=10, seed=None, label=None, path=None):
+    """Samples of an InfoGAN, one code varied along each row: a block of rows a code.
+
+    In a block each row has its own noise, and the columns are the categories of a categorical code
+    or equal steps from -1 to 1 of a number. This is figure 2 of Chen et al. 2016.
+
+    Args:
+        model: a `kgen.InfoGAN`.
+        rows: int. Samples of each code.
+        steps: int. Columns, of which a categorical code fills as many as it has categories.
+        seed: int or None. Seeds the noise.
+        label: int, for a conditional model.
+        path: str or None. A PNG file to write as well.
+
+    Returns:
+        PIL.Image.Image.
+    """
+    columns = max([steps, *model.categorical])
+    blocks = []
+    for code in range(len(model.categorical) + model.continuous):
+        is_category = code < len(model.categorical)
+        values = range(model.categorical[code]) if is_category else np.linspace(-1, 1, steps)
+        z = np.repeat(model.draw_latents(rows, seed), len(values), axis=0)
+        z = model.set_code(z, code, np.tile(values, rows))
+        images = model.decode(z, label).reshape(rows, len(values), *model.image_shape)
+        blank = np.ones((rows, columns - len(values), *model.image_shape), images.dtype)
+        blocks.append(np.concatenate([images, blank], axis=1))
+    images = np.concatenate(blocks).reshape(-1, *model.image_shape)
+    return grid(images, columns, path)
 
 
 def _codes(encoded):
@@ -194,7 +247,7 @@ def _codes(encoded):
 
 
 def _check_dims(model, dims, num):
-    if len(dims) != num or min(dims) < 0 or max(dims) >= model.latent_dim:
+    if len(dims) != num or min(dims) < 0 or max(dims) >= model.code_size:
         raise ValueError(
-            f"Expected {num} dimensions in 0..{model.latent_dim - 1}. Received: dims={dims}"
+            f"Expected {num} dimensions in 0..{model.code_size - 1}. Received: dims={dims}"
         )

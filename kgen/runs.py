@@ -6,10 +6,11 @@
 - `samples/`: a grid of samples after every epoch
 - `checkpoint/`: the exact state after the last whole epoch
 - `model.keras`: the trained model
-- `samples.png`, `reconstructions.png`, `results.json`: what it reached
+- `samples.png`, `reconstructions.png`, `codes.png`, `results.json`: what it reached
 """
 
 import dataclasses
+import json
 import os
 import random
 
@@ -18,7 +19,8 @@ import keras
 from kgen import callbacks, pictures
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
-from kgen.models.catalog import all_arguments, model_class
+from kgen.models.catalog import all_arguments, model_class, needs_labels
+from kgen.optimizers import with_learning_rate
 from kgen.run_folder import check_same, drop_rows, read_config, versions, write_json
 
 
@@ -50,7 +52,7 @@ def train(
     dataset: str = "digits",
     run: str | None = None,
     epochs: int = 50,
-    batch_size: int = 50,
+    batch_size: int | None = None,
     image_size: int | None = None,
     data_dir: str | None = None,
     augment: tuple = (),
@@ -63,16 +65,18 @@ def train(
     """Trains a model into a run folder, or goes on where the folder's training stopped.
 
     Args:
-        model: str. "vae" or "autoencoder".
+        model: str. "autoencoder", "vae", "gan", "dcgan", "lsgan", "wgan", "wgan_gp", "cgan" or
+            "infogan".
         dataset: str. "digits", a TFDS name, a folder of images or an .npz; see `kgen.data.load`.
         run: str. The run folder. Defaults to runs/MODEL-DATASET.
         epochs: int. Epochs in all, those of earlier calls among them.
-        batch_size: int. Images in a step.
+        batch_size: int. Images in a step. Defaults to the model's.
         image_size: int. Resize and centre-crop the images to this height and width.
         data_dir: str. Where TFDS finds or puts its data.
         augment: sequence of "flip" and "crop". What to vary in the training images.
-        conditional: bool. Condition the model on the labels.
-        learning_rate: float. Instead of the paper's.
+        conditional: bool. Condition the model on the labels; "cgan" always is.
+        learning_rate: float. Instead of the paper's; of several players the first's, and the
+            others' in the paper's ratio.
         precision: str. "float32", "mixed_bfloat16" or "mixed_float16".
         seed: int. Seeds the weights, the noise and the order of the data.
         **arguments: arguments of the model's class, such as `latent_dim`.
@@ -91,10 +95,10 @@ def train(
     config = {
         "model": model,
         "arguments": all_arguments(chosen, arguments),
-        "conditional": conditional,
+        "conditional": conditional or needs_labels(chosen),
         "data": {
             "source": dataset,
-            "batch_size": batch_size,
+            "batch_size": chosen.default_batch_size if batch_size is None else batch_size,
             "image_size": image_size,
             "data_dir": data_dir,
             "seed": seed,
@@ -105,6 +109,7 @@ def train(
         "seed": seed,
         "backend": keras.backend.backend(),
     }
+    config = json.loads(json.dumps(config))  # as the folder will give it back
     earlier = read_config(folder)
     if earlier is not None:
         check_same(folder, earlier, config)
@@ -154,7 +159,7 @@ def load(folder: str) -> Run:
 def sample(
     run: str,
     num: int = 64,
-    labels: tuple | None = None,
+    labels: tuple[int, ...] | None = None,
     seed: int | None = None,
     out: str | None = None,
 ) -> str:
@@ -171,11 +176,8 @@ def sample(
         The path of the file.
     """
     this = load(run)
-    if labels is not None and this.model.num_classes is None:
-        raise ValueError(f"Expected no labels, as the model is unconditional. Received: {labels}")
     path = out or this.path("samples.png")
-    classes = None if labels is None else [int(label) for label in labels]
-    callbacks.sample_grid(this.model, num, classes, seed=seed, path=path)
+    pictures.samples(this.model, num, labels, seed=seed, path=path)
     print(f"Wrote {path}")
     return path
 
@@ -232,7 +234,10 @@ def _evaluate(run, data, num_samples=None):
 
 def _build(model_class, config, data):
     if config["conditional"] and data.num_classes is None:
-        raise ValueError(f"Expected labels, as conditional=True. Received: {data.name} has none.")
+        raise ValueError(
+            f"Expected a data set with labels, for a conditional model. Received: {data.name}, "
+            "which has none"
+        )
     model = model_class(
         data.image_shape,
         num_classes=data.num_classes if config["conditional"] else None,
@@ -240,11 +245,13 @@ def _build(model_class, config, data):
         dtype=config["precision"],
         **config["arguments"],
     )
+    model.check_batch_size(min(data.batch_size, data.num_train))
     if hasattr(model, "adapt"):
         model.adapt(data.train)
-    model.compile()
+    optimizers = model.default_optimizers()
     if config["learning_rate"] is not None:
-        model.optimizer.learning_rate = config["learning_rate"]
+        optimizers = with_learning_rate(optimizers, config["learning_rate"])
+    model.compile(optimizers)
     return model
 
 
@@ -267,6 +274,7 @@ def _fit(run, data, done, epochs):
         shuffle=False,  # the data's order is a function of seed and epoch
         callbacks=[
             callbacks.StopOnNaN(),
+            callbacks.StuckDiscriminator(),
             *loggers,
             callbacks.Checkpoint(run.path("checkpoint")),
         ],
@@ -278,8 +286,12 @@ def _finish(run, data):
     callbacks.save_model(model, run.path("model.keras"))
     written = [run.path("model.keras"), run.path("history.csv")]
     if hasattr(model, "sample"):
-        callbacks.sample_grid(model, 64, seed=0, path=run.path("samples.png"))
+        pictures.samples(model, 64, seed=0, path=run.path("samples.png"))
         written.append(run.path("samples.png"))
+    if hasattr(model, "infer_codes"):
+        label = None if model.num_classes is None else 0
+        pictures.codes(model, seed=0, label=label, path=run.path("codes.png"))
+        written.append(run.path("codes.png"))
     if hasattr(model, "reconstruct"):
         _write_reconstructions(model, data, 32, run.path("reconstructions.png"))
         written.append(run.path("reconstructions.png"))

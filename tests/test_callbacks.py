@@ -1,3 +1,4 @@
+import contextlib
 import errno
 import os
 
@@ -66,24 +67,6 @@ def test_grids_of_every_second_epoch(tmp_path):
         callback.on_epoch_end(epoch)
     assert sorted(os.listdir(tmp_path / "new")) == ["epoch-0002.png", "epoch-0004.png"]
     assert (callback.model.num, callback.model.seed) == (4, 5)
-
-
-@pytest.mark.parametrize(
-    ("num", "classes", "rows", "columns"),
-    [
-        (6, None, [0, 1, 2], 2),
-        (8, None, [0, 1, 2], 2),  # whole rows
-        (2, None, [0, 1, 2], 1),
-        (50, [2, 1], [2, 1], 25),
-        (5, [1], [1], 5),
-    ],
-)
-def test_a_conditional_grid_has_a_row_a_class(num, classes, rows, columns):
-    model = StubModel(num_classes=3)
-    picture = callbacks.sample_grid(model, num, classes, seed=9)
-    assert model.labels.tolist() == np.repeat(rows, columns).tolist()
-    assert model.num == len(model.labels) and model.seed == 9
-    assert picture.size == ((9 * columns + 1) * 6, (9 * len(rows) + 1) * 6)
 
 
 def test_checkpoint_keeps_the_newest_and_it_loads(tmp_path, digits):
@@ -172,3 +155,23 @@ def test_the_checkpoint_before_a_nan_is_good(
     assert os.listdir(tmp_path) == ["epoch-0001.keras"]
     loaded = keras.saving.load_model(tmp_path / "epoch-0001.keras")
     assert all(np.isfinite(v).all() for v in values(loaded.variables))
+
+
+@pytest.mark.parametrize(
+    ("logs", "is_stuck"),
+    [
+        ({"real_accuracy": 1.0, "fake_accuracy": 1.0}, True),
+        ({"real_accuracy": 1.0, "fake_accuracy": 0.99999}, False),
+        ({"real_accuracy": 1.0}, False),
+        ({"critic_loss": 1.0}, False),
+        (None, False),
+    ],
+)
+def test_a_discriminator_that_is_always_right_is_reported(logs, is_stuck):
+    callback = callbacks.StuckDiscriminator()
+    with (
+        contextlib.nullcontext()
+        if not is_stuck
+        else pytest.warns(UserWarning, match="every image in epoch 3.*r1_weight")
+    ):
+        callback.on_epoch_end(2, logs)

@@ -134,6 +134,8 @@ def test_help(flag, capsys):
         (["train"], None),
         (["train", "vae"], "vae"),
         (["train", "autoencoder"], "autoencoder"),
+        (["train", "wgan_gp"], "wgan_gp"),
+        (["train", "infogan"], "infogan"),
         (["sample"], None),
         (["reconstruct"], None),
         (["evaluate"], None),
@@ -152,11 +154,13 @@ def test_help_lists_every_flag_with_its_default(command, model, capsys):
     if command[0] == "train":
         expected["run"] = None
     if model is not None:
-        expected |= catalog.model_arguments(catalog.MODELS[model])
+        expected |= catalog.all_arguments(catalog.MODELS[model], {})
     found = documented_flags(out)
     assert set(found) == set(expected) | {"help", "backend"}
     for name, default in expected.items():
-        shown = {"None": None, "()": "", "False": "false"}.get(str(default), str(default))
+        shown = {"None": None, "()": "", "(10,)": "10", "False": "false"}.get(
+            str(default), str(default)
+        )
         assert found[name][0] == shown, name
         assert len(found[name][1]) > 10, name
 
@@ -165,6 +169,9 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
     kgen("train", "autoencoder", "--help")
     assert "--beta" not in capsys.readouterr().out
     assert kgen("train", "autoencoder", "--beta", "2") == 2
+    kgen("train", "wgan_gp", "--help")
+    out = capsys.readouterr().out
+    assert "--n_critic" in out and "--discriminator_steps" not in out and "--clip" not in out
 
 
 @pytest.mark.parametrize(
@@ -179,8 +186,12 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["train", "vae", "--epochs", "two"], 2, "--epochs=two"),
         (["train", "vae", "--epochs"], 2, "epochs"),
         (["evaluate", "RUN", "--backend", "theano"], 2, "theano.*tensorflow.*jax.*torch"),
-        (["train", "vaee"], 1, "one of autoencoder, vae.*Did you mean vae"),
-        (["train", "vaee", "--latent_dim", "2"], 1, "one of autoencoder, vae.*Did you mean vae"),
+        (["train", "vaee"], 1, "one of autoencoder, .*Did you mean vae"),
+        (["train", "vaee", "--latent_dim", "2"], 1, "one of autoencoder, .*Did you mean vae"),
+        (["train", "infogan", "--categorical", "ten"], 2, "integers.*'ten'"),
+        (["train", "infogan", "--categorical", "1"], 1, "at least 2 categories"),
+        (["train", "wgan", "--clip", "0"], 1, "clip above 0"),
+        (["train", "wgan", "--batch_size", "16"], 1, "divide by the 5 steps of the critic"),
         (["train", "vae", "--latent_dim", "0"], 1, "latent_dim=0"),
         (["train", "vae", "--dataset", "./missing"], 1, "missing does not exist"),
         (["sample", "missing"], 1, "Expected a run folder.*Received: missing"),
@@ -231,6 +242,8 @@ def test_flags_arrive_with_their_types(monkeypatch):
     assert kgen("train", "vae", *flags.split()) == 0
     given = {"run": "a", "epochs": 3, "augment": ["flip", "crop"]}
     assert seen == [("vae", given, {"beta": 4.0}), (1e-3, True)]
+    assert kgen("train", "infogan", "--categorical", "10,2") == 0
+    assert seen[2][2] == {"categorical": (10, 2)}
 
 
 def test_train_prints_what_it_wrote(copy, capsys):

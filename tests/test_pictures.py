@@ -7,6 +7,7 @@ from PIL import Image
 
 import kgen
 from kgen import pictures
+from kgen.models.latent_model import LatentModel
 from tests.models.test_vae import networks
 
 THIRD = 0.9674216  # the normal quantile of 5/6
@@ -19,12 +20,18 @@ def pixels(picture):
 class Stub:
     """A decoder whose one-row images are the codes themselves, and its record of what it saw."""
 
-    num_classes = None
+    interpolate = LatentModel.interpolate
 
-    def __init__(self, latent_dim=3):
-        self.latent_dim = latent_dim
+    def __init__(self, latent_dim=3, num_classes=None):
+        self.code_size = latent_dim
+        self.num_classes = num_classes
+        self.image_shape = (1, latent_dim, 1)
 
-    def decode(self, z, labels=None):
+    def sample(self, num, labels=None, seed=None):
+        self.num, self.labels, self.seed = num, labels, seed
+        return np.zeros((num, 8, 8, 1))
+
+    def decode(self, z, labels=None, batch_size=None):
         self.z, self.labels = z, labels
         return np.asarray(z)[:, None, :, None]
 
@@ -218,6 +225,42 @@ def test_interpolation_goes_from_code_to_code(stub, spherical):
     assert picture.size == (10 * 24, 5 * 24)
 
 
+def test_interpolation_of_latents():
+    model = Stub(latent_dim=2)
+    pictures.interpolation(model, np.array([[0.0, 1.0]]), np.array([[1.0, 1.0]]), steps=3)
+    np.testing.assert_allclose(model.z, [[0.0, 1.0], [0.5, 1.0], [1.0, 1.0]])
+    assert model.labels is None
+
+
+def test_arithmetic_by_hand():
+    model = Stub(latent_dim=2)
+    a, b, c = np.array(
+        [[[3.0, 0.0], [5.0, 0.0]], [[1.0, 1.0], [2.0, 1.0]], [[0.0, 8.0], [0.0, 9.0]]]
+    )
+    picture = pictures.arithmetic(model, a, b, c, labels=[7, 8, 9])
+    expected = [[2.0, 7.0], [3.0, 8.0], [2.5, 7.5]]  # the last of the means
+    np.testing.assert_allclose(model.z[-3:], expected)
+    np.testing.assert_allclose(model.z[:3], [[3.0, 0.0], [5.0, 0.0], [4.0, 0.0]])
+    assert model.labels.tolist() == [7] * 3 + [8] * 3 + [9] * 6
+    assert picture.size == (10 * 24, 9 * 24)
+
+
+def test_codes_of_an_info_gan():
+    gan = kgen.InfoGAN((8, 8, 1), 4, categorical=(3, 2), continuous=1)
+    seen = []
+    decode = gan.decode
+    gan.decode = lambda z, label: seen.append(z) or decode(z, label)
+    picture = pictures.codes(gan, rows=2, steps=5, seed=0)
+    assert picture.size == ((9 * 5 + 1) * 6, (9 * 6 + 1) * 6)
+    first, second, number = (z.reshape(2, -1, 10) for z in seen)
+    np.testing.assert_array_equal(first[0, :, 4:7], np.eye(3))
+    np.testing.assert_array_equal(second[1, :, 7:9], np.eye(2))
+    np.testing.assert_allclose(number[1, :, 9], [-1.0, -0.5, 0.0, 0.5, 1.0])
+    for z in (first, second, number):  # a row's noise is its own, and the rest stays
+        np.testing.assert_array_equal(z[0, :, :4], np.tile(z[0, :1, :4], (z.shape[1], 1)))
+        assert np.abs(z[0, 0, :4] - z[1, 0, :4]).max() > 0
+
+
 @pytest.mark.parametrize("dims", [(0,), (0, 1, 2), (0, 3), (-1, 0)])
 def test_manifold_refuses_dims(dims):
     with pytest.raises(ValueError, match=r"2 dimensions in 0..2. Received: dims=\("):
@@ -230,46 +273,22 @@ def test_traversal_refuses_dims(dims):
         pictures.traversal(Stub(), np.zeros(3), dims=dims)
 
 
-def test_lerp():
-    start, end = np.array([1.0, 2.0]), np.array([3.0, -2.0])
-    np.testing.assert_allclose(pictures.lerp(start, end, 0.25), [1.5, 1.0])
-
-
 @pytest.mark.parametrize(
-    ("start", "end", "t", "expected"),
+    ("num", "classes", "rows", "columns"),
     [
-        ([1.0, 0.0], [0.0, 1.0], 0.0, [1.0, 0.0]),
-        ([1.0, 0.0], [0.0, 1.0], 0.5, [np.sqrt(0.5), np.sqrt(0.5)]),
-        ([1.0, 0.0], [0.0, 1.0], 1 / 3, [np.cos(np.pi / 6), 0.5]),
-        ([1.0, 0.0], [-0.5, np.sqrt(0.75)], 0.5, [0.5, np.sqrt(0.75)]),
-        # Lengths 2 and 4: at t = 1/4 length 2.5 and an eighth of the half-turn.
-        ([2.0, 0.0], [0.0, 4.0], 0.25, [2.5 * np.cos(np.pi / 8), 2.5 * np.sin(np.pi / 8)]),
-        ([0.6, 0.8], [0.6, 0.8], 0.3, [0.6, 0.8]),
-        ([1.0, 1.0], [3.0, 3.0], 0.5, [2.0, 2.0]),
-        ([1.0, 0.0], [-1.0, 0.0], 0.25, [0.5, 0.0]),
-        ([0.0, 0.0], [0.0, 0.0], 0.5, [0.0, 0.0]),
+        (6, None, [0, 1, 2], 2),
+        (8, None, [0, 1, 2], 2),  # whole rows
+        (2, None, [0, 1, 2], 1),
+        (50, [2, 1], [2, 1], 25),
+        (5, [1], [1], 5),
     ],
 )
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_slerp(start, end, t, expected, dtype):
-    found = pictures.slerp(np.array(start, dtype), np.array(end, dtype), t)
-    np.testing.assert_allclose(found, expected, atol=1e-6)
-
-
-def test_slerp_keeps_the_length_of_each_pair():
-    start, end = np.random.default_rng(0).standard_normal((2, 6, 1, 5))
-    end *= np.linalg.norm(start, axis=-1, keepdims=True) / np.linalg.norm(
-        end, axis=-1, keepdims=True
-    )
-    end[0], end[1] = start[0], -start[1]  # straight lines among the arcs
-    t = np.linspace(0.0, 1.0, 4)[None, :, None]
-    way = pictures.slerp(start, end, t)
-    assert way.shape == (6, 4, 5)
-    lengths = np.linalg.norm(way, axis=-1)
-    arcs = np.delete(np.arange(6), 1)
-    np.testing.assert_allclose(lengths[arcs], np.tile(lengths[arcs, :1], (1, 4)))
-    np.testing.assert_allclose(way[:, 0], start[:, 0], atol=1e-12)
-    np.testing.assert_allclose(way[:, -1], end[:, 0], atol=1e-12)
+def test_a_conditional_grid_has_a_row_a_class(num, classes, rows, columns):
+    model = Stub(num_classes=3)
+    picture = pictures.samples(model, num, classes, seed=9)
+    assert model.labels.tolist() == np.repeat(rows, columns).tolist()
+    assert model.num == len(model.labels) and model.seed == 9
+    assert picture.size == ((9 * columns + 1) * 6, (9 * len(rows) + 1) * 6)
 
 
 @pytest.mark.parametrize("num_classes", [None, 10])

@@ -87,7 +87,7 @@ def test_a_run_holds_what_it_promises(whole):
     assert sorted(os.listdir(whole / "logs")) == ["train", "validation"]
     config = json.loads((whole / "config.json").read_text())
     assert (config["model"], config["conditional"], config["seed"]) == ("vae", False, 0)
-    assert config["arguments"] == catalog.model_arguments(kgen.VAE) | {"latent_dim": 2}
+    assert config["arguments"] == catalog.all_arguments(kgen.VAE, {}) | {"latent_dim": 2}
     assert config["data"]["source"] == "digits" and config["data"]["batch_size"] == 300
     assert config["backend"] == keras.backend.backend()
     assert config["versions"]["kgen"] == kgen.__version__
@@ -178,10 +178,12 @@ def test_other_versions_go_on_and_are_written(copy):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"model": "vaee"}, "autoencoder, vae.* Did you mean vae\\? Received: vaee"),
+        ({"model": "vaee"}, "autoencoder, .* Did you mean vae\\? Received: vaee"),
         ({"latent_dimm": 3}, "argument of VAE: .*Did you mean latent_dim\\? Received: latent_dimm"),
         ({"encoder": None}, "argument of VAE: .*Received: encoder"),
         ({"epochs": 0}, "epochs=0"),
+        ({"learning_rate": 0.0}, "rate above 0"),
+        ({"batch_size": 0}, "batch_size=0"),
         ({"latent_dim": 0}, "latent_dim=0"),
         ({"precision": "float99"}, "float99"),
         ({"dataset": "./missing"}, "does not exist"),
@@ -335,7 +337,7 @@ def test_a_conditional_run(tmp_path):
     assert this.model.num_classes == 10
     assert Image.open(folder / "samples.png").size == ((6 * 9 + 1) * 6, (10 * 9 + 1) * 6)
     classes = []
-    for label in ("3", 7):  # as the command line gives it, and as Python does
+    for label in (3, 7):
         path = str(tmp_path / f"{label}.png")
         runs.sample(str(folder), num=4, labels=(label,), seed=0, out=path)
         classes.append(np.asarray(Image.open(path)))
@@ -383,7 +385,7 @@ def test_a_folder_of_images(tmp_path, folder_of_images):
 
 
 def test_labels_are_needed_for_a_conditional_run(tmp_path, folder_of_images):
-    with pytest.raises(ValueError, match="Expected labels, as conditional=True.*faces has none"):
+    with pytest.raises(ValueError, match="data set with labels.*faces, which has none"):
         train(tmp_path / "run", dataset=str(folder_of_images), conditional=True)
     assert not (tmp_path / "run").exists()
 
@@ -404,3 +406,29 @@ def test_an_autoencoder_of_an_npz_in_the_default_folder(tmp_path, monkeypatch, d
     assert float(loaded.model.optimizer.learning_rate) == 0.25
     with pytest.raises(ValueError, match="'autoencoder' has no log-likelihood"):
         runs.evaluate(this.folder, num_samples=5)
+
+
+def test_an_info_gan_run_goes_on_and_shows_its_codes(tmp_path):
+    settings = {"model": "infogan", "categorical": (3,), "continuous": 1, "learning_rate": 1e-3}
+    train(tmp_path, epochs=1, **settings)
+    assert "codes.png" in files(tmp_path)
+    rates = [o.learning_rate for o in runs.load(str(tmp_path)).model.optimizer.optimizers]
+    rates = [float(keras.ops.convert_to_numpy(rate)) for rate in rates]
+    np.testing.assert_allclose(rates, [1e-3, 5e-3], rtol=1e-5)  # in the paper's ratio
+    train(tmp_path, epochs=2, **settings)
+    assert len(rows(tmp_path)) == 1 + 2
+    with pytest.raises(ValueError, match=r"categorical: \[3\] in the folder, \[4\] now"):
+        train(tmp_path, epochs=3, **settings | {"categorical": (4,)})
+
+
+@pytest.mark.parametrize(
+    ("model", "batch_size", "conditional"),
+    [("cgan", 128, True), ("wgan_gp", 250, False), ("gan", 100, False), ("vae", 50, False)],
+)
+def test_defaults_of_a_model(tmp_path, monkeypatch, model, batch_size, conditional):
+    monkeypatch.setattr(runs, "_fit", lambda *_: None)
+    monkeypatch.setattr(runs, "_finish", lambda *_: None)
+    run = runs.train(model, run=str(tmp_path))
+    assert run.config["data"]["batch_size"] == batch_size
+    assert run.config["conditional"] is conditional
+    assert (run.model.num_classes == 10) is conditional

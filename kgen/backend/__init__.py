@@ -5,7 +5,7 @@
 - `value_and_grad`: a loss and its gradients for any subset of the variables
 - `apply_gradients`: one step of an optimizer
 - `input_gradient`: d sum(fn(x)) / dx, differentiable again
-- `conv2d_transpose`: of strides, channels last and padding "same"
+- `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
 - `input_pipeline`: what `fit` reads in place of a PyDataset, where that is faster
@@ -19,6 +19,7 @@ if keras.backend.backend() == "tensorflow":
         Model,
         apply_gradients,
         compile_function,
+        conv2d,
         conv2d_transpose,
         input_gradient,
         input_pipeline,
@@ -30,6 +31,7 @@ elif keras.backend.backend() == "jax":
         Model,
         apply_gradients,
         compile_function,
+        conv2d,
         conv2d_transpose,
         input_gradient,
         input_pipeline,
@@ -41,6 +43,7 @@ elif keras.backend.backend() == "torch":
         Model,
         apply_gradients,
         compile_function,
+        conv2d,
         conv2d_transpose,
         input_gradient,
         input_pipeline,
@@ -57,6 +60,7 @@ __all__ = [
     "Model",
     "apply_gradients",
     "compile_function",
+    "conv2d",
     "conv2d_transpose",
     "input_gradient",
     "input_pipeline",

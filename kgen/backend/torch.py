@@ -60,6 +60,17 @@ def input_gradient(fn, x):
         return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
 
 
+def conv2d(x, kernel, strides):
+    """A convolution (batch, h, w, i) -> (batch, h / strides[0], w / strides[1], o), rounded up.
+
+    Args:
+        x: tensor, channels last.
+        kernel: tensor (height, width, i, o).
+        strides: pair of int.
+    """
+    return keras.ops.conv(x, kernel, strides, padding="same", data_format="channels_last")
+
+
 def conv2d_transpose(x, kernel, strides):
     """A transposed convolution (batch, h, w, i) -> (batch, h * strides[0], w * strides[1], o).
 

@@ -39,11 +39,13 @@ class LayerNorm(keras.layers.Layer):
         self.beta = self.add_weight(shape=input_shape[-1:], initializer="zeros", name="beta")
 
     def call(self, inputs):
-        x = ops.cast(inputs, "float32")  # half precision would lose the variance
+        # Half precision would lose the variance.
+        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        x = ops.cast(inputs, dtype)
         x = x - ops.mean(x, axis=self.axis, keepdims=True)
         var = ops.mean(ops.square(x), axis=self.axis, keepdims=True)
-        x = x * ops.rsqrt(var + self.epsilon) * ops.cast(self.gamma, "float32")
-        return ops.cast(x + ops.cast(self.beta, "float32"), self.compute_dtype)
+        x = x / ops.sqrt(var + self.epsilon) * ops.cast(self.gamma, dtype)
+        return ops.cast(x + ops.cast(self.beta, dtype), self.compute_dtype)
 
     def compute_output_shape(self, input_shape):
         return input_shape

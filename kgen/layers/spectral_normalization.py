@@ -1,6 +1,7 @@
 """Spectral normalization once a step."""
 
 import keras
+from keras import ops
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -9,7 +10,8 @@ class SpectralNormalization(keras.layers.SpectralNormalization):
 
     Keras' layer divides its kernel by the largest singular value and writes it back whenever it is
     called in training. A loss calls a discriminator on real images and on fakes: the kernel would
-    change between the two, and PyTorch cannot differentiate through that.
+    change between the two, and PyTorch cannot differentiate through that. Unlike the paper, and
+    like Keras' layer, the kernel itself is divided, with no gradient through the singular value.
 
     Args:
         layer: keras.layers.Layer with a kernel or embeddings.
@@ -31,7 +33,32 @@ class SpectralNormalization(keras.layers.SpectralNormalization):
         return super().call(inputs, training=False)
 
     def normalize(self):
-        """Divides the kernel by its largest singular value."""
-        vector_u, kernel = self.normalized_weights()
-        self.vector_u.assign(vector_u)
-        self.kernel.assign(kernel)
+        """Divides the kernel by its largest singular value, unless it is all zero."""
+        before = self.vector_u.value, self.kernel.value
+        is_zero = ops.all(ops.equal(self.kernel.value, 0))
+        after = self.normalized_weights()
+        self.vector_u.assign(ops.where(is_zero, before[0], after[0]))
+        self.kernel.assign(ops.where(is_zero, before[1], after[1]))
+
+
+def spectral_layers(network):
+    """The layers of a network that a model normalises before each step.
+
+    Args:
+        network: keras.Model.
+
+    Returns:
+        list of `SpectralNormalization`.
+
+    Raises:
+        ValueError: the network has one of Keras' own.
+    """
+    layers = network._flatten_layers()
+    found = [layer for layer in layers if isinstance(layer, keras.layers.SpectralNormalization)]
+    for layer in found:
+        if not isinstance(layer, SpectralNormalization):
+            raise ValueError(
+                "Expected kgen.layers.SpectralNormalization in place of Keras', which changes its "
+                f"kernel between real images and fakes. Received: layer={layer.name}"
+            )
+    return found

@@ -1,12 +1,15 @@
 """Penalties on a network's gradient with respect to its input: one value an example."""
 
+import keras
 from keras import ops
 
 from kgen import backend
 
 
 def _squared_norm(fn, x):
-    gradient = ops.cast(backend.input_gradient(fn, x), "float32")
+    gradient = backend.input_gradient(fn, x)
+    is_double = keras.backend.standardize_dtype(gradient.dtype) == "float64"
+    gradient = ops.cast(gradient, "float64" if is_double else "float32")
     return ops.sum(ops.square(gradient), axis=tuple(range(1, len(gradient.shape))))
 
 

@@ -6,7 +6,8 @@ import keras
 from keras import ops
 
 from kgen import backend
-from kgen.layers import SpectralNormalization
+from kgen.layers import BatchNorm
+from kgen.layers.spectral_normalization import spectral_layers
 from kgen.losses import r1_penalty
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import LatentModel, SamplesPrior
@@ -38,13 +39,14 @@ class AdversarialModel(SamplesPrior, LatentModel):
         r1_weight: float. Weight of 1/2 ||grad D(x)||^2 in the discriminator's loss (Mescheder et
             al. 2018). Defaults to 0.
         ema_decay: float in [0, 1) or None. With it `sample` and `decode` use an average of the
-            generator's weights, of which each step keeps this part.
+            generator's weights, of which step t keeps this part, or (1 + t) / (10 + t) where that
+            is less, so that the start is soon forgotten.
         log_gradient_norms: bool. Log the norm of each player's gradient.
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
 
     judge = "discriminator"
-    renamed = {}  # arguments that the paper has another word for
+    replaced = {}  # arguments in whose place the paper has others
     default_batch_size = 128
 
     def __init__(
@@ -87,17 +89,23 @@ class AdversarialModel(SamplesPrior, LatentModel):
                 name=self.judge,
             )
         self.check_networks()
-        self._spectral_layers = self._find_spectral_layers()
+        self._check_presets_options()
         if ema_decay is not None:
-            self.ema_generator = keras.models.clone_model(self.generator)
-            self.ema_generator.set_weights(self.generator.get_weights())
-            self.ema_generator.trainable = False
+            self._copy_generator()
         if r1_weight:
             self.add_logs("r1_penalty")
             self.check_second_derivatives()
         if log_gradient_norms:
             self.add_logs(f"{self.judge}_gradient_norm", "generator_gradient_norm")
         self.built = True
+
+    def refuse_replaced(self, kwargs):
+        """Raises a TypeError for an argument in whose place the paper has another."""
+        for name in self.replaced.keys() & kwargs.keys():
+            raise TypeError(
+                f"{type(self).__name__} takes {self.replaced[name]} in place of {name}. Received: "
+                f"{name}={kwargs[name]!r}"
+            )
 
     def _check_settings(self, prior, discriminator_steps, r1_weight, ema_decay):
         if prior not in PRIORS:
@@ -106,7 +114,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
             raise ValueError(
                 f"Expected at least one step of the {self.judge}. Received: {discriminator_steps}"
             )
-        if r1_weight < 0:
+        if not r1_weight >= 0:
             raise ValueError(f"Expected r1_weight of at least 0. Received: {r1_weight=}")
         if ema_decay is not None and not 0 <= ema_decay < 1:
             raise ValueError(f"Expected ema_decay in [0, 1) or None. Received: {ema_decay=}")
@@ -116,19 +124,30 @@ class AdversarialModel(SamplesPrior, LatentModel):
         self.check_network("generator", (self.code_size,), self.image_shape)
         self.check_network("discriminator", self.image_shape, (1,))
 
-    def _find_spectral_layers(self):
-        found = [
-            layer
-            for layer in self.discriminator._flatten_layers()
-            if isinstance(layer, keras.layers.SpectralNormalization)
-        ]
-        for layer in found:
-            if not isinstance(layer, SpectralNormalization):
+    def _check_presets_options(self):
+        """Raises a ValueError if the user's own discriminator lacks what an option asks for."""
+        names = {layer.name for layer in self.discriminator._flatten_layers()}
+        spectral, _ = (spectral_layers(each) for each in (self.discriminator, self.generator))
+        asked = {
+            "projection": not self.projection or "projection" in names,
+            "spectral_normalization": not self.spectral_normalization or spectral,
+        }
+        for option, is_there in asked.items():
+            if not is_there:
                 raise ValueError(
-                    "Expected kgen.layers.SpectralNormalization in place of Keras', which changes "
-                    f"its kernel between real images and fakes. Received: layer={layer.name}"
+                    f"Expected {option}=False with a {self.judge} of your own, which has none: it "
+                    f"is an option of the preset. Received: {option}=True"
                 )
-        return found
+
+    def _copy_generator(self):
+        try:
+            self.ema_generator = keras.models.clone_model(self.generator)
+        except ValueError:  # it is a subclass
+            config = self.generator.get_config()
+            self.ema_generator = type(self.generator).from_config(config)
+        self.check_network("ema_generator", (self.code_size,), self.image_shape)  # builds it
+        self.ema_generator.set_weights(self.generator.get_weights())
+        self.ema_generator.trainable = False
 
     def check_second_derivatives(self):
         """Warns of the discriminator's layers that a penalty on its gradient cannot train right."""
@@ -136,12 +155,13 @@ class AdversarialModel(SamplesPrior, LatentModel):
             f"{layer.name} ({type(layer).__name__})"
             for layer in self.discriminator._flatten_layers()
             if isinstance(layer, backend.WRONG_SECOND_DERIVATIVES)
+            and not isinstance(layer, BatchNorm)
         ]
         if wrong:
             warnings.warn(
                 f"The penalty on the {self.judge}'s gradient will train it wrongly: on this "
                 f"backend Keras' second derivatives of {', '.join(wrong)} are wrong. Use "
-                "kgen.layers.LayerNorm, or a backend other than TensorFlow.",
+                "kgen.layers.LayerNorm or BatchNorm, or a backend other than TensorFlow.",
                 stacklevel=3,
             )
 
@@ -169,9 +189,11 @@ class AdversarialModel(SamplesPrior, LatentModel):
             )
 
     def training_step(self, x, y):
+        y = None if self.num_classes is None else y
         for x_part, y_part in self._split(2.0 * x - 1.0, y):
             self.train_discriminator(x_part, y_part)
         z = self.draw(ops.shape(x_part)[0], training=True)
+        self._normalize_spectra()
         self.minimize(self.generator_objective, "generator", z, y_part, True)
         if self.ema_decay is not None:
             self._update_average()
@@ -181,6 +203,8 @@ class AdversarialModel(SamplesPrior, LatentModel):
         steps = self.discriminator_steps
         if steps == 1:
             return [(x, y)]
+        if x.shape[0] is not None:
+            self.check_batch_size(x.shape[0])
         parts = ops.split(x, steps)
         return zip(parts, [None] * steps if y is None else ops.split(y, steps), strict=True)
 
@@ -188,9 +212,14 @@ class AdversarialModel(SamplesPrior, LatentModel):
         """One step of the discriminator on images in [-1, 1]."""
         z = self.draw(ops.shape(x)[0], training=True)
         x_fake = self.generate(z, y, training=True)
-        for layer in self._spectral_layers:
-            layer.normalize()
+        self._normalize_spectra()
         self.minimize(self.discriminator_objective, self.judge, x, x_fake, z, y, True)
+
+    def _normalize_spectra(self):
+        for networks in self.players().values():
+            for network in networks:
+                for layer in spectral_layers(network):
+                    layer.normalize()
 
     def evaluation_step(self, x, y):
         z = self.draw(ops.shape(x)[0], training=False)
@@ -248,13 +277,14 @@ class AdversarialModel(SamplesPrior, LatentModel):
         return 0.0
 
     def _update_average(self):
-        trainable = {id(v) for v in self.generator.trainable_variables}
+        step = ops.cast(self.optimizer["generator"].iterations, "float32")
+        decay = ops.minimum(self.ema_decay, (1.0 + step) / (10.0 + step))
         for average, variable in zip(
             self.ema_generator.variables, self.generator.variables, strict=True
         ):
             value = ops.convert_to_tensor(variable)
-            if id(variable) in trainable:
-                value = self.ema_decay * average + (1.0 - self.ema_decay) * value
+            if "float" in keras.backend.standardize_dtype(value.dtype):  # no seed's state
+                value = decay * average + (1.0 - decay) * value
             average.assign(value)
 
     def _draw(self, rng, num):
@@ -278,4 +308,4 @@ class AdversarialModel(SamplesPrior, LatentModel):
             "ema_decay": self.ema_decay,
             "log_gradient_norms": self.log_gradient_norms,
         }
-        return {self.renamed.get(name, name): value for name, value in config.items()}
+        return {self.replaced.get(name, name): value for name, value in config.items()}

@@ -22,7 +22,7 @@ class Autoencoder(LatentModel):
     which fine-tunes with cross-entropy, squared error serves grey and colour images alike.
 
     Args:
-        image_shape: tuple (height, width, channels), 1 or 3 channels.
+        image_shape: tuple (height, width, channels).
         latent_dim: int. Length of the code. Defaults to 32.
         encoder: keras.Model from images (batch, height, width, channels) in [0, 1] to (batch,
             latent_dim), or None for the preset.
@@ -45,6 +45,7 @@ class Autoencoder(LatentModel):
     """
 
     log_names = ("loss", "reconstruction_loss")
+    default_batch_size = 50
 
     def __init__(
         self,

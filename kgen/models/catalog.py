@@ -2,11 +2,33 @@
 
 import difflib
 import inspect
+import types
+import typing
 
 from kgen.models.autoencoder import Autoencoder
+from kgen.models.conditional_gan import ConditionalGAN
+from kgen.models.dcgan import DCGAN
+from kgen.models.gan import GAN
+from kgen.models.generative_model import GenerativeModel
+from kgen.models.info_gan import InfoGAN
+from kgen.models.lsgan import LSGAN
 from kgen.models.vae import VAE
+from kgen.models.wgan import WGAN
+from kgen.models.wgan_gp import WGANGP
 
-MODELS = {"autoencoder": Autoencoder, "vae": VAE}
+MODELS = {
+    "autoencoder": Autoencoder,
+    "cgan": ConditionalGAN,
+    "dcgan": DCGAN,
+    "gan": GAN,
+    "infogan": InfoGAN,
+    "lsgan": LSGAN,
+    "vae": VAE,
+    "wgan": WGAN,
+    "wgan_gp": WGANGP,
+}
+
+PLAIN_TYPES = (int, float, bool, str, tuple, tuple[int, ...])
 
 
 def model_class(name: str) -> type:
@@ -14,16 +36,44 @@ def model_class(name: str) -> type:
     return _nearest(MODELS, name, "model")
 
 
-def model_arguments(model_class: type) -> dict:
-    """The arguments of a model's class that are plain settings, with their defaults."""
-    not_settings = {"self", "image_shape", "encoder", "decoder", "num_classes", "seed", "kwargs"}
+def needs_labels(model_class: type) -> bool:
+    """Whether the model is always conditional."""
     parameters = inspect.signature(model_class.__init__).parameters
-    return {name: p.default for name, p in parameters.items() if name not in not_settings}
+    return (
+        "num_classes" in parameters and parameters["num_classes"].default is inspect.Parameter.empty
+    )
+
+
+def plain_arguments(function) -> dict:
+    """Of a function's arguments that have a plain type and a default, (type, default) by name."""
+    found = {}
+    hints = typing.get_type_hints(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind = hints.get(name)
+        if isinstance(kind, types.UnionType):
+            kind = next(t for t in typing.get_args(kind) if t is not type(None))
+        if parameter.default is not parameter.empty and kind in PLAIN_TYPES:
+            found[name] = kind, parameter.default
+    return found
+
+
+def settings(model_class: type) -> dict:
+    """Of each class that takes part in a model's, itself first, its own plain arguments."""
+    not_settings = {"num_classes", "seed"}
+    not_settings |= getattr(model_class, "replaced", {}).keys()
+    found = {}
+    for part in model_class.__mro__:
+        if "__init__" in vars(part) and issubclass(part, GenerativeModel):
+            arguments = plain_arguments(part.__init__)
+            found[part] = {k: v for k, v in arguments.items() if k not in not_settings}
+            not_settings |= arguments.keys()
+    return found
 
 
 def all_arguments(model_class: type, given: dict) -> dict:
     """What a model's class will be called with: its defaults and what is given instead."""
-    known = model_arguments(model_class)
+    parts = settings(model_class).values()
+    known = {name: default for part in parts for name, (_, default) in part.items()}
     for name in given:
         _nearest(known, name, f"an argument of {model_class.__name__}")
     return known | given

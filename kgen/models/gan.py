@@ -22,7 +22,7 @@ class GAN(AdversarialModel):
 
     The discriminator D minimises  -E[log D(x)] - E[log(1 - D(G(z)))]  (eq. 1) and the generator G
     -E[log D(G(z))], or what the discriminator maximises, which saturates (section 3). The presets
-    are the paper's perceptrons for MNIST.
+    are the authors' perceptrons for MNIST. Unlike in their code, z is uniform by default.
 
     Args:
         image_shape: tuple (height, width, channels).

@@ -2,13 +2,13 @@
 
 import itertools
 import random
-import time
 
 import keras
 import numpy as np
 from keras import ops
 
 from kgen import backend
+from kgen.models.in_batches import in_batches
 from kgen.optimizers import OptimizerGroup, serialize
 
 
@@ -30,6 +30,7 @@ class GenerativeModel(backend.Model):
     """
 
     log_names = ("loss",)
+    default_batch_size = 32
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
@@ -140,10 +141,17 @@ class GenerativeModel(backend.Model):
 
         loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
         if f"{player}_gradient_norm" in self._trackers:
-            squares = [ops.sum(ops.square(gradient)) for gradient in gradients]
-            self.log(**{f"{player}_gradient_norm": ops.sqrt(sum(squares))})
+            self._log_gradient_norm(player, gradients, optimizer.scale_loss(1.0))
         backend.apply_gradients(optimizer, gradients, variables)
         return loss
+
+    def _log_gradient_norm(self, player, gradients, scale):
+        squares = [ops.sum(ops.square(gradient / scale)) for gradient in gradients]
+        norm = ops.sqrt(sum(squares))
+        counts = ops.isfinite(norm)  # an overflow under a loss scale is a step that is skipped
+        self._trackers[f"{player}_gradient_norm"].update_state(
+            ops.where(counts, norm, 0.0), ops.cast(counts, "float32")
+        )
 
     def log(self, **values):
         """Adds to the means that `fit` shows: scalars, or one value an example."""
@@ -167,9 +175,14 @@ class GenerativeModel(backend.Model):
         return {name: tracker.result() for name, tracker in self._trackers.items()}
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
-        """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch."""
+        """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch.
+
+        Arrays come in batches of the model's `default_batch_size`.
+        """
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
-        given = self._check_data(x, y, batch_size or 32)
+        if batch_size is None and _is_whole(x):
+            batch_size = self.default_batch_size
+        given = self._check_data(x, y, batch_size, kwargs.get("validation_split") or 0.0)
         x = backend.input_pipeline(given)
         if x is not given:
             kwargs["shuffle"] = False  # it comes in an order of its own
@@ -192,12 +205,12 @@ class GenerativeModel(backend.Model):
         """What to report of `evaluate`'s logs, by name."""
         return logs
 
-    def _check_data(self, x, y=None, batch_size=None):
+    def _check_data(self, x, y=None, batch_size=None, validation_split=None):
         """Looks at the data and gives it back: an iterator with its first batch put back.
 
-        With `batch_size`, that of arrays, also whether a step can train on the batches.
+        With `validation_split`, also whether a step can train on the batches.
         """
-        is_whole = hasattr(x, "shape") or isinstance(x, (list, tuple, dict))
+        is_whole = _is_whole(x)
         if isinstance(x, keras.utils.PyDataset):
             batch = x[0]
         elif hasattr(x, "__next__"):
@@ -209,8 +222,8 @@ class GenerativeModel(backend.Model):
         if isinstance(y_first, (list, tuple)):
             y_first = np.asarray(y_first)
         self.check_inputs(*keras.tree.map_structure(_to_numpy, (x_first, y_first)))
-        if batch_size is not None:
-            num = len(keras.tree.flatten(x_first)[0])
+        if validation_split is not None:
+            num = int(len(keras.tree.flatten(x_first)[0]) * (1.0 - validation_split))
             whole, last = divmod(num, batch_size) if is_whole else (0, num)
             for size in [batch_size] * bool(whole) + [last] * bool(last):
                 self.check_batch_size(size)
@@ -227,38 +240,10 @@ class GenerativeModel(backend.Model):
         self.evaluation_seed_generator.state.assign([0, 0])
 
     def run_in_batches(self, method, arrays, batch_size, show_progress=True):
-        """Runs a method over the rows of arrays, compiled, in batches of one size.
-
-        Args:
-            method: bound method of tensors with the batch first; it changes no variable.
-            arrays: list of NumPy arrays with the same number of rows, or None in place of one.
-            batch_size: int.
-            show_progress: bool. Show a bar when it takes long.
-
-        Returns:
-            What `method` returns, as NumPy arrays of all rows.
-        """
+        """`in_batches` of a bound method that changes no variable, compiled once."""
         if method.__name__ not in self._functions:
             self._functions[method.__name__] = backend.compile_function(self, method)
-        function = self._functions[method.__name__]
-        num = next(len(array) for array in arrays if array is not None)
-        if num < 1 or batch_size < 1:
-            raise ValueError(
-                f"Expected at least one row and batch_size of at least 1. Received: {num} rows, "
-                f"batch_size={batch_size}"
-            )
-        batch_size = min(batch_size, num)
-        starts = range(0, num, batch_size)
-        outputs = []
-        for start in with_progress(starts) if show_progress else starts:
-            # The last batch is filled with rows from before it, so that nothing compiles twice.
-            rows = slice(min(start, num - batch_size), start + batch_size)
-            output = function(*(None if array is None else array[rows] for array in arrays))
-            fresh = slice(start - rows.start, None)
-            outputs.append(
-                keras.tree.map_structure(lambda a, s=fresh: ops.convert_to_numpy(a)[s], output)
-            )
-        return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+        return in_batches(self._functions[method.__name__], arrays, batch_size, show_progress)
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
@@ -308,17 +293,6 @@ def to_unit_range(x):
     return x / 255.0 if "int" in dtype else x
 
 
-def with_progress(steps, patience=2.0):
-    """Yields from a sequence, with a progress bar once it has taken `patience` seconds."""
-    started, bar = time.monotonic(), None
-    for done, step in enumerate(steps, start=1):
-        yield step
-        if bar is None and time.monotonic() - started > patience:
-            bar = keras.utils.Progbar(len(steps))
-        if bar is not None:
-            bar.update(done)
-
-
 def draw_seed(seed):
     """`seed`, or one from Python's generator, which `keras.utils.set_random_seed` seeds."""
     return random.randint(0, 2**31 - 1) if seed is None else seed
@@ -330,6 +304,11 @@ def _with_loss_scale(optimizer, networks):
     if "float16" in dtypes and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _is_whole(x):
+    """Whether data are arrays, not a stream of batches."""
+    return hasattr(x, "shape") or isinstance(x, (list, tuple, dict))
 
 
 def _refuse_weights(**weights):

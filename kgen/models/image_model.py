@@ -17,7 +17,7 @@ class ImageModel(GenerativeModel):
     width, channels); labels are integers of shape (batch,), ignored by an unconditional model.
 
     Args:
-        image_shape: tuple (height, width, channels), 1 or 3 channels.
+        image_shape: tuple (height, width, channels).
         num_classes: int or None. With it the model is conditional and labels are required.
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
@@ -26,10 +26,10 @@ class ImageModel(GenerativeModel):
         super().__init__(seed=seed, **kwargs)
         self.image_shape = tuple(image_shape)
         self.num_classes = num_classes
-        if len(self.image_shape) != 3 or self.image_shape[-1] not in (1, 3):
+        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
             raise ValueError(
-                "Expected image_shape=(height, width, channels) with 1 or 3 channels. "
-                f"Received: image_shape={image_shape}"
+                "Expected image_shape=(height, width, channels) of at least 1 each. Received: "
+                f"image_shape={image_shape}"
             )
 
     def check_inputs(self, x, y):
@@ -91,6 +91,11 @@ class ImageModel(GenerativeModel):
     def prepare_labels(self, labels, num):
         """The labels of a verb, checked, as int32 of shape (num,); None if unconditional."""
         if self.num_classes is None:
+            if labels is not None:
+                raise ValueError(
+                    "Expected no labels, as the model is unconditional: it has no num_classes. "
+                    f"Received: labels={labels!r:.80}"
+                )
             return None
         if labels is not None:
             labels = np.broadcast_to(labels, (num,)) if np.ndim(labels) == 0 else np.array(labels)

@@ -66,12 +66,16 @@ class InfoGAN(DCGAN):
         self,
         image_shape: tuple[int, int, int],
         latent_dim: int = 62,
-        categorical: tuple = (10,),
+        categorical: tuple[int, ...] = (10,),
         continuous: int = 2,
         recognition: keras.Model | None = None,
         info_weight: float = 1.0,
         **kwargs,
     ):
+        if not isinstance(categorical, (tuple, list)):
+            raise ValueError(f"Expected categorical as a tuple of int. Received: {categorical=}")
+        if not info_weight >= 0:
+            raise ValueError(f"Expected info_weight of at least 0. Received: {info_weight=}")
         categorical = tuple(int(categories) for categories in categorical)
         if min(categorical, default=2) < 2 or continuous < 0 or not (categorical or continuous):
             raise ValueError(
@@ -82,30 +86,15 @@ class InfoGAN(DCGAN):
         self.continuous = continuous
         super().__init__(image_shape, latent_dim, **kwargs)
         self.info_weight = info_weight
-        num_features, num_outputs = self._num_features(), sum(categorical) + continuous
+        outputs = self.code_size - latent_dim
         with preset_dtype(self.dtype_policy):
-            self.recognition = recognition or networks.recognition_head(num_features, num_outputs)
-        outputs = self.recognition(keras.KerasTensor((None, num_features)))
-        if outputs.shape != (None, num_outputs):
-            raise ValueError(
-                f"Expected recognition to map (batch, {num_features}) to (batch, {num_outputs}). "
-                f"Received: a recognition with an output of shape {outputs.shape}"
-            )
+            self.recognition = recognition or networks.recognition_head(self._num_features, outputs)
+        self.check_network("recognition", (self._num_features,), (outputs,), takes_label=False)
 
     def check_networks(self):
         self.check_network("generator", (self.code_size,), self.image_shape)
-        self.check_network("discriminator", self.image_shape, (1,), (self._num_features(),))
-
-    def _num_features(self):
-        """Length of the features that the discriminator gives beside its logits."""
-        x, y = keras.KerasTensor((None, *self.image_shape)), keras.KerasTensor((None,), "int32")
-        outputs = self.discriminator(self.join(x, y))
-        if not isinstance(outputs, (list, tuple)) or len(outputs) != 2:
-            raise ValueError(
-                "Expected a discriminator that gives the list of logits (batch, 1) and features "
-                f"(batch, n). Received: {self.discriminator.name}, which gives {outputs}"
-            )
-        return outputs[1].shape[-1]
+        _, features = self.check_network("discriminator", self.image_shape, (1,), ("n",))
+        (self._num_features,) = features
 
     @property
     def code_size(self):
@@ -173,6 +162,33 @@ class InfoGAN(DCGAN):
         ]
         return np.column_stack([z, *parts, codes[:, len(parts) :]]).astype("float32")
 
+    def set_code(self, z, code, values):
+        """Latent vectors with another value of one of their codes.
+
+        Args:
+            z: array (num, code_size), as `draw_latents` gives and `decode` takes.
+            code: int. The code's number, the categorical ones first.
+            values: array (num,) or a number: categories, or numbers; beyond [-1, 1] they are
+                beyond what the generator was trained on.
+
+        Returns:
+            NumPy array (num, code_size).
+        """
+        z, values = np.array(z), np.broadcast_to(values, (len(z),))
+        if not 0 <= code < len(self.categorical) + self.continuous:
+            raise ValueError(
+                f"Expected a code in 0..{len(self.categorical) + self.continuous - 1}. Received: "
+                f"{code=}"
+            )
+        if code < len(self.categorical):
+            self._check_categories(values[:, None], self.categorical[code])
+            start = self.latent_dim + sum(self.categorical[:code])
+            one_hot = np.eye(self.categorical[code])[values.astype("int64")]
+            z[:, start : start + self.categorical[code]] = one_hot
+        else:
+            z[:, self.latent_dim + sum(self.categorical) + code - len(self.categorical)] = values
+        return z
+
     def sample(self, num, labels=None, codes=None, seed=None, batch_size=256):
         """Images of noise and codes.
 
@@ -203,15 +219,15 @@ class InfoGAN(DCGAN):
             )
         codes = np.broadcast_to(codes, (num, length))
         categories, numbers = np.split(codes, [len(self.categorical)], axis=1)
-        if np.any(categories != np.floor(categories)) or np.any(
-            (categories < 0) | (categories >= self.categorical)
-        ):
-            raise ValueError(
-                f"Expected categories below {self.categorical}, from 0. Received: {categories}"
-            )
-        if np.any(np.abs(numbers) > 1):
+        self._check_categories(categories, self.categorical)
+        if not np.all(np.abs(numbers) <= 1):
             raise ValueError(f"Expected numbers in [-1, 1]. Received: {numbers}")
         return codes
+
+    @staticmethod
+    def _check_categories(given, categories):
+        if np.any(given != np.floor(given)) or np.any((given < 0) | (given >= categories)):
+            raise ValueError(f"Expected categories below {categories}, from 0. Received: {given}")
 
     def infer_codes(self, images, labels=None, batch_size=256):
         """The codes that Q finds in images: the most likely categories, and the means.

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen.latents import lerp, slerp
 from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel
 
@@ -28,44 +29,62 @@ class LatentModel(ImageModel):
 
     @property
     def code_size(self):
-        """Length of what `decode` takes."""
+        """Length of the vectors that `decode` takes."""
         return self.latent_dim
 
     def join(self, x, y):
         """A network's input: `x`, or `[x, label]` for a conditional model."""
         return x if self.num_classes is None else [x, y]
 
-    def check_network(self, name, input_shape, *output_shapes):
-        """Raises a ValueError unless the network of this name maps between these shapes."""
-        x = keras.KerasTensor((None, *input_shape))
-        y = keras.KerasTensor((None,), dtype="int32")
-        network = getattr(self, name)
-        try:
-            outputs = network(self.join(x, y))
-        except ValueError as error:
-            received = f"{name}={network.name}, which takes {network.input_shape}"
-            raise ValueError(self._expected(name, input_shape, output_shapes, received)) from error
-        shapes = [output.shape for output in keras.tree.flatten(outputs)]
-        if shapes != [(None, *shape) for shape in output_shapes]:
-            received = f"a {name} with an output of shape {', '.join(map(str, shapes))}"
-            raise ValueError(self._expected(name, input_shape, output_shapes, received))
+    def check_network(self, name, input_shape, *output_shapes, takes_label=True):
+        """Raises a ValueError unless the network of this name maps between these shapes.
 
-    def _expected(self, name, input_shape, output_shapes, received):
+        Args:
+            name: str. The attribute.
+            input_shape: tuple, without the batch.
+            *output_shapes: tuples, without the batch; "n" for any length.
+            takes_label: bool. Of a conditional model the network takes the label as well.
+
+        Returns:
+            The outputs' shapes, without the batch.
+        """
+        network = getattr(self, name)
+        takes_label = takes_label and self.num_classes is not None
+
         def batch_of(shape):
             return f"(batch, {', '.join(map(str, shape))})"
 
-        label = "" if self.num_classes is None else " and a label"
-        outputs = " and ".join(map(batch_of, output_shapes))
-        return (
-            f"Expected {name} to map {batch_of(input_shape)}{label} to {outputs}. "
-            f"Received: {received}"
+        def refuse(received, error=None):
+            label = " and a label" if takes_label else ""
+            raise ValueError(
+                f"Expected {name} to map {batch_of(input_shape)}{label} to "
+                f"{' and '.join(map(batch_of, output_shapes))}. Received: {received}"
+            ) from error
+
+        if not isinstance(network, keras.Model):
+            refuse(f"{name}={network!r}, which is no keras.Model")
+        x = keras.KerasTensor((None, *input_shape))
+        y = keras.KerasTensor((None,), dtype="int32")
+        try:
+            outputs = network([x, y] if takes_label else x)
+        except Exception as error:  # of whatever a user's network raises
+            takes = getattr(network, "input_shape", "other inputs")
+            refuse(f"{name}={network.name}, which takes {takes}", error)
+        shapes = [output.shape for output in keras.tree.flatten(outputs)]
+        wanted = [(None, *shape) for shape in output_shapes]
+        fits = len(shapes) == len(wanted) and all(
+            len(shape) == len(want) and all(w in (s, "n") for s, w in zip(shape, want, strict=True))
+            for shape, want in zip(shapes, wanted, strict=True)
         )
+        if not fits:
+            refuse(f"a {name} with an output of shape {', '.join(map(str, shapes))}")
+        return [shape[1:] for shape in shapes]
 
     def decode(self, z, labels=None, batch_size=256):
         """The images of latent vectors.
 
         Args:
-            z: array (num, latent_dim).
+            z: array (num, code_size): latent_dim, and an InfoGAN's codes.
             labels: int array (num,) or one int, for a conditional model.
             batch_size: int. Images at a time.
 
@@ -81,6 +100,34 @@ class LatentModel(ImageModel):
         y = self.prepare_labels(labels, len(z))
         return self.run_in_batches(self._decode, [z, y], batch_size)
 
+    def interpolate(self, start, end, steps=11, spherical=False, labels=None, batch_size=256):
+        """The images on the way from each latent vector of `start` to its partner in `end`.
+
+        Args:
+            start: array (num, code_size).
+            end: array of the same shape.
+            steps: int. Images on a way, both ends among them.
+            spherical: bool. Along the great circle instead of the straight line, which keeps to
+                the shell where a normal prior has its mass (White 2016).
+            labels: int array (num,) or one int, for a conditional model.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, steps, height, width, channels) in [0, 1].
+        """
+        if np.shape(start) != np.shape(end) or steps < 2:
+            raise ValueError(
+                "Expected as many starts as ends, and at least 2 steps. Received: start of shape "
+                f"{np.shape(start)}, end of shape {np.shape(end)}, {steps=}"
+            )
+        t = np.linspace(0.0, 1.0, steps, dtype="float32")[:, None]
+        between = lerp
+        z = between(np.asarray(start)[:, None], np.asarray(end)[:, None], t)
+        if np.ndim(labels):
+            labels = np.repeat(labels, steps)
+        images = self.decode(z.reshape(-1, z.shape[-1]), labels, batch_size=batch_size)
+        return images.reshape(-1, steps, *self.image_shape)
+
     def get_config(self):
         return super().get_config() | {"latent_dim": self.latent_dim}
 
@@ -89,14 +136,14 @@ class SamplesPrior:
     """A latent model with a prior to draw z from: it can sample."""
 
     def draw_latents(self, num, seed=None):
-        """Latent vectors from the prior, N(0, I).
+        """Latent vectors from the prior.
 
         Args:
             num: int. How many.
             seed: int or None. The same seed gives the same vectors; None draws one.
 
         Returns:
-            NumPy array (num, latent_dim).
+            NumPy array (num, code_size).
         """
         if num < 1:
             raise ValueError(f"Expected num of at least 1. Received: num={num}")

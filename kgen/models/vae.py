@@ -8,7 +8,8 @@ from keras import ops
 
 from kgen.losses import bits_per_dim, gaussian_kl
 from kgen.models.autoencoder import Autoencoder
-from kgen.models.generative_model import draw_seed, with_progress
+from kgen.models.generative_model import draw_seed
+from kgen.models.in_batches import with_progress
 from kgen.models.latent_model import SamplesPrior
 from kgen.models.likelihoods import LIKELIHOODS
 
@@ -22,7 +23,7 @@ class VAE(SamplesPrior, Autoencoder):
     pixels and latents and averaged over the batch, in nats. With beta = 1 it is -ELBO.
 
     Args:
-        image_shape: tuple (height, width, channels), 1 or 3 channels.
+        image_shape: tuple (height, width, channels).
         latent_dim: int. Length of z. Defaults to 50, as in Burda et al. 2015.
         encoder: keras.Model from images (batch, height, width, channels) in [0, 1] to (batch,
             2 * latent_dim), mean and log-variance side by side, or None for the preset.

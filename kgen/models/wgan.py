@@ -40,7 +40,7 @@ class WGAN(AdversarialModel):
     """
 
     judge = "critic"
-    renamed = {"discriminator": "critic", "discriminator_steps": "n_critic"}
+    replaced = {"discriminator": "critic", "discriminator_steps": "n_critic"}
     log_names = ("critic_loss", "generator_loss", "wasserstein_distance")
     default_batch_size = 5 * 64
     generator_preset = staticmethod(networks.dcgan_generator)
@@ -56,8 +56,14 @@ class WGAN(AdversarialModel):
         prior: str = "normal",
         **kwargs,
     ):
-        if clip is not None and clip <= 0:
+        self.refuse_replaced(kwargs)
+        if clip is not None and not clip > 0:
             raise ValueError(f"Expected clip above 0 or None. Received: {clip=}")
+        if clip is not None and kwargs.get("spectral_normalization"):
+            raise ValueError(
+                "Expected clip=None with spectral_normalization, which it would undo. Received: "
+                f"{clip=}"
+            )
         super().__init__(
             image_shape,
             latent_dim,

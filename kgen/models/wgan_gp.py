@@ -1,6 +1,7 @@
 """The Wasserstein GAN with gradient penalty."""
 
 import functools
+import warnings
 
 import keras
 from keras import ops
@@ -17,6 +18,7 @@ class WGANGP(WGAN):
     The critic minimises  E[D(G(z))] - E[D(x)] + gp_weight E[(||grad D(x_hat)||_2 - 1)^2]  (eq. 3),
     x_hat on the line between a real image and a fake, in the networks' range [-1, 1]. The presets
     are the paper's for MNIST, without batch normalization, and scale to any size from 8x8 up.
+    Unlike in the authors' code, weights start as DCGAN's.
 
     Args:
         image_shape: tuple (height, width, channels).
@@ -45,6 +47,7 @@ class WGANGP(WGAN):
     https://arxiv.org/abs/1704.00028
     """
 
+    replaced = WGAN.replaced | {"clip": "gp_weight"}
     log_names = ("critic_loss", "generator_loss", "wasserstein_distance", "gradient_penalty")
     default_batch_size = 5 * 50
     generator_preset = staticmethod(
@@ -65,7 +68,8 @@ class WGANGP(WGAN):
         prior: str = "normal",
         **kwargs,
     ):
-        if gp_weight < 0:
+        self.refuse_replaced(kwargs)
+        if not gp_weight >= 0:
             raise ValueError(f"Expected gp_weight of at least 0. Received: {gp_weight=}")
         if decay_steps is not None and decay_steps < 1:
             raise ValueError(f"Expected decay_steps of at least 1. Received: {decay_steps=}")
@@ -80,7 +84,22 @@ class WGANGP(WGAN):
         )
         self.gp_weight = gp_weight
         self.decay_steps = decay_steps
-        self.check_second_derivatives()
+        self._check_critic()
+
+    def _check_critic(self):
+        joint = [
+            layer.name
+            for layer in self.critic._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization)
+        ]
+        if joint:
+            warnings.warn(
+                "The gradient penalty is of each image by itself, but the critic's "
+                f"{', '.join(joint)} judges a batch together. Use kgen.layers.LayerNorm.",
+                stacklevel=3,
+            )
+        if not self.r1_weight:  # else it was checked
+            self.check_second_derivatives()
 
     def default_optimizers(self):
         def adam(player, steps):

@@ -60,7 +60,9 @@ def logits_of(features, one_hot, spectral, initializer):
     embedding = keras.layers.Dense(
         features.shape[-1], use_bias=False, kernel_initializer=initializer(), dtype="float32"
     )
-    product = keras.layers.Dot(1, dtype="float32")([spectral(embedding)(one_hot), features])
+    product = keras.layers.Dot(1, dtype="float32", name="projection")(
+        [spectral(embedding)(one_hot), features]
+    )
     return keras.layers.Add(dtype="float32")([logits, product])
 
 

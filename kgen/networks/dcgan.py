@@ -8,7 +8,7 @@ import math
 
 import keras
 
-from kgen.layers import Conv2DTranspose
+from kgen.layers import BatchNorm, Conv2D, Conv2DTranspose
 from kgen.networks.conditioning import (
     build,
     join_label,
@@ -27,7 +27,19 @@ def _normalize(x, batch_normalization):
     if not batch_normalization:
         return x
     # The authors' frameworks average over ten steps, where Keras' default is a hundred.
-    return keras.layers.BatchNormalization(momentum=0.9, gamma_initializer=_normal(1.0))(x)
+    return BatchNorm(momentum=0.9, gamma_initializer=_normal(1.0))(x)
+
+
+def _convolution(layer, filters, kernel_size, use_bias=True):
+    return layer(
+        filters,
+        kernel_size,
+        strides=2,
+        padding="same",
+        data_format="channels_last",
+        use_bias=use_bias,
+        kernel_initializer=_normal(),
+    )
 
 
 def _default_filters(image_shape):
@@ -84,11 +96,11 @@ def dcgan_generator(
     x = keras.layers.ReLU()(_normalize(x, batch_normalization))
     for size, width in zip(sizes[-2:0:-1], channels[-2::-1], strict=True):
         x = join_label(x, one_hot)
-        x = Conv2DTranspose(width, kernel_size, 2, use_bias=bias, kernel_initializer=_normal())(x)
+        x = _convolution(Conv2DTranspose, width, kernel_size, bias)(x)
         x = _crop(x, *size)
         x = keras.layers.ReLU()(_normalize(x, batch_normalization))
     x = join_label(x, one_hot)
-    x = Conv2DTranspose(image_shape[-1], kernel_size, 2, kernel_initializer=_normal())(x)
+    x = _convolution(Conv2DTranspose, image_shape[-1], kernel_size)(x)
     x = _crop(x, *image_shape[:2])
     x = keras.layers.Activation("tanh", dtype="float32")(x)
     return build([z, *labels], x, name)
@@ -141,15 +153,8 @@ def dcgan_discriminator(
     x = image
     for stage, _ in enumerate(halvings(*image_shape[:2], coarsest)[1:]):
         normalized = batch_normalization and stage > 0
-        convolution = keras.layers.Conv2D(
-            filters * 2 ** min(stage, 3),
-            kernel_size,
-            2,
-            padding="same",
-            data_format="channels_last",
-            use_bias=not normalized,
-            kernel_initializer=_normal(),
-        )
+        width = filters * 2 ** min(stage, 3)
+        convolution = _convolution(Conv2D, width, kernel_size, use_bias=not normalized)
         x = spectral(convolution)(join_label(x, joined))
         x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, normalized))
     x = keras.layers.Flatten()(x)

@@ -1,6 +1,8 @@
 """Multilayer perceptrons on flattened images."""
 
+import functools
 import math
+import random
 
 import keras
 
@@ -102,6 +104,7 @@ def maxout_discriminator(
     units=(240, 240),
     pieces=5,
     dropout=0.5,
+    input_dropout=0.2,
     num_classes=None,
     projection=False,
     spectral_normalization=False,
@@ -113,7 +116,8 @@ def maxout_discriminator(
         image_shape: tuple (height, width, channels).
         units: tuple of int, the hidden layers. Defaults to Goodfellow et al. 2014 on MNIST.
         pieces: int. Linear functions of which each unit takes the largest.
-        dropout: float in [0, 1). Of the hidden layers' inputs.
+        dropout: float in [0, 1). Of the hidden layers' outputs.
+        input_dropout: float in [0, 1). Of the image.
         num_classes: int or None. With it the network takes `[image, label]`.
         projection: bool. The label enters as the inner product of its embedding with the last
             features (Miyato & Koyama 2018, https://arxiv.org/abs/1802.05637).
@@ -127,15 +131,23 @@ def maxout_discriminator(
     spectral = spectral_wrapper(spectral_normalization)
     image = keras.Input(image_shape, name="image")
     labels, one_hot = label_input(num_classes)
-    x = join_label(keras.layers.Flatten()(image), None if projection else one_hot)
-    for stage, width in enumerate(units):
-        x = keras.layers.Dropout(dropout, seed=stage)(x) if stage else x
-        x = spectral(keras.layers.Dense(width * pieces, kernel_initializer=_uniform()))(x)
-        x = keras.layers.Reshape((pieces, width))(x)
+    x = _dropout(input_dropout)(keras.layers.Flatten()(image))
+    x = join_label(x, None if projection else one_hot)
+    for width in units:
+        dense = keras.layers.Dense(width * pieces, kernel_initializer=_uniform(0.005))
+        x = keras.layers.Reshape((pieces, width))(spectral(dense)(x))
         x = keras.layers.GlobalMaxPooling1D(data_format="channels_last")(x)
-    logits = logits_of(x, one_hot if projection else None, spectral, _uniform)
+        x = _dropout(dropout)(x)
+    logits = logits_of(
+        x, one_hot if projection else None, spectral, functools.partial(_uniform, 0.005)
+    )
     return build([image, *labels], logits, name)
 
 
-def _uniform():
-    return keras.initializers.RandomUniform(-0.05, 0.05)
+def _uniform(limit=0.05):
+    return keras.initializers.RandomUniform(-limit, limit)
+
+
+def _dropout(rate):
+    # Without a seed PyTorch would draw from its own generator, which no file keeps.
+    return keras.layers.Dropout(rate, seed=random.getrandbits(31))

@@ -1,3 +1,5 @@
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -6,29 +8,54 @@ from keras import ops
 import kgen
 from kgen import backend
 
+LAYERS = ["Conv2D", "Conv2DTranspose"]
+PLAIN = {"padding": "same", "data_format": "channels_last"}
 
-@pytest.mark.parametrize(("size", "kernel", "strides"), [((7, 7), 5, 2), ((4, 6), 4, (2, 1))])
-def test_conv2d_transpose_is_keras(size, kernel, strides):
-    """Values and gradients, by the kernel and by the input."""
+
+@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    ("size", "kernel", "arguments"),
+    [
+        ((7, 7), 5, {"strides": 2}),
+        ((4, 6), 4, {"strides": (2, 1), "use_bias": False}),
+        ((5, 8), 3, {"strides": 3, "activation": "tanh"}),
+        ((5, 5), 3, {"padding": "valid"}),
+        ((5, 5), 3, {"dilation_rate": 2}),
+    ],
+)
+def test_convolutions_are_keras(name, size, kernel, arguments):
+    """Values, gradients by kernel and input, and second derivatives."""
     x = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(2, *size, 3)).astype("float32"))
-    theirs = keras.layers.Conv2DTranspose(4, kernel, strides, padding="same")
-    ours = kgen.layers.Conv2DTranspose(4, kernel, strides)
-    theirs(x), ours(x)
-    ours.set_weights(theirs.get_weights())
+    layers = [
+        getattr(module, name)(4, kernel, **(PLAIN | arguments))
+        for module in (keras.layers, kgen.layers)
+    ]
+    for layer in layers:
+        layer.build((None, *size, 3))
+    layers[1].set_weights(layers[0].get_weights())
     results = []
-    for layer in (theirs, ours):
-        loss, gradients = backend.value_and_grad(
-            lambda layer=layer: ops.sum(ops.sin(layer(x))), layer.trainable_variables
-        )
-        by_input = backend.input_gradient(lambda x, layer=layer: ops.sin(layer(x)), x)
-        results.append([loss, *gradients, by_input])
-    for a, b in zip(*results, strict=True):
-        np.testing.assert_allclose(*map(ops.convert_to_numpy, (b, a)), rtol=1e-4, atol=1e-4)
+    for layer in layers:
+
+        def wave(x, layer=layer):
+            return ops.sin(layer(x))
+
+        def slope(x, wave=wave):
+            return ops.sum(ops.square(backend.input_gradient(wave, x)))
+
+        variables = layer.trainable_variables
+        found = [wave(x), backend.input_gradient(wave, x), backend.input_gradient(slope, x)]
+        for loss in (wave, slope):
+            loss = functools.partial(lambda loss: ops.sum(loss(x)), loss)
+            found += backend.value_and_grad(loss, variables)[1]
+        results.append([ops.convert_to_numpy(each) for each in found])
+    for theirs, ours in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
 
 
-def test_conv2d_transpose_round_trip():
-    layer = kgen.layers.Conv2DTranspose(4, 5, strides=2, activation="relu", use_bias=False)
-    copy = kgen.layers.Conv2DTranspose.from_config(layer.get_config())
+@pytest.mark.parametrize("name", LAYERS)
+def test_convolutions_round_trip(name):
+    layer = getattr(kgen.layers, name)(4, 5, 2, **PLAIN, activation="relu", use_bias=False)
+    copy = type(layer).from_config(layer.get_config())
     assert copy.get_config() == layer.get_config()
 
 
@@ -44,20 +71,39 @@ def test_layer_norm():
     np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("arguments", [{}, {"momentum": 0.5, "center": False}, {"axis": 1}])
+def test_batch_norm_is_keras(arguments):
+    x = np.random.default_rng(0).normal(3.0, 2.0, (4, 3, 5, 2)).astype("float32")
+    layers = [keras.layers.BatchNormalization(**arguments), kgen.layers.BatchNorm(**arguments)]
+    outputs = [
+        [ops.convert_to_numpy(layer(x, training=training)) for training in (True, False)]
+        for layer in layers
+    ]
+    for theirs, ours in zip(*outputs, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-5)
+
+
 def penalty_gradient(normalization):
     """The gradient of a gradient penalty by the first kernel of a critic with a normalization."""
     keras.utils.set_random_seed(0)
     critic = keras.Sequential(
-        [keras.Input((6,)), keras.layers.Dense(5), normalization, keras.layers.Dense(1)]
+        [
+            keras.Input((6,)),
+            keras.layers.Dense(5),
+            normalization,
+            keras.layers.Activation("tanh"),
+            keras.layers.Dense(1),
+        ]
     )
     rng = np.random.default_rng(1)
     for variable in critic.trainable_variables:
         variable.assign(rng.normal(size=variable.shape))
     data = [ops.convert_to_tensor(rng.normal(size=(4, 6)).astype("float32")) for _ in range(2)]
     kernel = critic.trainable_variables[0]
+    train = functools.partial(critic, training=True)
 
     def penalty():
-        return ops.mean(kgen.losses.gradient_penalty(critic, *data, ops.full((4,), 0.3)))
+        return ops.mean(kgen.losses.gradient_penalty(train, *data, ops.full((4,), 0.3)))
 
     def value(change):
         before = ops.convert_to_numpy(kernel)
@@ -72,8 +118,9 @@ def penalty_gradient(normalization):
     return float(np.sum(ops.convert_to_numpy(gradient) * direction)), difference
 
 
-def test_second_derivative_of_layer_norm():
-    gradient, difference = penalty_gradient(kgen.layers.LayerNorm())
+@pytest.mark.parametrize("name", ["LayerNorm", "BatchNorm"])
+def test_second_derivative_of_a_normalization(name):
+    gradient, difference = penalty_gradient(getattr(kgen.layers, name)())
     assert gradient == pytest.approx(difference, rel=5e-3)
 
 

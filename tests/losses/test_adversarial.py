@@ -1,6 +1,5 @@
 """Losses and penalties of two players: by hand, and against what they are known to reach."""
 
-import keras
 import numpy as np
 import pytest
 from keras import ops
@@ -95,52 +94,3 @@ def test_categorical_takes_the_softmax_once():
     logits = np.log(np.array([[0.7, 0.2, 0.1]], "float32")) + 3.0
     nll = values(losses.categorical_nll, np.array([[0.0, 1.0, 0.0]], "float32"), logits)
     np.testing.assert_allclose(nll, -np.log([0.2]), rtol=1e-5)
-
-
-class TestGradientPenalty:
-    def linear(self, kernel):
-        layer = keras.layers.Dense(1)
-        layer.build((None, 3))
-        layer.kernel.assign(np.reshape(kernel, (3, 1)))
-        return layer
-
-    def penalty_of(self, layer, eps, x, x_fake):
-        tensors = [ops.convert_to_tensor(np.asarray(a, "float32")) for a in (x, x_fake, eps)]
-        return losses.gradient_penalty(layer, *tensors)
-
-    def test_of_a_linear_critic(self):
-        rng = np.random.default_rng(0)
-        w = np.array([1.0, -2.0, 2.0], "float32")
-        layer = self.linear(w)
-        data = rng.normal(size=(2, 5, 3))
-        eps = rng.random(5)
-        loss, (gradient, _) = backend.value_and_grad(
-            lambda: ops.mean(self.penalty_of(layer, eps, *data)), [layer.kernel, layer.bias]
-        )
-        assert float(loss) == pytest.approx(4.0, rel=1e-5)  # (||w|| - 1)^2, ||w|| = 3
-        expected = 2.0 * (3.0 - 1.0) * w / 3.0
-        np.testing.assert_allclose(ops.convert_to_numpy(gradient)[:, 0], expected, rtol=1e-5)
-
-    def test_is_finite_where_the_critic_is_flat(self):
-        layer = self.linear(np.zeros(3))
-        loss, gradients = backend.value_and_grad(
-            lambda: ops.mean(self.penalty_of(layer, np.ones(2), np.ones((2, 3)), np.ones((2, 3)))),
-            [layer.kernel],
-        )
-        assert float(loss) == pytest.approx(1.0, rel=1e-4)
-        assert np.isfinite(ops.convert_to_numpy(gradients[0])).all()
-
-    def test_each_image_has_an_epsilon_of_its_own(self):
-        """Of a quadratic critic 1/2 ||x||^2 the gradient is x_hat itself."""
-        x, x_fake, eps = np.eye(3) * 5.0, np.ones((3, 3)), np.array([0.0, 0.25, 1.0])
-        x_hat = eps[:, None] * x + (1.0 - eps[:, None]) * x_fake
-        expected = (np.linalg.norm(x_hat, axis=1) - 1.0) ** 2
-        penalty = self.penalty_of(
-            lambda x: 0.5 * ops.sum(ops.square(x), axis=-1, keepdims=True), eps, x, x_fake
-        )
-        np.testing.assert_allclose(ops.convert_to_numpy(penalty), expected, rtol=1e-5)
-
-    def test_r1(self):
-        layer = self.linear([1.0, -2.0, 2.0])
-        penalty = losses.r1_penalty(layer, ops.ones((2, 3)))
-        np.testing.assert_allclose(ops.convert_to_numpy(penalty), 4.5, rtol=1e-5)

@@ -1,3 +1,6 @@
+import functools
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -5,16 +8,18 @@ from keras import ops
 
 import kgen
 from kgen import networks
+from kgen.models import wgan_gp
+from kgen.optimizers import with_learning_rate
 from tests.contract import ModelContract, SamplerContract
 
 SHAPE = (8, 8, 1)
 
 
-def perceptrons(**kwargs):
-    return {
-        "generator": networks.dense_generator(3, SHAPE, units=(8,), **kwargs),
-        "discriminator": networks.maxout_discriminator(SHAPE, units=(4, 3), pieces=2, **kwargs),
-    }
+def perceptrons(judge="discriminator", **kwargs):
+    critic = networks.maxout_discriminator(SHAPE, units=(4, 3), pieces=2, name=judge, **kwargs)
+    for variable in critic.trainable_variables:  # whose first weights hardly move a generator
+        variable.assign(10.0 * variable)
+    return {"generator": networks.dense_generator(3, SHAPE, units=(8,), **kwargs), judge: critic}
 
 
 def tiny_critic(**kwargs):
@@ -26,18 +31,58 @@ class TestGAN(SamplerContract, ModelContract):
         return kgen.GAN(SHAPE, 3, ema_decay=0.5, r1_weight=0.1, **perceptrons(), **kwargs)
 
 
-class TestWGANGP(SamplerContract, ModelContract):
+class TestDCGAN(SamplerContract, ModelContract):
+    def make(self, **kwargs):
+        return kgen.DCGAN(
+            SHAPE,
+            3,
+            generator=networks.dcgan_generator(3, SHAPE, filters=4),
+            discriminator=networks.dcgan_discriminator(SHAPE, filters=4),
+            **kwargs,
+        )
+
+
+class TestLSGAN(SamplerContract, ModelContract):
+    def make(self, **kwargs):
+        return kgen.LSGAN(SHAPE, 3, label_smoothing=0.1, **perceptrons(), **kwargs)
+
+
+class TestWGAN(SamplerContract, ModelContract):
     still = ("logits/bias",)  # it cancels in E[D(x_fake)] - E[D(x)]
+
+    def make(self, **kwargs):
+        # Clipping alone would move the critic's weights, which start within 0.1.
+        return kgen.WGAN(
+            SHAPE,
+            3,
+            n_critic=2,
+            clip=0.1,
+            generator=networks.dense_generator(3, SHAPE, units=(8,)),
+            critic=tiny_critic(name="critic"),
+            **kwargs,
+        )
+
+
+class TestWGANGP(SamplerContract, ModelContract):
+    still = TestWGAN.still
 
     def make(self, **kwargs):
         return kgen.WGANGP(
             SHAPE,
             3,
             n_critic=2,
+            decay_steps=10,
             generator=networks.dcgan_generator(3, SHAPE, filters=4),
             critic=tiny_critic(name="critic"),
             **kwargs,
         )
+
+
+class TestConditionalGAN(SamplerContract, ModelContract):
+    labels = np.arange(16) % 3
+
+    def make(self, **kwargs):
+        return kgen.ConditionalGAN(SHAPE, 3, 3, **perceptrons(num_classes=3), **kwargs)
 
 
 class TestInfoGAN(SamplerContract, ModelContract):
@@ -47,7 +92,7 @@ class TestInfoGAN(SamplerContract, ModelContract):
             3,
             categorical=(3,),
             continuous=1,
-            generator=networks.dcgan_generator(7, SHAPE, filters=4),
+            generator=networks.dense_generator(7, SHAPE, units=(8,)),
             discriminator=networks.dcgan_discriminator(SHAPE, filters=4, with_features=True),
             **kwargs,
         )
@@ -70,6 +115,7 @@ def test_every_option_together(model_class, tmp_path):
         ema_decay=0.9,
         log_gradient_norms=True,
         seed=0,
+        **({"clip": None} if model_class is kgen.WGAN else {}),
     )
     gan.compile()
     history = gan.fit(images, labels, batch_size=10, verbose=0).history
@@ -117,15 +163,68 @@ def test_a_batch_that_does_not_divide(num, batch_size):
         gan.fit(np.zeros((num, *SHAPE)), batch_size=batch_size, verbose=0)
 
 
-def test_the_average_of_the_weights():
-    gan = kgen.GAN(SHAPE, 3, ema_decay=0.75, **perceptrons())
+def test_networks_see_and_make_images_in_their_own_range():
+    """[-1, 1] inside, [0, 1] outside: of samples, of what the judges see, of what Q sees."""
+    gan = TestInfoGAN().make()
+    z = gan.draw_latents(5, seed=0)
+    inside = ops.convert_to_numpy(gan.generator(z))
+    np.testing.assert_allclose(gan.decode(z), 0.5 * (inside + 1.0), atol=1e-6)
+    _, features = gan.discriminator(inside)
+    expected = ops.convert_to_numpy(gan.recognition(features))
+    codes = gan.infer_codes(gan.decode(z))
+    np.testing.assert_array_equal(codes[:, 0], expected[:, :3].argmax(axis=1))
+    np.testing.assert_allclose(codes[:, 1], np.clip(expected[:, 3], -1.0, 1.0), atol=1e-5)
+
+
+def test_smoothed_labels_of_least_squares():
+    gan = kgen.LSGAN(SHAPE, 3, a=-1.0, b=3.0, label_smoothing=0.25, **perceptrons())
+    loss = gan.discriminator_loss(ops.ones((1, 1)) * 5.0, ops.ones((1, 1)) * 2.0)
+    # Real images are to have 3 - 1/4 (3 + 1) = 2, fakes -1.
+    assert ops.convert_to_numpy(loss) == pytest.approx(0.5 * (5.0 - 2.0) ** 2 + 0.5 * 3.0**2)
+
+
+@pytest.mark.parametrize(("decay", "kept"), [(0.1, 0.1), (0.75, 2 / 11)])
+def test_the_average_of_the_weights(decay, kept):
+    """It keeps the part `decay` of itself, but in the first step at most 2/11."""
+    gan = kgen.GAN(SHAPE, 3, ema_decay=decay, **perceptrons())
     gan.compile()
     start = ops.convert_to_numpy(gan.generator.trainable_variables[0])
     gan.fit(np.zeros((4, *SHAPE)), batch_size=4, verbose=0)
     end = ops.convert_to_numpy(gan.generator.trainable_variables[0])
     average = ops.convert_to_numpy(gan.ema_generator.variables[0])
     assert np.abs(end - start).max() > 0
-    np.testing.assert_allclose(average, 0.75 * start + 0.25 * end, atol=1e-7)
+    np.testing.assert_allclose(average, kept * start + (1 - kept) * end, atol=1e-7)
+
+
+@keras.saving.register_keras_serializable("tests")
+class OwnGenerator(keras.Model):
+    """A user's generator, as a subclass."""
+
+    def __init__(self, units=5, **kwargs):
+        super().__init__(**kwargs)
+        self.units = units
+        self.hidden = keras.layers.Dense(units, "relu")
+        self.points = keras.layers.Dense(2, "tanh")
+
+    def call(self, z):
+        return ops.reshape(self.points(self.hidden(z)), (-1, 1, 2, 1))
+
+    def get_config(self):
+        return {"units": self.units, "name": self.name}
+
+
+def test_a_subclassed_generator_is_averaged_and_saved(tmp_path):
+    judge = keras.Sequential(
+        [keras.Input((1, 2, 1)), keras.layers.Flatten(), keras.layers.Dense(1)]
+    )
+    gan = kgen.LSGAN(
+        (1, 2, 1), 3, generator=OwnGenerator(), discriminator=judge, ema_decay=0.5, seed=0
+    )
+    gan.compile()
+    gan.fit(np.zeros((8, 1, 2, 1)), batch_size=4, verbose=0)
+    gan.save(tmp_path / "gan.keras")
+    loaded = keras.saving.load_model(tmp_path / "gan.keras")
+    np.testing.assert_array_equal(gan.sample(3, seed=0), loaded.sample(3, seed=0))
 
 
 @pytest.mark.parametrize(
@@ -135,6 +234,8 @@ def test_the_average_of_the_weights():
         ({"objective": "wasserstein"}, "objective"),
         ({"label_smoothing": 1.0}, "label_smoothing"),
         ({"r1_weight": -1.0}, "r1_weight"),
+        ({"r1_weight": np.nan}, "r1_weight"),
+        ({"generator": "dense"}, "generator='dense', which is no keras.Model"),
         ({"ema_decay": 1.0}, "ema_decay"),
         ({"discriminator_steps": 0}, "at least one step"),
         ({"projection": True}, "num_classes"),
@@ -145,6 +246,19 @@ def test_the_average_of_the_weights():
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
         kgen.GAN(SHAPE, 3, **(perceptrons() | arguments))
+
+
+def test_labels_for_an_unconditional_model_or_none_for_a_conditional_one():
+    gan = kgen.GAN(SHAPE, 3, **perceptrons())
+    with pytest.raises(ValueError, match="Expected no labels"):
+        gan.sample(2, labels=[0, 1])
+    gan = kgen.ConditionalGAN(SHAPE, 3, 3, **perceptrons(num_classes=3))
+    gan.compile()
+    for labels in (None, [0, 3], [0.0, 1.0], [0]):
+        with pytest.raises(ValueError, match="labels"):
+            gan.sample(2, labels=labels)
+        with pytest.raises(ValueError, match="labels|cardinality|sizes"):
+            gan.fit(np.zeros((2, *SHAPE)), None if labels is None else np.array(labels), verbose=0)
 
 
 def test_keras_spectral_normalization_is_refused():
@@ -159,10 +273,296 @@ def test_keras_spectral_normalization_is_refused():
         kgen.DCGAN(SHAPE, 3, discriminator=critic)
 
 
+def fixed_noise(monkeypatch):
+    """The same noise on every backend, other noise in each call."""
+    calls = itertools.count(1)
+
+    def uniform(shape, low=0.0, high=1.0, seed=None):
+        num = int(np.prod(shape))
+        wave = 0.5 + 0.5 * np.sin(next(calls) * (1.0 + np.arange(num)))
+        return ops.convert_to_tensor((low + (high - low) * wave).reshape(shape), "float32")
+
+    def randint(shape, low, high, seed=None):
+        return ops.cast(ops.floor(uniform(shape, low, high)), "int32")
+
+    monkeypatch.setattr(keras.random, "uniform", uniform)
+    monkeypatch.setattr(keras.random, "normal", functools.partial(uniform, low=-1.5, high=1.5))
+    monkeypatch.setattr(keras.random, "randint", randint)
+
+
+def set_weights(*nets):
+    """The same weights on every backend."""
+    rng = np.random.default_rng(0)
+    for network in nets:
+        for variable in network.trainable_variables:
+            start = 1.0 if variable.name == "gamma" else 0.0
+            variable.assign(start + 0.2 * rng.standard_normal(variable.shape))
+
+
+GOLDEN = {
+    "GAN": [1.397632, 0.674073, 0.433333, 0.083333, 84.757225, 49.703766],
+    "DCGAN": [1.357329, 0.824332, 0.300000, 0.883333, 13.390526, 20.456776],
+    "LSGAN": [0.598117, 0.584865, 0.000000, 1.000000, 13.369988, 20.435143],
+    "WGAN": [-0.003129, 0.009676, 0.003129, 0.734993, 20.483624],
+    "WGANGP": [-0.361368, 0.169549, 0.361368, 0.047328, 16.534229, 20.301622],
+    "ConditionalGAN": [1.539949, 0.753518, 0.316667, 0.583333, 38.074055, 49.027863],
+    "InfoGAN": [1.435033, 0.774940, 0.216667, 0.800000, 0.485354, 13.451807, 884.331177, 43.829014],
+}
+
+
+@pytest.mark.parametrize("model_class", ALL)
+def test_goldens_agree_over_the_backends(model_class, monkeypatch):
+    """The mean logs of three steps of SGD, and the sum of each network's weights after them."""
+    fixed_noise(monkeypatch)
+    is_gan = model_class is kgen.GAN
+    judge = "critic" if issubclass(model_class, kgen.WGAN) else "discriminator"
+    conditional = model_class is kgen.ConditionalGAN
+    classes = {"num_classes": 3} if conditional else {}
+    code_size, features = 2, {}
+    if model_class is kgen.InfoGAN:
+        code_size, features = 2 + 3 + 1, {"with_features": True}
+    if is_gan:
+        generator = networks.dense_generator(code_size, SHAPE, units=(4,))
+        discriminator = networks.maxout_discriminator(SHAPE, (4,), 2, 0.0, 0.0)
+    else:
+        generator = networks.dcgan_generator(code_size, SHAPE, filters=2, **classes)
+        discriminator = networks.dcgan_discriminator(
+            SHAPE,
+            filters=2,
+            batch_normalization=judge == "discriminator",
+            **classes,
+            **features,
+        )
+    settings = {"categorical": (3,), "continuous": 1} if features else {}
+    gan = model_class(
+        SHAPE,
+        latent_dim=2,
+        generator=generator,
+        **{judge: discriminator},
+        **classes,
+        **settings,
+    )
+    nets = [network for player in gan.players().values() for network in player]
+    set_weights(*nets)
+    gan.compile(keras.optimizers.SGD(0.05), run_eagerly=True)  # else the noise is traced once
+    images = np.random.default_rng(1).random((20, *SHAPE), dtype="float32")
+    history = gan.fit(
+        np.tile(images, (3, 1, 1, 1)), np.arange(60) % 3, batch_size=20, shuffle=False, verbose=0
+    ).history
+    sums = [
+        sum(np.abs(ops.convert_to_numpy(v)).sum() for v in network.trainable_variables)
+        for network in nets
+    ]
+    found = [history[name][0] for name in gan.log_names] + sums
+    np.testing.assert_allclose(found, GOLDEN[model_class.__name__], rtol=1e-5, atol=1e-5)
+
+
+def test_a_generator_steps_down_its_own_loss_alone(monkeypatch):
+    """With SGD its weights move by minus rate times that gradient: none of the discriminator's.
+
+    A generator that also had the discriminator's gradient would help it.
+    """
+    fixed_noise(monkeypatch)
+    gan = kgen.GAN(SHAPE, 3, **perceptrons(), r1_weight=1.0)
+    gan.compile(keras.optimizers.SGD(0.5), run_eagerly=True)
+    seen = {}
+    generator_objective = gan.generator_objective
+
+    def spy(z, y, training):
+        seen.setdefault("z", z)
+        seen.setdefault("judge", gan.discriminator.get_weights())
+        return generator_objective(z, y, training)
+
+    gan.generator_objective = spy
+    before = gan.generator.get_weights()
+    gan.fit(np.zeros((4, *SHAPE)), batch_size=4, verbose=0)
+    after = gan.generator.get_weights()
+    gan.discriminator.set_weights(seen["judge"])
+
+    def loss(weights):  # without dropout
+        gan.generator.set_weights(weights)
+        logits = ops.convert_to_numpy(gan.discriminator(gan.generator(seen["z"])))
+        return np.logaddexp(0.0, -logits.astype("float64")).mean()
+
+    assert loss(after) < loss(before)
+
+
+def test_a_critic_step_is_one_step_of_its_optimizer():
+    """The penalty is a term of the loss, not a step of its own; n_critic of them to one."""
+    gan = TestWGANGP().make()
+    gan.compile()
+    gan.fit(np.zeros((12, *SHAPE)), batch_size=4, verbose=0)
+    updates = {p: int(ops.convert_to_numpy(gan.optimizer[p].iterations)) for p in gan.players()}
+    assert updates == {"critic": 6, "generator": 3}
+
+
+def test_epsilons_are_uniform_and_one_an_image(monkeypatch):
+    seen = []
+    penalty = wgan_gp.gradient_penalty
+    monkeypatch.setattr(
+        wgan_gp,
+        "gradient_penalty",
+        lambda critic, x, x_fake, eps: (
+            seen.append((ops.convert_to_numpy(eps), x.shape)) or penalty(critic, x, x_fake, eps)
+        ),
+    )
+    gan = TestWGANGP().make(seed=0)
+    x = ops.zeros((2000, *SHAPE))
+    gan.penalty(x, x, None, True)
+    ((eps, _),) = seen
+    assert eps.shape == (2000,) and eps.min() >= 0.0 and eps.max() <= 1.0
+    # Kolmogorov and Smirnov's distance, which a uniform's exceeds once in 1,000.
+    assert np.abs(np.sort(eps) - np.arange(2000) / 2000).max() < 1.95 / np.sqrt(2000)
+
+
+def test_dropout_and_batch_statistics_are_on_in_training():
+    dcgan = TestDCGAN().compiled()
+    moving = {v.path: ops.convert_to_numpy(v) for v in dcgan.non_trainable_variables}
+    TestDCGAN().fit(dcgan)
+    moved = [v for v in dcgan.non_trainable_variables if "moving" in v.path]
+    assert len(moved) == 2  # the generator's mean and variance
+    for variable in moved:
+        assert np.abs(ops.convert_to_numpy(variable) - moving[variable.path]).max() > 0
+    gan = kgen.GAN(SHAPE, 3, **perceptrons())
+    x = ops.ones((2, *SHAPE))
+    logits = [ops.convert_to_numpy(gan.judge_images(x, None, training=True)[0]) for _ in range(8)]
+    assert np.ptp(logits) > 0
+    still = [ops.convert_to_numpy(gan.judge_images(x, None)[0]) for _ in range(2)]
+    np.testing.assert_array_equal(*still)
+
+
+def test_the_critic_estimates_the_distance_of_two_gaussians():
+    """N(0, 1) and N(2, 1), a tenth of them in the networks' range: W1 = 0.2."""
+    generator = keras.Sequential(
+        [keras.Input((1,)), keras.layers.Dense(1), keras.layers.Reshape((1, 1, 1))]
+    )
+    generator.layers[0].set_weights([np.array([[0.1]]), np.array([0.2])])
+    critic = keras.Sequential(
+        [
+            keras.Input((1, 1, 1)),
+            keras.layers.Flatten(),
+            keras.layers.Dense(32, "tanh"),
+            keras.layers.Dense(1),
+        ]
+    )
+    gan = kgen.WGANGP((1, 1, 1), 1, generator=generator, critic=critic, n_critic=1, seed=0)
+    gan.compile(
+        {
+            "critic": keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(3e-2, 240)),
+            "generator": keras.optimizers.SGD(0.0),
+        }
+    )
+    x = 0.5 + 0.05 * np.random.default_rng(0).standard_normal((7680, 1, 1, 1))
+    gan.fit(x, batch_size=32, verbose=0)
+    distance = gan.evaluate(x, batch_size=256, verbose=0, return_dict=True)["wasserstein_distance"]
+    assert distance == pytest.approx(0.2, rel=0.05)
+
+
+@pytest.mark.parametrize("learning_rate", [1e-3, None])
+def test_a_learning_rate_is_the_start_of_a_schedule(learning_rate):
+    gan = TestWGANGP().make()
+    optimizers = gan.default_optimizers()
+    if learning_rate is not None:
+        optimizers = with_learning_rate(optimizers, learning_rate)
+    rates = {p: float(ops.convert_to_numpy(o.learning_rate)) for p, o in optimizers.items()}
+    assert rates == pytest.approx(dict.fromkeys(rates, learning_rate or 1e-4))
+    end = optimizers["critic"].get_config()["learning_rate"]["config"]["decay_steps"]
+    assert end == 2 * 10  # steps of the critic for ten of the generator
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's defect")
-def test_a_layer_that_tensorflow_differentiates_wrongly_twice_is_named():
-    with pytest.warns(UserWarning, match="BatchNormalization"):
-        kgen.DCGAN((16, 16, 1), 3, r1_weight=1.0)
+@pytest.mark.parametrize("name", ["BatchNormalization", "LayerNormalization"])
+def test_a_layer_that_tensorflow_differentiates_wrongly_twice_is_named(name):
+    with pytest.warns(UserWarning, match=f"derivatives of .*{name}.* are wrong"):
+        kgen.DCGAN(SHAPE, 3, discriminator=judge_with(getattr(keras.layers, name)()), r1_weight=1.0)
+
+
+def test_presets_can_have_a_penalty(recwarn):
+    kgen.DCGAN((16, 16, 1), 3, r1_weight=1.0)
+    kgen.WGANGP((16, 16, 1), 3, r1_weight=1.0)
+    assert not [warning for warning in recwarn if warning.category is UserWarning]
+
+
+def test_a_critic_that_judges_a_batch_together_is_named():
+    critic = judge_with(kgen.layers.BatchNorm(name="joint"))
+    with pytest.warns(UserWarning, match="critic's joint judges a batch together"):
+        kgen.WGANGP(SHAPE, 3, critic=critic)
+
+
+def judge_with(layer):
+    return keras.Sequential(
+        [keras.Input(SHAPE), keras.layers.Flatten(), layer, keras.layers.Dense(1)]
+    )
+
+
+@pytest.mark.parametrize("option", ["projection", "spectral_normalization"])
+def test_options_of_the_preset_with_an_own_discriminator(option):
+    nets = perceptrons(num_classes=3)
+    with pytest.raises(ValueError, match=f"{option}=False with a discriminator of your own"):
+        kgen.GAN(SHAPE, 3, num_classes=3, **nets, **{option: True})
+
+
+def test_spectral_normalization_and_clipping():
+    with pytest.raises(ValueError, match="clip=None with spectral_normalization"):
+        kgen.WGAN(SHAPE, spectral_normalization=True)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "arguments", "message"),
+    [
+        (kgen.WGAN, {"discriminator": None}, "WGAN takes critic in place of discriminator"),
+        (kgen.WGAN, {"discriminator_steps": 2}, "n_critic in place of"),
+        (kgen.WGANGP, {"clip": 0.1}, "gp_weight in place of clip"),
+    ],
+)
+def test_arguments_that_the_paper_has_another_for(model_class, arguments, message):
+    with pytest.raises(TypeError, match=message):
+        model_class(SHAPE, **arguments)
+
+
+def test_the_layers_of_all_players_are_normalised():
+    layer = kgen.layers.SpectralNormalization(keras.layers.Dense(64, "tanh"))
+    generator = keras.Sequential([keras.Input((3,)), layer, keras.layers.Reshape(SHAPE)])
+    gan = kgen.LSGAN(
+        SHAPE,
+        generator=generator,
+        latent_dim=3,
+        discriminator=judge_with(
+            kgen.layers.SpectralNormalization(keras.layers.Dense(3, kernel_initializer="zeros"))
+        ),
+    )
+    gan.compile(keras.optimizers.SGD(0.0))
+    history = gan.fit(np.zeros((80, *SHAPE)), batch_size=2, verbose=0).history
+    largest = np.linalg.norm(ops.convert_to_numpy(layer.layer.kernel), 2)
+    assert largest == pytest.approx(1.0, rel=1e-3)
+    assert np.isfinite(list(history.values())).all()  # also of a kernel of zeros
+
+
+def test_default_batches_of_arrays_divide():
+    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic(name="critic"))
+    gan.default_batch_size = 6
+    gan.compile()
+    gan.fit(np.zeros((9, *SHAPE)), verbose=0)
+    assert int(ops.convert_to_numpy(gan.optimizer["critic"].iterations)) == 6
+    with pytest.raises(ValueError, match="a batch of 2"):
+        gan.fit(np.zeros((10, *SHAPE)), validation_split=0.2, verbose=0)
+
+
+def test_gradient_norms_are_those_before_the_loss_scale():
+    norms = []
+    for policy in ("float32", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        keras.utils.set_random_seed(0)
+        nets = {
+            "generator": networks.dense_generator(3, SHAPE, units=(8,)),
+            "discriminator": networks.maxout_discriminator(SHAPE, (4,), 2, 0.0, 0.0),
+        }
+        set_weights(*nets.values())
+        gan = kgen.LSGAN(SHAPE, 3, **nets, log_gradient_norms=True, seed=0)
+        gan.compile(keras.optimizers.SGD(0.0))
+        history = gan.fit(np.zeros((4, *SHAPE)), batch_size=4, verbose=0).history
+        norms.append(history["generator_gradient_norm"][0])
+    assert norms[1] == pytest.approx(norms[0], rel=0.05)
 
 
 class TestCodes:
@@ -205,8 +605,28 @@ class TestCodes:
             ([10, 0.0, 0.0], "categories below"),
             ([0.5, 0.0, 0.0], "categories below"),
             ([1, 0.0, 1.5], r"numbers in \[-1, 1\]"),
+            ([1, 0.0, np.nan], r"numbers in \[-1, 1\]"),
         ],
     )
     def test_codes_out_of_range(self, codes, message):
         with pytest.raises(ValueError, match=message):
             self.make().sample(2, codes=codes)
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ({"categorical": 10}, "a tuple of int"),
+            ({"categorical": (1,)}, "at least 2 categories"),
+            ({"categorical": (), "continuous": 0}, "at least one code"),
+            ({"info_weight": -1.0}, "info_weight"),
+            ({"recognition": networks.recognition_head(3, 12)}, "recognition to map"),
+            ({"discriminator": networks.dcgan_discriminator((16, 16, 1))}, "discriminator to map"),
+            (
+                {"discriminator": networks.dcgan_discriminator(SHAPE)},
+                r"\(batch, 1\) and \(batch, n",
+            ),
+        ],
+    )
+    def test_bad_arguments(self, arguments, message):
+        with pytest.raises(ValueError, match=message):
+            self.make(**arguments)

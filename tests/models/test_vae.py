@@ -442,7 +442,8 @@ def test_labels_help_a_conditional_vae(digits):
     ("kwargs", "message"),
     [
         ({"image_shape": (8, 8)}, "image_shape"),
-        ({"image_shape": (8, 8, 2)}, "1 or 3 channels"),
+        ({"image_shape": (8, 8)}, "of at least 1 each"),
+        ({"image_shape": (8, 0, 1)}, "of at least 1 each"),
         ({"latent_dim": 0}, "latent_dim=0"),
         ({"beta": -1.0}, "beta=-1.0"),
         ({"likelihood": "poisson"}, "'bernoulli', 'normal', 'discretized_logistic'"),

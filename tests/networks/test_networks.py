@@ -42,3 +42,62 @@ def test_the_dense_preset_has_the_size_of_burda_et_al():
     decoder = networks.dense_decoder(50, (28, 28, 1))
     assert encoder.count_params() == 785 * 200 + 201 * 200 + 201 * 100
     assert decoder.count_params() == 51 * 200 + 201 * 200 + 201 * 784
+
+
+def test_dcgan_has_the_sizes_of_the_paper():
+    """64x64 colour: 4x4x1024, then 512, 256 and 128 channels, and back; no bias before a norm."""
+    generator = networks.dcgan_generator(100, (64, 64, 3))
+    widths = [1024, 512, 256, 128]
+    between = sum(25 * a * b for a, b in zip(widths, widths[1:], strict=False))
+    norms = 4 * sum(widths)
+    assert generator.count_params() == 100 * 16 * 1024 + between + norms + 25 * 128 * 3 + 3
+    discriminator = networks.dcgan_discriminator((64, 64, 3))
+    norms = 4 * sum(widths[:-1])
+    ends = 25 * 3 * 128 + 128 + 16 * 1024 + 1
+    assert discriminator.count_params() == between + norms + ends
+
+
+def test_the_perceptrons_of_goodfellow_et_al():
+    generator = networks.dense_generator(100, (28, 28, 1))
+    assert generator.count_params() == 101 * 1200 + 1201 * 1200 + 1201 * 784
+    discriminator = networks.maxout_discriminator((28, 28, 1))
+    assert discriminator.count_params() == 785 * 240 * 5 + 241 * 240 * 5 + 241
+
+
+@pytest.mark.parametrize("projection", [False, True])
+@pytest.mark.parametrize("spectral", [False, True])
+@pytest.mark.parametrize(
+    "build", [networks.dcgan_discriminator, networks.maxout_discriminator], ids=lambda f: f.__name__
+)
+def test_a_label_matters_to_a_discriminator(build, spectral, projection):
+    network = build(
+        (8, 8, 1), num_classes=3, projection=projection, spectral_normalization=spectral
+    )
+    for variable in network.trainable_variables:  # from the small weights that it starts with
+        variable.assign(20.0 * variable)
+    y = ops.convert_to_numpy(network([np.ones((3, 8, 8, 1)), np.arange(3)]))
+    assert np.abs(y[0] - y[1]).max() > 1e-4 and np.abs(y[1] - y[2]).max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    "build", [networks.dcgan_generator, networks.dense_generator], ids=lambda f: f.__name__
+)
+def test_a_label_matters_to_a_generator(build):
+    y = ops.convert_to_numpy(build(2, (8, 8, 1), num_classes=3)([np.ones((3, 2)), np.arange(3)]))
+    assert np.abs(y).max() <= 1.0
+    assert np.abs(y[0] - y[1]).max() > 1e-4 and np.abs(y[1] - y[2]).max() > 1e-4
+
+
+def test_projection_is_an_inner_product():
+    """logits = features w + b + <embedding of the label, features>."""
+    network = networks.maxout_discriminator(
+        (1, 1, 2), units=(3,), pieces=2, num_classes=4, projection=True
+    )
+    x = np.random.default_rng(0).normal(size=(4, 1, 1, 2)).astype("float32")
+    kernels = [ops.convert_to_numpy(v) for v in network.trainable_variables if v.name == "kernel"]
+    by_shape = {kernel.shape: kernel for kernel in kernels}
+    hidden = x.reshape(4, 2) @ by_shape[2, 6]
+    features = hidden.reshape(4, 2, 3).max(axis=1)
+    expected = features @ by_shape[3, 1] + np.sum(by_shape[4, 3] * features, axis=1, keepdims=True)
+    found = ops.convert_to_numpy(network([x, np.arange(4)]))
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)

@@ -1,0 +1,50 @@
+"""Compiled functions over arrays of any length."""
+
+import time
+
+import keras
+import numpy as np
+from keras import ops
+
+
+def in_batches(function, arrays, batch_size, show_progress=True):
+    """Runs a function over the rows of arrays, in batches of one size.
+
+    Args:
+        function: callable of arrays with the batch first, or None in place of one.
+        arrays: list of NumPy arrays with the same number of rows, or None in place of one.
+        batch_size: int.
+        show_progress: bool. Show a bar when it takes long.
+
+    Returns:
+        What `function` returns, as NumPy arrays of all rows.
+    """
+    num = next(len(array) for array in arrays if array is not None)
+    if num < 1 or batch_size < 1:
+        raise ValueError(
+            f"Expected at least one row and batch_size of at least 1. Received: {num} rows, "
+            f"batch_size={batch_size}"
+        )
+    batch_size = min(batch_size, num)
+    starts = range(0, num, batch_size)
+    outputs = []
+    for start in with_progress(starts) if show_progress else starts:
+        # The last batch is filled with rows from before it, so that nothing compiles twice.
+        rows = slice(min(start, num - batch_size), start + batch_size)
+        output = function(*(None if array is None else array[rows] for array in arrays))
+        fresh = slice(start - rows.start, None)
+        outputs.append(
+            keras.tree.map_structure(lambda a, s=fresh: ops.convert_to_numpy(a)[s], output)
+        )
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+
+
+def with_progress(steps, patience=2.0):
+    """Yields from a sequence, with a progress bar once it has taken `patience` seconds."""
+    started, bar = time.monotonic(), None
+    for done, step in enumerate(steps, start=1):
+        yield step
+        if bar is None and time.monotonic() - started > patience:
+            bar = keras.utils.Progbar(len(steps))
+        if bar is not None:
+            bar.update(done)
