@@ -8,6 +8,10 @@ import pytest
 
 from kgen import backend  # noqa: F401 - the models need a backend that kgen knows
 
+# Two equal trainings give the same bits, but for TensorFlow: there two traces of one step differ now
+# and then by the rounding of their sums (2e-11 and 8e-7 seen, twice in thousands of tests).
+ROUNDING = 1e-6 if keras.backend.backend() == "tensorflow" else 0.0
+
 TRAINED = {}  # weights after a plain training, by test class and epochs
 
 
@@ -47,11 +51,11 @@ class ModelContract:
     def weights(model):
         return [keras.ops.convert_to_numpy(v) for v in model.variables]
 
-    def assert_same_weights(self, a, b, atol=0.0):
+    def assert_same_weights(self, a, b, atol=ROUNDING):
         for x, y in zip(self.weights(a), self.weights(b), strict=True):
             np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
-    def assert_plainly_trained(self, model, epochs=1, atol=0.0):
+    def assert_plainly_trained(self, model, epochs=1, atol=ROUNDING):
         """The weights are those of a training of which nothing is special."""
         if (type(self), epochs) not in TRAINED:
             plain = self.compiled()
@@ -148,7 +152,7 @@ class ModelContract:
         self.assert_plainly_trained(model, epochs=2)
         model.save(tmp_path / "model.keras")
         resumed = keras.saving.load_model(tmp_path / "model.keras")
-        self.assert_same_weights(model, resumed)
+        self.assert_same_weights(model, resumed, atol=0.0)
         for a, b in zip(model.optimizer.variables, resumed.optimizer.variables, strict=True):
             np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
         self.fit(model)

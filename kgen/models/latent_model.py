@@ -121,7 +121,7 @@ class LatentModel(ImageModel):
                 f"{np.shape(start)}, end of shape {np.shape(end)}, {steps=}"
             )
         t = np.linspace(0.0, 1.0, steps, dtype="float32")[:, None]
-        between = lerp
+        between = slerp if spherical else lerp
         z = between(np.asarray(start)[:, None], np.asarray(end)[:, None], t)
         if np.ndim(labels):
             labels = np.repeat(labels, steps)
