@@ -8,7 +8,7 @@ import pytest
 
 from kgen import backend  # noqa: F401 - the models need a backend that kgen knows
 
-# Two equal trainings give the same bits, but for TensorFlow: there two traces of one step differ now
+# Two equal trainings give the same bits, but for TensorFlow: there two traces of a step differ now
 # and then by the rounding of their sums (2e-11 and 8e-7 seen, twice in thousands of tests).
 ROUNDING = 1e-6 if keras.backend.backend() == "tensorflow" else 0.0
 
