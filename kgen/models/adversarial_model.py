@@ -127,7 +127,8 @@ class AdversarialModel(SamplesPrior, LatentModel):
     def _check_presets_options(self):
         """Raises a ValueError if the user's own discriminator lacks what an option asks for."""
         names = {layer.name for layer in self.discriminator._flatten_layers()}
-        spectral, _ = (spectral_layers(each) for each in (self.discriminator, self.generator))
+        spectral_layers(self.generator)  # Keras' own are refused
+        spectral = spectral_layers(self.discriminator)
         asked = {
             "projection": not self.projection or "projection" in names,
             "spectral_normalization": not self.spectral_normalization or spectral,

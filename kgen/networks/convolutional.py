@@ -25,6 +25,14 @@ def halvings(height, width, coarsest=4):
     return sizes
 
 
+def crop(x, height, width):
+    """Leaves out the last rows and columns of images that are too large."""
+    if x.shape[1:3] == (height, width):
+        return x
+    surplus = ((0, x.shape[1] - height), (0, x.shape[2] - width))
+    return keras.layers.Cropping2D(surplus, data_format="channels_last")(x)
+
+
 def _filters(filters, stage):
     """Channels double with every halving, up to eight times the first layer's."""
     return filters * 2 ** min(stage, 3)
@@ -96,8 +104,7 @@ def convolutional_decoder(
     x = keras.layers.Reshape(smallest)(x)
     for stage, (height, width) in reversed(list(enumerate(sizes[:-1]))):
         x = keras.layers.UpSampling2D(2, data_format="channels_last")(x)
-        surplus = ((0, x.shape[1] - height), (0, x.shape[2] - width))
-        x = keras.layers.Cropping2D(surplus, data_format="channels_last")(x)
+        x = crop(x, height, width)
         x = _convolution(_filters(filters, stage), activation)(x)
     x = _convolution(output_shape[-1], None, dtype="float32")(x)
     return build([z, *labels], x, name)

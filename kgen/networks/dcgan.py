@@ -16,7 +16,7 @@ from kgen.networks.conditioning import (
     logits_of,
     spectral_wrapper,
 )
-from kgen.networks.convolutional import halvings
+from kgen.networks.convolutional import crop, halvings
 
 
 def _normal(mean=0.0):
@@ -97,11 +97,11 @@ def dcgan_generator(
     for size, width in zip(sizes[-2:0:-1], channels[-2::-1], strict=True):
         x = join_label(x, one_hot)
         x = _convolution(Conv2DTranspose, width, kernel_size, bias)(x)
-        x = _crop(x, *size)
+        x = crop(x, *size)
         x = keras.layers.ReLU()(_normalize(x, batch_normalization))
     x = join_label(x, one_hot)
     x = _convolution(Conv2DTranspose, image_shape[-1], kernel_size)(x)
-    x = _crop(x, *image_shape[:2])
+    x = crop(x, *image_shape[:2])
     x = keras.layers.Activation("tanh", dtype="float32")(x)
     return build([z, *labels], x, name)
 
@@ -194,10 +194,3 @@ def _check_size(image_shape):
             "Expected images of at least 8x8 pixels for DCGAN's networks; give a generator and a "
             f"discriminator for smaller ones. Received: image_shape={image_shape}"
         )
-
-
-def _crop(x, height, width):
-    if x.shape[1:3] == (height, width):
-        return x
-    surplus = ((0, x.shape[1] - height), (0, x.shape[2] - width))
-    return keras.layers.Cropping2D(surplus, data_format="channels_last")(x)
