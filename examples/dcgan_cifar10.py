@@ -21,7 +21,7 @@ def main(_):
     """Trains and draws."""
     keras.utils.set_random_seed(0)
     data = kgen.data.load("cifar10", batch_size=128, data_dir=DATA_DIR.value)
-    gan = kgen.DCGAN(data.image_shape, seed=0)
+    gan = kgen.DCGAN(data.image_shape, ema_decay=0.999, seed=0)
     gan.compile()
     os.makedirs(OUT.value, exist_ok=True)
     gan.fit(

@@ -22,6 +22,7 @@ def main(_):
     keras.utils.set_random_seed(0)
     data = kgen.data.load("mnist", batch_size=100, data_dir=DATA_DIR.value)
     gan = kgen.GAN(data.image_shape, seed=0)
+    gan.adapt(data.train)
     gan.compile()
     os.makedirs(OUT.value, exist_ok=True)
     gan.fit(

@@ -22,7 +22,7 @@ def main(_):
     """Trains and draws."""
     keras.utils.set_random_seed(0)
     data = kgen.data.load("mnist", batch_size=5 * 50, data_dir=DATA_DIR.value)
-    gan = kgen.WGANGP(data.image_shape, seed=0)
+    gan = kgen.WGANGP(data.image_shape, ema_decay=0.999, seed=0)
     gan.compile()
     os.makedirs(OUT.value, exist_ok=True)
     gan.fit(

@@ -246,8 +246,7 @@ def _build(model_class, config, data):
         **config["arguments"],
     )
     model.check_batch_size(min(data.batch_size, data.num_train))
-    if hasattr(model, "adapt"):
-        model.adapt(data.train)
+    model.adapt(data.train)
     optimizers = model.default_optimizers()
     if config["learning_rate"] is not None:
         optimizers = with_learning_rate(optimizers, config["learning_rate"])

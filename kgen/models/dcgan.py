@@ -30,6 +30,18 @@ class DCGAN(GAN):
     generator_preset = staticmethod(networks.dcgan_generator)
     discriminator_preset = staticmethod(networks.dcgan_discriminator)
 
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        latent_dim: int = 100,
+        prior: str = "uniform",
+        **kwargs,
+    ):
+        super().__init__(image_shape, latent_dim, prior=prior, **kwargs)
+
+    def adapt(self, images):
+        """Nothing: unlike GAN's, the generator starts at grey images."""
+
     def default_optimizers(self):
         return {
             player: keras.optimizers.Adam(2e-4, beta_1=0.5, name=player)

@@ -1,6 +1,7 @@
 """The generative adversarial network."""
 
 import keras
+import numpy as np
 
 from kgen import networks
 from kgen.losses import (
@@ -22,7 +23,7 @@ class GAN(AdversarialModel):
 
     The discriminator D minimises  -E[log D(x)] - E[log(1 - D(G(z)))]  (eq. 1) and the generator G
     -E[log D(G(z))], or what the discriminator maximises, which saturates (section 3). The presets
-    are the authors' perceptrons for MNIST. Unlike in their code, z is uniform by default.
+    are the authors' perceptrons for MNIST; call `adapt` before training, as their code does.
 
     Args:
         image_shape: tuple (height, width, channels).
@@ -31,7 +32,7 @@ class GAN(AdversarialModel):
         label_smoothing: float in [0, 1). Real images count as real by 1 - label_smoothing (Salimans
             et al. 2016).
         **kwargs: what every adversarial model takes: `generator`, `discriminator`, `num_classes`,
-            `projection`, `spectral_normalization`, `prior`, `discriminator_steps`, `r1_weight`,
+            `projection`, `spectral_normalization`, `discriminator_steps`, `r1_weight`,
             `ema_decay`, `log_gradient_norms`, `seed`; see `kgen.models.adversarial_model`.
 
     Example:
@@ -56,6 +57,7 @@ class GAN(AdversarialModel):
         latent_dim: int = 100,
         objective: str = "non_saturating",
         label_smoothing: float = 0.0,
+        prior: str = "normal",
         **kwargs,
     ):
         if objective not in GENERATOR_LOSSES:
@@ -64,17 +66,35 @@ class GAN(AdversarialModel):
             )
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"Expected label_smoothing in [0, 1). Received: {label_smoothing=}")
-        super().__init__(image_shape, latent_dim, **kwargs)
+        super().__init__(image_shape, latent_dim, prior=prior, **kwargs)
         self.objective = objective
         self.label_smoothing = label_smoothing
 
-    def default_optimizers(self):
-        # The paper's code, whose momentum grows from 0.5 to 0.7 in 250 epochs.
-        def sgd(player):
-            rate = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 1 / 1.000004)
-            return keras.optimizers.SGD(rate, momentum=0.5, name=player)
+    def adapt(self, images):
+        """Starts the generator at the mean image, which the discriminator does not tell at once.
 
-        return {player: sgd(player) for player in self.players()}
+        It sets the bias of the generator's last layer; call it once, before training.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255,
+                or batches of them such as `kgen.data.load("digits").train`, of which the first
+                10,000 images count.
+        """
+        self.start_at_mean(
+            self.generator, images, lambda mean: np.arctanh(np.clip(2 * mean - 1, -0.998, 0.998))
+        )
+
+    def default_optimizers(self):
+        # The authors' code, whose momentum grows from 0.5 to 0.7 in 250 epochs. There the
+        # discriminator's rate is the same, but its loss is half of this one.
+        def sgd(player, rate):
+            schedule = keras.optimizers.schedules.ExponentialDecay(rate, 1, 1 / 1.000004)
+            return keras.optimizers.SGD(schedule, momentum=0.5, name=player)
+
+        return {
+            "discriminator": sgd("discriminator", 0.05),
+            "generator": sgd("generator", 0.1),
+        }
 
     def discriminator_loss(self, real_logits, fake_logits):
         return minimax_discriminator_loss(real_logits, fake_logits, self.label_smoothing)

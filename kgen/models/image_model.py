@@ -82,6 +82,14 @@ class ImageModel(GenerativeModel):
                 f"{y.min()}..{y.max()}"
             )
 
+    def adapt(self, images):
+        """Fits to the training images what the paper's model has before training; mostly nothing.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255,
+                or batches of them such as `kgen.data.load("digits").train`.
+        """
+
     def prepare_images(self, images):
         """The images of a verb, checked, as a float32 NumPy array in [0, 1]."""
         images = np.asarray(images)

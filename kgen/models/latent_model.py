@@ -80,6 +80,32 @@ class LatentModel(ImageModel):
             refuse(f"a {name} with an output of shape {', '.join(map(str, shapes))}")
         return [shape[1:] for shape in shapes]
 
+    def start_at_mean(self, network, images, output_for):
+        """Sets the bias of a network's last layer to what makes the mean image.
+
+        Args:
+            network: keras.Model, the decoder or generator.
+            images: array or batches of images, of which the first 10,000 count.
+            output_for: callable from the mean image to the last layer's output, as NumPy arrays.
+        """
+        total, num = 0.0, 0
+        for batch in [images] if hasattr(images, "shape") else images:
+            x = self.prepare_images(batch[0] if isinstance(batch, (list, tuple)) else batch)
+            total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
+            if num >= 10_000:
+                break
+        mean = total / num
+        bias = [v for v in network.trainable_variables if v.name == "bias"][-1:]
+        for mean_of_bias in (mean, mean.mean(axis=(0, 1))):  # a dense layer's, a convolution's
+            value = output_for(mean_of_bias).ravel()
+            if bias and bias[0].shape == value.shape:
+                bias[0].assign(value)
+                return
+        raise ValueError(
+            "Expected a last layer with a bias for each output or each channel. Received: "
+            f"{network.name}, bias={bias}"
+        )
+
     def decode(self, z, labels=None, batch_size=256):
         """The images of latent vectors.
 

@@ -112,23 +112,7 @@ class VAE(SamplesPrior, Autoencoder):
                 or batches of them such as `kgen.data.load("digits").train`, of which the first
                 10,000 images count.
         """
-        total, num = 0.0, 0
-        for batch in [images] if hasattr(images, "shape") else images:
-            x = self.prepare_images(batch[0] if isinstance(batch, (list, tuple)) else batch)
-            total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
-            if num >= 10_000:
-                break
-        mean = total / num
-        bias = [v for v in self.decoder.trainable_variables if v.name == "bias"][-1:]
-        for mean_of_bias in (mean, mean.mean(axis=(0, 1))):  # a dense layer's, a convolution's
-            value = self._likelihood.output_for(mean_of_bias).ravel()
-            if bias and bias[0].shape == value.shape:
-                bias[0].assign(value)
-                return
-        raise ValueError(
-            "Expected a decoder whose last layer has a bias for each output or each channel. "
-            f"Received: decoder={self.decoder.name}, bias={bias}"
-        )
+        self.start_at_mean(self.decoder, images, self._likelihood.output_for)
 
     def training_step(self, x, y):
         self.minimize(self.negative_elbo, "vae", x, y, self.seed_generator, True)

@@ -131,7 +131,9 @@ def maxout_discriminator(
     spectral = spectral_wrapper(spectral_normalization)
     image = keras.Input(image_shape, name="image")
     labels, one_hot = label_input(num_classes)
-    x = _dropout(input_dropout)(keras.layers.Flatten()(image))
+    # The authors' images are in [0, 1], where dropout makes pixels black.
+    x = keras.layers.Rescaling(0.5, offset=0.5)(keras.layers.Flatten()(image))
+    x = _dropout(input_dropout)(x)
     x = join_label(x, None if projection else one_hot)
     for width in units:
         dense = keras.layers.Dense(width * pieces, kernel_initializer=_uniform(0.005))

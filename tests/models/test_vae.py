@@ -424,7 +424,7 @@ def test_adapt_needs_a_bias():
     decoder = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(4, use_bias=False), keras.layers.Reshape((2, 2, 1))]
     )
-    with pytest.raises(ValueError, match="last layer has a bias"):
+    with pytest.raises(ValueError, match="last layer with a bias"):
         kgen.VAE((2, 2, 1), latent_dim=2, decoder=decoder).adapt(np.zeros((1, 2, 2, 1)))
 
 
