@@ -2,7 +2,19 @@
 
 from kgen.layers.batch_norm import BatchNorm
 from kgen.layers.convolution import Conv2D, Conv2DTranspose
+from kgen.layers.gated_block import GatedBlock
 from kgen.layers.layer_norm import LayerNorm
+from kgen.layers.masked_conv2d import MaskedConv2D
+from kgen.layers.masked_residual_block import MaskedResidualBlock
 from kgen.layers.spectral_normalization import SpectralNormalization
 
-__all__ = ["BatchNorm", "Conv2D", "Conv2DTranspose", "LayerNorm", "SpectralNormalization"]
+__all__ = [
+    "BatchNorm",
+    "Conv2D",
+    "Conv2DTranspose",
+    "GatedBlock",
+    "LayerNorm",
+    "MaskedConv2D",
+    "MaskedResidualBlock",
+    "SpectralNormalization",
+]

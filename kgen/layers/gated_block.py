@@ -1,0 +1,145 @@
+"""The layer of the gated PixelCNN."""
+
+import keras
+from keras import ops
+
+from kgen.layers.causal_step import PointwiseStep
+from kgen.layers.masked_conv2d import MaskedConv2D
+
+
+@keras.saving.register_keras_serializable("kgen")
+class GatedBlock(keras.layers.Layer):
+    """Two stacks of gated convolutions, which together see all that comes before a pixel.
+
+    The vertical stack sees the rows above, the horizontal one the row so far and, through a 1x1
+    convolution, the vertical one. Each is gated:  y = tanh(W_f * x + V_f h) sigmoid(W_g * x + V_g
+    h)  (eq. 4), h the label's one-hot code. The horizontal stack is residual. The first block, of
+    mask "A", takes the image for both.
+
+    Args:
+        filters: int. Channels of each stack.
+        kernel_size: int, odd. Defaults to 3.
+        mask: "A" for the first block, "B" for the others.
+        colors: int. Colours of a pixel. Defaults to 1.
+
+    Call:
+        x: the horizontal stack (batch, height, width, channels), or the image.
+        above: the vertical stack of the block before; None for the first.
+        one_hot: the label's code (batch, num_classes), or None.
+
+    Returns:
+        Both stacks, (batch, height, width, filters) each.
+
+    Example:
+    >>> image = np.zeros((2, 28, 28, 1))
+    >>> x, above = kgen.layers.GatedBlock(8, 7, mask="A")(image)
+    >>> x, above = kgen.layers.GatedBlock(8)(x, above)
+    >>> tuple(x.shape)
+    (2, 28, 28, 8)
+
+    Reference: van den Oord et al., Conditional Image Generation with PixelCNN Decoders, 2016.
+    https://arxiv.org/abs/1606.05328
+    """
+
+    def __init__(self, filters, kernel_size=3, mask="B", colors=1, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.kernel_size = kernel_size
+        self.mask = mask
+        self.colors = colors
+        half = kernel_size // 2
+        policy = {"dtype": self.dtype_policy}
+        # The vertical stack's features of a row know the rows above it: but for the first block,
+        # whose stack is the image, it can see its own row.
+        rows = half if mask == "A" else half + 1
+        self.vertical = keras.layers.Conv2D(
+            2 * filters, (rows, kernel_size), data_format="channels_last", **policy
+        )
+        self.horizontal = MaskedConv2D(
+            2 * filters, (1, kernel_size), mask, colors, gates=2, **policy
+        )
+        self.link = keras.layers.Dense(2 * filters, use_bias=False, **policy)
+        self.output_layer = MaskedConv2D(filters, 1, "B", colors, **policy)
+        self.labels = [keras.layers.Dense(2 * filters, use_bias=False, **policy) for _ in range(2)]
+
+    def build(self, x_shape, above_shape=None, one_hot_shape=None):
+        batch, _, _, channels = above_shape or x_shape
+        self.vertical.build((batch, self.kernel_size, self.kernel_size, channels))
+        self.horizontal.build(x_shape)
+        self.link.build((None, 2 * self.filters))
+        self.output_layer.build((None, None, None, self.filters))
+        if one_hot_shape is not None:
+            for layer in self.labels:
+                layer.build(one_hot_shape)
+
+    def call(self, x, above=None, one_hot=None):
+        half = self.kernel_size // 2
+        rows = x[:, :-1] if above is None else above
+        padded = ops.pad(rows, ((0, 0), (half, 0), (half, half), (0, 0)))
+        vertical = self.vertical(padded)
+        horizontal = self.horizontal(x) + self.link(vertical)
+        if one_hot is not None:
+            vertical, horizontal = (
+                stack + layer(one_hot)[:, None, None]
+                for stack, layer in zip((vertical, horizontal), self.labels, strict=True)
+            )
+        y = self.output_layer(gate(horizontal))
+        return (y if above is None else x + y), gate(vertical)
+
+    def step(self, one_hot=None):
+        """The layer in a loop over pixels, with its weights as they are now."""
+        return GatedStep(self, one_hot)
+
+    def get_config(self):
+        return super().get_config() | {
+            "filters": self.filters,
+            "kernel_size": self.kernel_size,
+            "mask": self.mask,
+            "colors": self.colors,
+        }
+
+
+def gate(x):
+    """tanh of the first half of the channels times sigmoid of the second."""
+    values, gates = ops.split(x, 2, axis=-1)
+    return ops.tanh(values) * ops.sigmoid(gates)
+
+
+class GatedStep(PointwiseStep):
+    """A `GatedBlock` in a loop over pixels: the vertical stack once a row."""
+
+    def __init__(self, block, one_hot):
+        self.block = block
+        self.is_first = block.mask == "A"
+        self.horizontal = block.horizontal.step()
+        self.output = block.output_layer.step()
+        self.labels = (0.0, 0.0)
+        if one_hot is not None:
+            self.labels = tuple(layer(one_hot)[:, None] for layer in block.labels)
+
+    def start(self, batch_size, width):
+        kernel = self.block.vertical.kernel
+        shape = (batch_size, self.block.kernel_size // 2, width, kernel.shape[2])
+        return ops.zeros(shape, self.horizontal.kernel.dtype)
+
+    def start_row(self, rows, above):
+        half = self.block.kernel_size // 2
+        if not self.is_first:
+            rows = ops.concatenate([rows, above[:, None]], axis=1)
+        padded = ops.pad(rows, ((0, 0), (0, 0), (half, half), (0, 0)))
+        vertical = ops.squeeze(self.block.vertical(padded), 1)
+        label_above, label_here = self.labels
+        prepared = self.block.link(vertical) + self.horizontal.bias + label_here
+        left = ops.zeros(
+            (ops.shape(rows)[0], half * self.horizontal.inputs), self.horizontal.kernel.dtype
+        )
+        above = gate(vertical + label_above)
+        return (rows if self.is_first else rows[:, 1:]), above, prepared, left
+
+    def advance(self, x, prepared, left):
+        sums, left = self.horizontal.advance(x, prepared, left)
+        y, _ = self.output.advance(gate(sums), (), ())
+        return (y if self.is_first else x + y), left
+
+    def end_row(self, rows, lefts):
+        return self.horizontal.end_row(rows, lefts) if self.is_first else rows

@@ -1,0 +1,122 @@
+"""A network of causal layers, which makes images pixel by pixel."""
+
+import keras
+from keras import ops
+
+from kgen.layers import GatedBlock
+from kgen.layers.causal_step import PointwiseStep, SequenceStep
+
+
+@keras.saving.register_keras_serializable("kgen")
+class CausalNetwork(keras.Model):
+    """Layers one after the other, each of which sees of an image only what comes before a pixel.
+
+    Args:
+        layers: list of causal layers (`kgen.layers.MaskedConv2D`, `MaskedResidualBlock`,
+            `GatedBlock`), the first of mask "A", and of layers of Keras that look at each pixel
+            alone.
+        image_shape: tuple (height, width, channels).
+        num_classes: int or None. With it the network takes `[image, label]`.
+
+    Call:
+        inputs: images (batch, height, width, channels), or the list of these and labels (batch,).
+
+    Returns:
+        What the last layer gives, (batch, height, width, outputs).
+    """
+
+    def __init__(self, layers, image_shape, num_classes=None, **kwargs):
+        super().__init__(**kwargs)
+        self.causal_layers = layers
+        self.image_shape = tuple(image_shape)
+        self.num_classes = num_classes
+        x, y = keras.KerasTensor((None, *self.image_shape)), keras.KerasTensor((None,), "int32")
+        self(x if num_classes is None else [x, y])  # builds it
+
+    def call(self, inputs):
+        x, y = (inputs, None) if self.num_classes is None else inputs
+        one_hot, above = self._one_hot(y), None
+        for layer in self.causal_layers:
+            if isinstance(layer, GatedBlock):
+                x, above = layer(x, above, one_hot)
+            else:
+                x = layer(x)
+        return x
+
+    def _one_hot(self, y):
+        return None if y is None else ops.one_hot(y, self.num_classes, dtype=self.compute_dtype)
+
+    def _steps(self, y):
+        """The first layer in a loop over pixels, and all others."""
+        one_hot = self._one_hot(y)
+        steps = [
+            layer.step(one_hot)
+            if isinstance(layer, GatedBlock)
+            else layer.step()
+            if hasattr(layer, "step")
+            else PointwiseStep(layer)
+            for layer in self.causal_layers
+        ]
+        return steps[0], SequenceStep(steps[1:])
+
+    def start(self, batch_size):
+        """What `generate` keeps above the first row: nothing yet.
+
+        Args:
+            batch_size: int or scalar tensor.
+        """
+        steps = self._steps(None if self.num_classes is None else ops.zeros((1,), "int32"))
+        return tuple(step.start(batch_size, self.image_shape[1]) for step in steps)
+
+    def generate(self, choose, given, memory, y=None):
+        """Makes rows of images, each layer at one pixel after the other.
+
+        Args:
+            choose: callable of the outputs (batch, outputs) at a pixel, the number of one of its
+                colours, and the nest `given` at both, tensors (batch,); it returns the value that
+                the layers see next, (batch,).
+            given: nest of tensors (batch, rows, width, channels).
+            memory: what `start` or the call for the rows above returned.
+            y: labels (batch,), or None.
+
+        Returns:
+            The values (batch, rows, width, channels) and the memory for the rows below.
+        """
+        first, rest = self._steps(y)
+        colors = self.image_shape[2]
+
+        def make_pixel(state, at_pixel):
+            (prepared_first, prepared), given = at_pixel
+            left_first, left, x = state
+            x = ops.zeros_like(x)
+            for color in range(colors):
+                hidden, _ = first.advance(x, prepared_first, left_first)
+                outputs, left_after = rest.advance(hidden, prepared, left)
+                of_color = keras.tree.map_structure(lambda t, c=color: t[:, c], given)
+                value = choose(outputs, color, of_color)[:, None]
+                x = ops.concatenate([x[:, :color], value, x[:, color + 1 :]], axis=-1)
+            _, left_first = first.advance(x, prepared_first, left_first)
+            state = left_first, left_after, x
+            return state, state
+
+        def make_row(i, state):
+            (rows_first, rows), image = state
+            rows_first, above, prepared_first, left_first = first.start_row(rows_first, None)
+            rows, _, prepared, left = rest.start_row(rows, above)
+            given_row = keras.tree.map_structure(lambda t: ops.take(t, i, axis=1), given)
+            at_pixels = _swap(((prepared_first, prepared), given_row))
+            start = left_first, left, ops.zeros_like(image[:, 0, 0])
+            _, states = ops.scan(make_pixel, start, at_pixels)
+            lefts_first, lefts, row = _swap(states)
+            memory = first.end_row(rows_first, lefts_first), rest.end_row(rows, lefts)
+            return memory, ops.slice_update(image, (0, i, 0, 0), row[:, None])
+
+        like = keras.tree.flatten(given)[0]
+        image = ops.zeros(ops.shape(like), self.compute_dtype)
+        memory, image = ops.fori_loop(0, like.shape[1], make_row, (memory, image))
+        return image, memory
+
+
+def _swap(nest):
+    """Exchanges the first two axes of all tensors."""
+    return keras.tree.map_structure(lambda t: ops.swapaxes(t, 0, 1), nest)

@@ -1,0 +1,65 @@
+"""The networks of PixelCNN and of the gated PixelCNN."""
+
+import keras
+
+from kgen.layers import GatedBlock, MaskedConv2D, MaskedResidualBlock
+from kgen.networks.causal_network import CausalNetwork
+
+
+def pixel_cnn(image_shape, outputs, filters=128, blocks=15, head=None, name="network"):
+    """Masked convolutions and residual blocks (van den Oord et al. 2016a, table 1).
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        outputs: int. Numbers a pixel and colour.
+        filters: int. h in the paper: the first layer has twice as many channels.
+        blocks: int. Residual blocks.
+        head: int. Channels of the last hidden layer. Defaults to twice `filters`.
+        name: str. Name of the model.
+
+    Returns:
+        `CausalNetwork` from (batch, height, width, channels) to (batch, height, width, outputs *
+        channels), of which channel i belongs to colour i mod channels.
+    """
+    colors = image_shape[-1]
+    layers = [
+        MaskedConv2D(2 * filters, 7, "A", colors),
+        *(MaskedResidualBlock(2 * filters, colors=colors) for _ in range(blocks)),
+        *_head(head or 2 * filters, outputs, colors),
+    ]
+    return CausalNetwork(layers, image_shape, name=name)
+
+
+def gated_pixel_cnn(
+    image_shape, outputs, filters=128, blocks=15, head=None, num_classes=None, name="network"
+):
+    """A first gated block of 7x7 and others of 3x3 (van den Oord et al. 2016b, figure 2).
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        outputs: int. Numbers a pixel and colour.
+        filters: int. Channels of each stack.
+        blocks: int. Blocks after the first.
+        head: int. Channels of the last hidden layer. Defaults to `filters`.
+        num_classes: int or None. With it the network takes `[image, label]`.
+        name: str. Name of the model.
+
+    Returns:
+        `CausalNetwork` from (batch, height, width, channels) to (batch, height, width, outputs *
+        channels), of which channel i belongs to colour i mod channels.
+    """
+    colors = image_shape[-1]
+    layers = [
+        GatedBlock(filters, 7, "A", colors),
+        *(GatedBlock(filters, colors=colors) for _ in range(blocks)),
+        *_head(head or filters, outputs, colors),
+    ]
+    return CausalNetwork(layers, image_shape, num_classes, name=name)
+
+
+def _head(width, outputs, colors):
+    return [
+        keras.layers.ReLU(),
+        MaskedConv2D(width, 1, "B", colors, activation="relu"),
+        MaskedConv2D(outputs * colors, 1, "B", colors, dtype="float32"),
+    ]
