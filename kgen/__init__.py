@@ -13,7 +13,9 @@ __all__ = [
     "WGANGP",
     "Autoencoder",
     "ConditionalGAN",
+    "GatedPixelCNN",
     "InfoGAN",
+    "PixelCNN",
     "callbacks",
     "data",
     "layers",
@@ -32,8 +34,10 @@ if _command != "kgen" and sys.orig_argv[1:3] != ["-m", "kgen.cli"]:
     from kgen.models.conditional_gan import ConditionalGAN
     from kgen.models.dcgan import DCGAN
     from kgen.models.gan import GAN
+    from kgen.models.gated_pixel_cnn import GatedPixelCNN
     from kgen.models.info_gan import InfoGAN
     from kgen.models.lsgan import LSGAN
+    from kgen.models.pixel_cnn import PixelCNN
     from kgen.models.vae import VAE
     from kgen.models.wgan import WGAN
     from kgen.models.wgan_gp import WGANGP

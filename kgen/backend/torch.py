@@ -86,9 +86,12 @@ def compile_function(model, fn):
     """`fn`, which reads the variables of `model` but changes none, without recording a graph."""
     del model  # an eager function reads the variables themselves
 
+    def convert(x):
+        return x if x is None else keras.ops.convert_to_tensor(x)
+
     @torch.no_grad()
     def call(*args):
-        return fn(*(arg if arg is None else keras.ops.convert_to_tensor(arg) for arg in args))
+        return fn(*keras.tree.map_structure(convert, args))
 
     return call
 

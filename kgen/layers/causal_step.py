@@ -104,16 +104,16 @@ class ConvolutionStep(PointwiseStep):
     """A masked convolution, of whose kernel the rows above are used once a row.
 
     Args:
-        kernel: tensor (height, width, inputs, outputs), masked.
+        above: tensor (rows, width, inputs, outputs), the kernel's rows above.
+        here: tensor (left + 1, inputs, outputs), its own row up to the pixel.
         bias: tensor (outputs,) or 0.
         activation: callable.
     """
 
-    def __init__(self, kernel, bias, activation):
-        height, width, self.inputs, outputs = kernel.shape
-        self.num_rows, self.num_left = height // 2, width // 2
-        self.kernel_above = kernel[: self.num_rows]
-        here = kernel[self.num_rows, : self.num_left + 1]
+    def __init__(self, above, here, bias, activation):
+        width, self.inputs, outputs = here.shape
+        self.num_rows, self.num_left = above.shape[0], width - 1
+        self.above = above
         self.kernel = ops.reshape(here, (-1, outputs))
         self.bias = bias
         self.activation = activation
@@ -123,7 +123,7 @@ class ConvolutionStep(PointwiseStep):
 
     def start_row(self, rows, above):
         padded = ops.pad(rows, ((0, 0), (0, 0), (self.num_left, self.num_left), (0, 0)))
-        sums = ops.conv(padded, self.kernel_above, padding="valid", data_format="channels_last")
+        sums = ops.conv(padded, self.above, padding="valid", data_format="channels_last")
         left = ops.zeros((ops.shape(rows)[0], self.num_left * self.inputs), self.kernel.dtype)
         return rows, above, ops.squeeze(sums, 1) + self.bias, left
 

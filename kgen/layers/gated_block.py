@@ -76,14 +76,13 @@ class GatedBlock(keras.layers.Layer):
         half = self.kernel_size // 2
         rows = x[:, :-1] if above is None else above
         padded = ops.pad(rows, ((0, 0), (half, 0), (half, half), (0, 0)))
-        vertical = self.vertical(padded)
-        horizontal = self.horizontal(x) + self.link(vertical)
+        vertical, horizontal = self.vertical(padded), self.horizontal(x)
         if one_hot is not None:
             vertical, horizontal = (
                 stack + layer(one_hot)[:, None, None]
                 for stack, layer in zip((vertical, horizontal), self.labels, strict=True)
             )
-        y = self.output_layer(gate(horizontal))
+        y = self.output_layer(gate(horizontal + self.link(vertical)))
         return (y if above is None else x + y), gate(vertical)
 
     def step(self, one_hot=None):
@@ -127,14 +126,13 @@ class GatedStep(PointwiseStep):
         if not self.is_first:
             rows = ops.concatenate([rows, above[:, None]], axis=1)
         padded = ops.pad(rows, ((0, 0), (0, 0), (half, half), (0, 0)))
-        vertical = ops.squeeze(self.block.vertical(padded), 1)
         label_above, label_here = self.labels
+        vertical = ops.squeeze(self.block.vertical(padded), 1) + label_above
         prepared = self.block.link(vertical) + self.horizontal.bias + label_here
         left = ops.zeros(
             (ops.shape(rows)[0], half * self.horizontal.inputs), self.horizontal.kernel.dtype
         )
-        above = gate(vertical + label_above)
-        return (rows if self.is_first else rows[:, 1:]), above, prepared, left
+        return (rows if self.is_first else rows[:, 1:]), gate(vertical), prepared, left
 
     def advance(self, x, prepared, left):
         sums, left = self.horizontal.advance(x, prepared, left)

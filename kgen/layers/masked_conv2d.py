@@ -55,29 +55,47 @@ class MaskedConv2D(keras.layers.Conv2D):
 
     def build(self, input_shape):
         super().build(input_shape)
-        height, width, inputs, filters = self.kernel.shape
-        before = np.zeros((height, width, inputs, filters), "float32")
-        before[: height // 2] = 1.0
-        before[height // 2, : width // 2] = 1.0
+        _, _, inputs, filters = self.kernel.shape
         color_in = np.arange(inputs) % self.colors
         color_out = np.tile(np.arange(filters // self.gates) % self.colors, self.gates)
         sees = np.less if self.mask == "A" else np.less_equal
-        before[height // 2, width // 2] = sees(color_in[:, None], color_out)
-        self.before = before
+        self.at_pixel = sees(color_in[:, None], color_out).astype("float32")
+
+    def split_kernel(self, kernel):
+        """The kernel's rows above, and of its own row what is to the left and, masked, the pixel.
+
+        Returns:
+            Tensors (height // 2, width, inputs, filters), (width // 2 + 1, inputs, filters).
+        """
+        row, column = (size // 2 for size in self.kernel_size)
+        at_pixel = kernel[row, column] * ops.cast(self.at_pixel, kernel.dtype)
+        left = kernel[row, :column]
+        return kernel[:row], ops.concatenate([left, at_pixel[None]], axis=0)
 
     def convolution_op(self, inputs, kernel):
-        return super().convolution_op(inputs, kernel * ops.cast(self.before, kernel.dtype))
+        # Two convolutions do less than one with zeros, and no NaN comes through from later.
+        above, here = self.split_kernel(ops.convert_to_tensor(kernel))
+        row, column = (size // 2 for size in self.kernel_size)
+        padded = ops.pad(inputs, ((0, 0), (0, 0), (column, 0), (0, 0))) if column else inputs
+        outputs = _valid_convolution(padded, here[None])
+        if row:
+            padded = ops.pad(inputs[:, :-1], ((0, 0), (row, 0), (column, column), (0, 0)))
+            outputs = outputs + _valid_convolution(padded, above)
+        return outputs
 
     def step(self):
         """The layer in a loop over pixels, with its weights as they are now."""
-        kernel = ops.convert_to_tensor(self.kernel)
-        kernel = kernel * ops.cast(self.before, kernel.dtype)
+        above, here = self.split_kernel(ops.convert_to_tensor(self.kernel))
         bias = ops.convert_to_tensor(self.bias) if self.use_bias else 0.0
         if self.kernel_size == (1, 1):
-            return PointwiseStep(lambda x: self.activation(ops.matmul(x, kernel[0, 0]) + bias))
-        return ConvolutionStep(kernel, bias, self.activation)
+            return PointwiseStep(lambda x: self.activation(ops.matmul(x, here[0]) + bias))
+        return ConvolutionStep(above, here, bias, self.activation)
 
     def get_config(self):
         config = super().get_config()
         del config["padding"], config["data_format"]
         return config | {"mask": self.mask, "colors": self.colors, "gates": self.gates}
+
+
+def _valid_convolution(x, kernel):
+    return ops.conv(x, kernel, padding="valid", data_format="channels_last")

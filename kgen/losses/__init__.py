@@ -15,6 +15,7 @@ from kgen.losses.likelihood import (
     bits_per_dim,
     categorical_nll,
     discretized_logistic_nll,
+    levels_nll,
     normal_nll,
 )
 from kgen.losses.penalty import gradient_penalty, r1_penalty
@@ -28,6 +29,7 @@ __all__ = [
     "gradient_penalty",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
+    "levels_nll",
     "minimax_discriminator_loss",
     "minimax_generator_loss",
     "non_saturating_generator_loss",

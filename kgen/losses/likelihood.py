@@ -47,6 +47,20 @@ def categorical_nll(one_hot, logits):
     return ops.logsumexp(logits, axis=-1) - ops.sum(one_hot * logits, axis=-1)
 
 
+def levels_nll(values, logits):
+    """-sum log Categorical(values; softmax(logits)), a softmax a pixel and colour.
+
+    Args:
+        values: int tensor of shape (batch, ...), in 0..levels - 1.
+        logits: tensor of shape (batch, ..., levels).
+
+    Returns:
+        Tensor of shape (batch,).
+    """
+    chosen = ops.take_along_axis(logits, values[..., None], axis=-1)[..., 0]
+    return _sum_over_pixels(ops.logsumexp(logits, axis=-1) - chosen)
+
+
 def normal_nll(x, mean, log_var):
     """-sum log N(x; mean, exp(log_var)), a density.
 

@@ -9,9 +9,11 @@ from kgen.models.autoencoder import Autoencoder
 from kgen.models.conditional_gan import ConditionalGAN
 from kgen.models.dcgan import DCGAN
 from kgen.models.gan import GAN
+from kgen.models.gated_pixel_cnn import GatedPixelCNN
 from kgen.models.generative_model import GenerativeModel
 from kgen.models.info_gan import InfoGAN
 from kgen.models.lsgan import LSGAN
+from kgen.models.pixel_cnn import PixelCNN
 from kgen.models.vae import VAE
 from kgen.models.wgan import WGAN
 from kgen.models.wgan_gp import WGANGP
@@ -21,8 +23,10 @@ MODELS = {
     "cgan": ConditionalGAN,
     "dcgan": DCGAN,
     "gan": GAN,
+    "gated_pixelcnn": GatedPixelCNN,
     "infogan": InfoGAN,
     "lsgan": LSGAN,
+    "pixelcnn": PixelCNN,
     "vae": VAE,
     "wgan": WGAN,
     "wgan_gp": WGANGP,

@@ -241,9 +241,13 @@ class GenerativeModel(backend.Model):
 
     def run_in_batches(self, method, arrays, batch_size, show_progress=True):
         """`in_batches` of a bound method that changes no variable, compiled once."""
+        return in_batches(self.compiled_function(method), arrays, batch_size, show_progress)
+
+    def compiled_function(self, method):
+        """A bound method of nests of tensors that changes no variable, compiled once."""
         if method.__name__ not in self._functions:
             self._functions[method.__name__] = backend.compile_function(self, method)
-        return in_batches(self._functions[method.__name__], arrays, batch_size, show_progress)
+        return self._functions[method.__name__]
 
     def save_own_variables(self, store):
         super().save_own_variables(store)

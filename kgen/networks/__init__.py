@@ -1,5 +1,6 @@
 """Architectures: functions that build a `keras.Model` and know nothing of training."""
 
+from kgen.networks.causal_network import CausalNetwork
 from kgen.networks.convolutional import convolutional_decoder, convolutional_encoder
 from kgen.networks.dcgan import dcgan_discriminator, dcgan_generator, recognition_head
 from kgen.networks.mlp import (
@@ -8,8 +9,10 @@ from kgen.networks.mlp import (
     dense_generator,
     maxout_discriminator,
 )
+from kgen.networks.pixel_cnn import gated_pixel_cnn, pixel_cnn
 
 __all__ = [
+    "CausalNetwork",
     "convolutional_decoder",
     "convolutional_encoder",
     "dcgan_discriminator",
@@ -17,6 +20,8 @@ __all__ = [
     "dense_decoder",
     "dense_encoder",
     "dense_generator",
+    "gated_pixel_cnn",
     "maxout_discriminator",
+    "pixel_cnn",
     "recognition_head",
 ]

@@ -116,6 +116,20 @@ class CausalNetwork(keras.Model):
         memory, image = ops.fori_loop(0, like.shape[1], make_row, (memory, image))
         return image, memory
 
+    def get_config(self):
+        return {
+            "name": self.name,
+            "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
+            "layers": [keras.saving.serialize_keras_object(each) for each in self.causal_layers],
+            "image_shape": self.image_shape,
+            "num_classes": self.num_classes,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        layers = [keras.saving.deserialize_keras_object(each) for each in config["layers"]]
+        return cls(**config | {"layers": layers})
+
 
 def _swap(nest):
     """Exchanges the first two axes of all tensors."""

@@ -1,0 +1,292 @@
+"""The family of models that make an image pixel by pixel, each given all before it."""
+
+import math
+import warnings
+
+import keras
+import numpy as np
+from keras import ops
+
+from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
+from kgen.models.generative_model import draw_seed
+from kgen.models.image_model import ImageModel, preset_dtype
+from kgen.models.in_batches import with_progress
+from kgen.networks import CausalNetwork
+
+ROWS_AT_A_TIME = 16
+
+
+class AutoregressiveModel(ImageModel):
+    """A model of p(x) = prod_i p(x_i | x_1 ... x_(i-1)), pixels row by row and colours in turn.
+
+    It minimises -log p(x), exact, summed over pixels and averaged over the batch, in nats. A
+    subclass gives `network_preset`.
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        levels: int. Values of a pixel and colour. With 2 grey images are binarized anew each time
+            they are seen, 256 is exact for 8-bit images, any number between quantises.
+        network: `kgen.networks.CausalNetwork` from images in [-1, 1] to (batch, height, width,
+            channels * levels) logits, of which i belongs to colour i mod channels; with 2 levels to
+            (batch, height, width, channels) logits of the upper one. None for the preset.
+        filters: int. The preset's h. Defaults to the paper's 128 for colour, 16 for grey images.
+        blocks: int. The preset's blocks. Defaults to the paper's 15 for colour, 7 for grey images.
+        num_classes: int or None. With it the model is conditional and labels are required.
+        seed: int or None. Seeds the model's noise; None draws a seed.
+    """
+
+    log_names = ("loss",)
+    default_batch_size = 16
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int = 256,
+        network: keras.Model | None = None,
+        filters: int | None = None,
+        blocks: int | None = None,
+        num_classes: int | None = None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(image_shape, num_classes=num_classes, seed=seed, **kwargs)
+        if not 2 <= levels <= 256:
+            raise ValueError(f"Expected levels in 2..256. Received: levels={levels}")
+        self.levels = levels
+        is_colour = self.image_shape[-1] > 1
+        self.filters = filters or (128 if is_colour else 16)
+        self.blocks = blocks or (15 if is_colour else 7)
+        with preset_dtype(self.dtype_policy):
+            self.network = network or self.make_network()
+        self._check_network()
+        self._told_of_quantisation = False
+        self.built = True
+
+    def make_network(self):
+        """The preset."""
+        raise NotImplementedError
+
+    @property
+    def num_outputs(self):
+        """Numbers that the network gives for a pixel and colour."""
+        return 1 if self.levels == 2 else self.levels
+
+    def _check_network(self):
+        height, width, colors = self.image_shape
+        shape = (None, height, width, colors * self.num_outputs)
+        x, y = keras.KerasTensor((None, *self.image_shape)), keras.KerasTensor((None,), "int32")
+        is_causal = isinstance(self.network, CausalNetwork)
+        if is_causal and self.network.num_classes == self.num_classes:
+            outputs = self.network(x if self.num_classes is None else [x, y])
+            if outputs.shape == shape:
+                return
+        raise ValueError(
+            f"Expected a kgen.networks.CausalNetwork with num_classes={self.num_classes} from "
+            f"{(None, *self.image_shape)} to {shape}. Received: network={self.network!r}"
+            + (f" with an output of shape {self.network.output_shape}" if is_causal else "")
+        )
+
+    def players(self):
+        return {"network": [self.network]}
+
+    def default_optimizers(self):
+        return {"network": keras.optimizers.Adam(1e-3, name="network")}
+
+    def training_step(self, x, y):
+        self.minimize(self.negative_log_likelihood, "network", x, y, self.seed_generator, True)
+
+    def evaluation_step(self, x, y):
+        self.negative_log_likelihood(x, y, self.evaluation_seed_generator, False)
+
+    def negative_log_likelihood(self, x, y, seed, training):
+        """The loss on one batch of images in [0, 1]; logs it."""
+        uniform = keras.random.uniform(ops.shape(x), seed=seed) if self.levels == 2 else None
+        nll = self._nll(self.quantise(x, uniform), y, training)
+        self.log(loss=nll)
+        return ops.mean(nll)
+
+    def quantise(self, x, uniform):
+        """Images in [0, 1] as integers in 0..levels - 1.
+
+        Args:
+            x: tensor or array (batch, height, width, channels).
+            uniform: noise in [0, 1) of the same shape, for 2 levels.
+        """
+        if self.levels == 2:
+            return ops.cast(uniform < x, "int32")
+        return ops.cast(ops.round(x * (self.levels - 1)), "int32")
+
+    def _logits(self, values, y, training=False):
+        x = 2.0 * ops.cast(values, "float32") / (self.levels - 1) - 1.0
+        inputs = x if self.num_classes is None else [x, y]
+        return ops.cast(self.network(inputs, training=training), "float32")
+
+    def _nll(self, values, y, training=False):
+        logits = self._logits(values, y, training)
+        if self.levels == 2:
+            return bernoulli_nll(ops.cast(values, "float32"), logits)
+        logits = ops.reshape(logits, (-1, *self.image_shape[:2], self.levels, self.image_shape[2]))
+        return levels_nll(values, ops.swapaxes(logits, -1, -2))
+
+    def figures(self, logs):
+        """log p(x) in nats an image, and bits/dim."""
+        return {
+            "log_likelihood": -logs["loss"],
+            "bits_per_dim": bits_per_dim(logs["loss"], self.image_shape),
+        }
+
+    def log_likelihood(self, images, labels=None, seed=None, batch_size=100):
+        """log p(x) of each image, exact.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            labels: int array (num,), for a conditional model.
+            seed: int or None. Seeds the binarization of grey images, with 2 levels.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num,), in nats.
+        """
+        x = self.prepare_images(images)
+        y = self.prepare_labels(labels, len(x))
+        values = self._quantised(x, np.random.default_rng(draw_seed(seed)))
+        return self.run_in_batches(self._log_likelihood, [values, y], batch_size)
+
+    def _log_likelihood(self, values, y):
+        return -self._nll(values, y)
+
+    def _quantised(self, x, rng):
+        uniform = rng.random(x.shape, dtype="float32") if self.levels == 2 else None
+        return ops.convert_to_numpy(self.quantise(x, uniform))
+
+    def sample(self, num, labels=None, seed=None, temperature=1.0, batch_size=64):
+        """Images, pixel by pixel from p(x_i | x_1 ... x_(i-1)).
+
+        Args:
+            num: int. How many.
+            labels: int array (num,) or one int, for a conditional model.
+            seed: int or None. The same seed gives the same images; None draws one.
+            temperature: float above 0. Divides the logits: below 1 likelier pixels.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, height, width, channels) in [0, 1].
+        """
+        if num < 1:
+            raise ValueError(f"Expected num of at least 1. Received: num={num}")
+        y = self.prepare_labels(labels, num)
+        rng = np.random.default_rng(draw_seed(seed))
+        known = np.zeros((num, *self.image_shape), "int32")
+        hidden = np.ones(self.image_shape[:2], bool)
+        return self._fill(known, hidden, y, rng, temperature, batch_size)
+
+    def complete(
+        self, images, mask, labels=None, copies=1, seed=None, temperature=1.0, batch_size=64
+    ):
+        """Images whose hidden pixels are drawn given all that comes before them in scan order.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            mask: bool array (height, width) or (num, height, width), True where a pixel is hidden.
+            labels: int array (num,) or one int, for a conditional model.
+            copies: int. Completions of each image.
+            seed: int or None. The same seed gives the same images; None draws one.
+            temperature: float above 0. Divides the logits: below 1 likelier pixels.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, copies, height, width, channels) in [0, 1].
+        """
+        x = self.prepare_images(images)
+        y = self.prepare_labels(labels, len(x))
+        mask = np.asarray(mask)
+        shapes = (self.image_shape[:2], (len(x), *self.image_shape[:2]))
+        if mask.shape not in shapes or mask.dtype != bool:
+            raise ValueError(
+                f"Expected a bool mask of shape {shapes[0]} or {shapes[1]}, True where a pixel is "
+                f"hidden. Received: {mask.dtype} of shape {mask.shape}"
+            )
+        if copies < 1:
+            raise ValueError(f"Expected copies of at least 1. Received: copies={copies}")
+        rng = np.random.default_rng(draw_seed(seed))
+        known = np.repeat(self._quantised(x, rng), copies, axis=0)
+        y = None if y is None else np.repeat(y, copies)
+        if mask.ndim == 3:
+            mask = np.repeat(mask, copies, axis=0)
+        images = self._fill(known, mask, y, rng, temperature, batch_size)
+        return images.reshape(len(x), copies, *self.image_shape)
+
+    def _fill(self, known, hidden, y, rng, temperature, batch_size):
+        """Draws the hidden pixels of integer images, some images and rows of them at a time."""
+        if not temperature > 0:
+            raise ValueError(f"Expected temperature above 0. Received: {temperature=}")
+        if batch_size < 1:
+            raise ValueError(f"Expected batch_size of at least 1. Received: {batch_size=}")
+        num, height = known.shape[:2]
+        given = {
+            "uniform": rng.random(known.shape, dtype="float32"),
+            "known": known,
+            "hidden": np.broadcast_to(hidden[..., None], known.shape),
+        }
+        # Batches and blocks of rows of one size each, so that nothing compiles twice.
+        batch_size = min(batch_size, num)
+        rows = math.ceil(height / math.ceil(height / ROWS_AT_A_TIME))
+        padding = [(0, -num % batch_size), (0, -height % rows), (0, 0), (0, 0)]
+        given = {name: np.pad(array, padding) for name, array in given.items()}
+        y = None if y is None else np.pad(y, padding[:1])
+        made = np.zeros(given["known"].shape, "float32")
+        temperature = np.float32(temperature)
+        starts = [(i, j) for i in range(0, len(made), batch_size) for j in range(0, height, rows)]
+        for i, j in with_progress(starts):
+            batch, block = slice(i, i + batch_size), slice(j, j + rows)
+            if j == 0:
+                memory = self.compiled_function(self._start)(given["uniform"][batch, :1])
+            part = {name: array[batch, block] for name, array in given.items()}
+            values, memory = self.compiled_function(self._make_rows)(
+                part, None if y is None else y[batch], temperature, memory
+            )
+            made[batch, block] = ops.convert_to_numpy(values)
+        return made[:num, :height]
+
+    def _start(self, like):
+        return self.network.start(ops.shape(like)[0])
+
+    def _make_rows(self, given, y, temperature, memory):
+        def choose(outputs, color, given):
+            value = self._draw(outputs, color, given["uniform"], temperature)
+            value = ops.where(given["hidden"], value, ops.cast(given["known"], "float32"))
+            return 2.0 * value / (self.levels - 1) - 1.0
+
+        x, memory = self.network.generate(choose, given, memory, y)
+        return 0.5 * (ops.cast(x, "float32") + 1.0), memory
+
+    def _draw(self, outputs, color, uniform, temperature):
+        """The level whose interval of the distribution function the uniform number falls into."""
+        colors = self.image_shape[-1]
+        logits = ops.reshape(ops.cast(outputs, "float32"), (-1, self.num_outputs, colors))
+        logits = logits[..., color] / temperature
+        if self.levels == 2:
+            return ops.cast(uniform < ops.sigmoid(logits[:, 0]), "float32")
+        below = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)[:, :-1]
+        return ops.sum(ops.cast(below <= uniform[:, None], "float32"), axis=-1)
+
+    def _check_images(self, x):
+        super()._check_images(x)
+        if self.levels == 2 or self._told_of_quantisation:
+            return
+        values = x * ((self.levels - 1) / (255 if np.issubdtype(x.dtype, np.integer) else 1))
+        if np.abs(values - np.rint(values)).max() > 1e-3:
+            self._told_of_quantisation = True
+            warnings.warn(
+                f"The images have values between the {self.levels} levels: the model sees the "
+                "nearest.",
+                stacklevel=4,
+            )
+
+    def get_config(self):
+        return super().get_config() | {
+            "levels": self.levels,
+            "network": self.network,
+            "filters": self.filters,
+            "blocks": self.blocks,
+        }

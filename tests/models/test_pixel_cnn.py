@@ -1,0 +1,170 @@
+import contextlib
+import itertools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kgen
+from kgen import backend
+from tests.contract import ModelContract, SamplerContract
+
+SHAPES = [(5, 4, 1), (4, 5, 3)]
+
+
+class TestPixelCNN(SamplerContract, ModelContract):
+    def make(self, **kwargs):
+        return kgen.PixelCNN((8, 8, 1), filters=4, blocks=1, **kwargs)
+
+
+class TestGatedPixelCNN(SamplerContract, ModelContract):
+    image_shape = (8, 8, 3)
+    labels = np.arange(16) % 3
+
+    def make(self, **kwargs):
+        arguments = {"levels": 256, "filters": 6, "blocks": 1, "num_classes": 3} | kwargs
+        return kgen.GatedPixelCNN(self.image_shape, **arguments)
+
+
+def models(shape, levels, num_classes=3, **kwargs):
+    """One of each class, with weights that make a difference."""
+    made = [
+        kgen.PixelCNN(shape, levels=levels, filters=6, blocks=2, seed=0, **kwargs),
+        kgen.GatedPixelCNN(
+            shape, levels=levels, filters=6, blocks=2, num_classes=num_classes, seed=0, **kwargs
+        ),
+    ]
+    for model in made:
+        rng = np.random.default_rng(0)
+        for v in model.trainable_variables:
+            fan_in = np.prod(v.shape[:-1]) if len(v.shape) > 1 else 9
+            v.assign(rng.normal(size=v.shape) / np.sqrt(fan_in))
+    return made
+
+
+def labels_of(model, num):
+    return None if model.num_classes is None else np.arange(num, dtype="int32") % 3
+
+
+def logits_at(model, values, y):
+    """(num, height, width, colours, outputs) of integer images."""
+    logits = ops.convert_to_numpy(model._logits(ops.convert_to_tensor(values), y))
+    *start, _ = logits.shape
+    return np.swapaxes(logits.reshape(*start, model.num_outputs, values.shape[-1]), -1, -2)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nothing_sees_what_comes_later(shape):
+    """In scan order, colours in turn: the output's Jacobian is strictly lower triangular."""
+    for model in models(shape, levels=4):
+        y = labels_of(model, 4)
+        x = ops.convert_to_tensor(np.random.default_rng(0).normal(size=(4, *shape)), "float32")
+        num = int(np.prod(shape))
+        sees = np.zeros((num, num), bool)
+        for i, (row, column, color) in enumerate(np.ndindex(*shape)):
+
+            def output(x, at=(row, column), color=color, model=model, y=y):
+                outputs = model.network(x if y is None else [x, y])[:, at[0], at[1]]
+                return ops.sum(ops.reshape(outputs, (4, 4, shape[2]))[..., color] ** 2)
+
+            gradient = ops.convert_to_numpy(backend.input_gradient(output, x))
+            sees[i] = (gradient != 0).any(axis=0).ravel()
+        assert not np.triu(sees).any()
+        before = np.tril(np.ones((num, num), bool), -1)
+        if isinstance(model, kgen.GatedPixelCNN):
+            np.testing.assert_array_equal(sees, before)
+        else:
+            assert sees[before].mean() > 0.8
+
+
+def test_the_blind_spot():
+    """Stacked masked convolutions do not see to the right above beyond a slope of their size."""
+    sees = {}
+    shape = (9, 17, 1)
+    for model in models(shape, levels=2, num_classes=None):
+        x = ops.zeros((1, *shape))
+        gradient = backend.input_gradient(lambda x, net=model.network: net(x)[0, 8, 4] ** 2, x)
+        sees[type(model)] = ops.convert_to_numpy(gradient)[0, ..., 0] != 0
+    # 7x7 of mask A, then two of 3x3: from (8, 4) the row above is seen up to 4 + 3 + 2, in both.
+    reach = np.zeros((9, 17), bool)
+    for rows_up in range(1, 6):
+        reach[8 - rows_up, : 4 + 3 + 2 + 1] = True
+    reach[8, :4] = True
+    assert (sees[kgen.GatedPixelCNN][3:8, :10]).all()
+    blind = reach & ~sees[kgen.PixelCNN]
+    assert blind.any() and not (reach[3:] & ~sees[kgen.GatedPixelCNN][3:]).any()
+    assert all(column > 4 for _, column in np.argwhere(blind))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_nan_in_the_future_stays_there(shape):
+    for model in models(shape, levels=4):
+        x = np.zeros((1, *shape), "float32")
+        x[0, 2, 1:] = np.nan
+        x[0, 3:] = np.nan
+        y = labels_of(model, 1)
+        outputs = ops.convert_to_numpy(model.network(x if y is None else [x, y]))
+        assert np.isfinite(outputs[0, :2]).all() and np.isfinite(outputs[0, 2, :1]).all()
+
+
+@pytest.mark.parametrize(("shape", "levels"), [((3, 3, 1), 2), ((2, 1, 3), 4)])
+def test_probabilities_sum_to_1(shape, levels):
+    grid = itertools.product(range(levels), repeat=int(np.prod(shape)))
+    images = np.array(list(grid), "float32").reshape(-1, *shape) / (levels - 1)
+    for model in models(shape, levels):
+        for label in (None,) if model.num_classes is None else range(3):
+            labels = None if label is None else np.full(len(images), label)
+            log_p = model.log_likelihood(images, labels, seed=0, batch_size=len(images))
+            assert np.exp(log_p.astype("float64")).sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("levels", [2, 5])
+def test_cached_sampling_is_naive_sampling(shape, levels):
+    """Pixel for pixel from the same uniform numbers."""
+    for model in models(shape, levels):
+        y = labels_of(model, 2)
+        uniform = np.random.default_rng(7).random((2, *shape), dtype="float32")
+        values = np.zeros((2, *shape), "int32")
+        for row, column, color in np.ndindex(*shape):
+            logits = logits_at(model, values, y)[:, row, column, color].astype("float64")
+            if levels == 2:
+                drawn = uniform[:, row, column, color] < 1 / (1 + np.exp(-logits[:, 0]))
+            else:
+                p = np.exp(logits - logits.max(axis=1, keepdims=True))
+                below = np.cumsum(p / p.sum(axis=1, keepdims=True), axis=1)[:, :-1]
+                drawn = (below <= uniform[:, row, column, color, None]).sum(axis=1)
+            values[:, row, column, color] = drawn
+        sampled = model.sample(2, y, seed=7)
+        np.testing.assert_allclose(sampled, values / (levels - 1), atol=1e-6)
+        assert 0 < values.mean() < levels - 1
+
+
+@pytest.mark.parametrize("shape", [(5, 4, 1), (4, 5, 3)])
+def test_cached_outputs_are_parallel_outputs(shape):
+    for model in models(shape, levels=4):
+        y = labels_of(model, 2)
+        x = np.random.default_rng(1).integers(0, 4, (2, *shape)).astype("int32")
+        parallel, cached = logits_at(model, x, y), []
+
+        def spy(outputs, color, known, cached=cached):
+            cached.append((color, ops.convert_to_numpy(outputs)))
+            return 2.0 * known / 3.0 - 1.0
+
+        with uncompiled():
+            known = ops.convert_to_tensor(x, "float32")
+            model.network.generate(spy, known, model.network.start(2), y)
+        for place, (color, outputs) in zip(np.ndindex(*shape), cached, strict=True):
+            assert color == place[2]
+            found = outputs.reshape(2, 4, shape[2])[..., color]
+            np.testing.assert_allclose(found, parallel[:, *place], atol=1e-5)
+
+
+def uncompiled():
+    """Loops of `keras.ops` run in Python."""
+    if keras.backend.backend() != "jax":
+        return contextlib.nullcontext()
+    import jax
+
+    return jax.disable_jit()
