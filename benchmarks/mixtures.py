@@ -177,7 +177,7 @@ def heading():
         "# Mixtures of Gaussians\n\n"
         f"`python benchmarks/mixtures.py` on {keras.backend.backend()}, Keras {keras.__version__}: "
         "means over the seeds,\nthe least and the most of "
-        f"{SEEDS.value} trainings of {EPOCHS.value * STEPS:,} steps of the generator each.\n"
+        f"{SEEDS.value} trainings of {EPOCHS.value * STEPS:,} steps of the generator each.\n\n"
         "![Samples of the first seed](mixtures.png)\n\n"
     )
 
