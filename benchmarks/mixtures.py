@@ -171,6 +171,17 @@ def table(results):
     return "\n".join(lines) + "\n"
 
 
+def heading():
+    """What was run."""
+    return (
+        "# Mixtures of Gaussians\n\n"
+        f"`python benchmarks/mixtures.py` on {keras.backend.backend()}, Keras {keras.__version__}: "
+        "means over the seeds,\nthe least and the most of "
+        f"{SEEDS.value} trainings of {EPOCHS.value * STEPS:,} steps of the generator each.\n\n"
+        "![Samples of the first seed](mixtures.png)\n\n"
+    )
+
+
 def main(_):
     """Trains what has no file yet; then the table and the picture."""
     os.makedirs(RUNS.value, exist_ok=True)
@@ -189,7 +200,7 @@ def main(_):
     if MODELS.value:
         return  # a part of the table is not the table
     with open(os.path.join(OUT.value, "mixtures.md"), "w") as file:
-        file.write(table(results))
+        file.write(heading() + table(results))
     draw(results, os.path.join(OUT.value, "mixtures.png"))
 
 
