@@ -16,6 +16,7 @@ _USAGE = """kgen: deep generative image models
   kgen train MODEL [--dataset ...] [--epochs ...]    train a model, or go on with a training
   kgen sample RUN [--num ...] [--out ...]            a grid of samples of a run
   kgen reconstruct RUN [--num ...] [--out ...]       test images with reconstructions below them
+  kgen complete RUN [--image FILE] [--out ...]       images of which a part is hidden, completed
   kgen evaluate RUN [--num_samples ...]              the figures on the test images
 
 `kgen train MODEL --help` and `kgen COMMAND --help` list the flags.
@@ -75,7 +76,7 @@ def main(argv=None):
 
 
 def _run(command, *arguments):
-    if command not in ("train", "sample", "reconstruct", "evaluate"):
+    if command not in ("train", "sample", "reconstruct", "complete", "evaluate"):
         raise flags.Error(f"There is no command {command!r}.\n\n{_USAGE}")
     subject, given = None, list(arguments)
     if given and not given[0].startswith("-"):

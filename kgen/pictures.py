@@ -113,6 +113,32 @@ def reconstructions(model, images, labels=None, path=None, columns=8):
     return grid(np.concatenate(rows), columns, path)
 
 
+def completions(model, images, mask, labels=None, copies=4, seed=None, path=None):
+    """What a model makes of images of which a part is hidden: a row an image.
+
+    The first column shows what is left of it, the next ones are completions, the last is the image.
+    This is figure 1 of van den Oord et al. 2016 (https://arxiv.org/abs/1601.06759).
+
+    Args:
+        model: a model with `complete`.
+        images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+        mask: bool array (height, width) or (num, height, width), True where a pixel is hidden.
+        labels: int array (num,), for a conditional model.
+        copies: int. Completions of each image.
+        seed: int or None. Seeds the completions.
+        path: str or None. A PNG file to write as well.
+
+    Returns:
+        PIL.Image.Image.
+    """
+    made = model.complete(images, mask, labels, copies=copies, seed=seed)
+    originals = model.prepare_images(images)
+    hidden = np.broadcast_to(mask, originals.shape[:3])[..., None]
+    occluded = np.where(hidden, 0.5, originals)
+    rows = np.concatenate([occluded[:, None], made, originals[:, None]], axis=1)
+    return grid(rows.reshape(-1, *rows.shape[2:]), copies + 2, path)
+
+
 def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     """The latent plane of two dimensions, by equal steps of the prior's probability.
 

@@ -15,9 +15,11 @@ import os
 import random
 
 import keras
+import numpy as np
 
 from kgen import callbacks, pictures
 from kgen.data import load as load_data
+from kgen.data.images import decode
 from kgen.data.imports import require_tensorflow
 from kgen.models.catalog import all_arguments, model_class, needs_labels
 from kgen.optimizers import with_learning_rate
@@ -200,6 +202,51 @@ def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
     return path
 
 
+def complete(
+    run: str,
+    image: str | None = None,
+    mask: str | None = None,
+    labels: tuple[int, ...] | None = None,
+    num: int = 8,
+    copies: int = 4,
+    seed: int | None = None,
+    out: str | None = None,
+) -> str:
+    """Writes images of which a part is hidden, their completions, and the originals.
+
+    Args:
+        run: str. The run folder.
+        image: str. An image file, resized and cropped as in training; by default test images.
+        mask: str. An image file, light where pixels are hidden; by default the lower half.
+        labels: sequence of int. The image's class, for a conditional model; test images have their
+            own.
+        num: int. How many test images.
+        copies: int. Completions of each image.
+        seed: int. The same seed gives the same completions.
+        out: str. The PNG file. Defaults to completions.png in the run folder.
+
+    Returns:
+        The path of the file.
+    """
+    this = load(run)
+    if not hasattr(this.model, "complete"):
+        raise ValueError(f"A model {this.config['model']!r} does not complete images.")
+    height, width, channels = this.model.image_shape
+    if image is None:
+        images, *own = this.data().test.take(num)
+        labels = labels or (own[0] if own and this.model.num_classes is not None else None)
+    else:
+        images = decode(image, channels, (height, width))[None]
+    hidden = np.arange(height)[:, None] >= (height + 1) // 2
+    if mask is not None:
+        hidden = decode(mask, 1, (height, width))[..., 0] > 127
+    hidden = np.broadcast_to(hidden, (height, width))
+    path = out or this.path("completions.png")
+    pictures.completions(this.model, images, hidden, labels, copies, seed=seed, path=path)
+    print(f"Wrote {path}")
+    return path
+
+
 def evaluate(run: str, num_samples: int | None = None) -> dict:
     """Prints the figures of a run on its test images.
 
@@ -291,6 +338,14 @@ def _finish(run, data):
         label = None if model.num_classes is None else 0
         pictures.codes(model, seed=0, label=label, path=run.path("codes.png"))
         written.append(run.path("codes.png"))
+    if hasattr(model, "complete"):
+        images, *labels = data.test.take(8)
+        hidden = np.zeros(model.image_shape[:2], bool)
+        hidden[(model.image_shape[0] + 1) // 2 :] = True
+        labels = labels if model.num_classes is not None else []
+        path = run.path("completions.png")
+        pictures.completions(model, images, hidden, *labels, seed=0, path=path)
+        written.append(path)
     if hasattr(model, "reconstruct"):
         _write_reconstructions(model, data, 32, run.path("reconstructions.png"))
         written.append(run.path("reconstructions.png"))
