@@ -99,7 +99,7 @@ class GatedBlock(keras.layers.Layer):
 
 
 def gate(x):
-    """tanh of the first half of the channels times sigmoid of the second."""
+    """The tanh of the first half of the channels times sigmoid of the second."""
     values, gates = ops.split(x, 2, axis=-1)
     return ops.tanh(values) * ops.sigmoid(gates)
 

@@ -73,18 +73,18 @@ class AutoregressiveModel(ImageModel):
 
     def _check_network(self):
         height, width, colors = self.image_shape
-        shape = (None, height, width, colors * self.num_outputs)
-        x, y = keras.KerasTensor((None, *self.image_shape)), keras.KerasTensor((None,), "int32")
-        is_causal = isinstance(self.network, CausalNetwork)
-        if is_causal and self.network.num_classes == self.num_classes:
-            outputs = self.network(x if self.num_classes is None else [x, y])
-            if outputs.shape == shape:
-                return
-        raise ValueError(
-            f"Expected a kgen.networks.CausalNetwork with num_classes={self.num_classes} from "
-            f"{(None, *self.image_shape)} to {shape}. Received: network={self.network!r}"
-            + (f" with an output of shape {self.network.output_shape}" if is_causal else "")
-        )
+        expected = (self.image_shape, (height, width, colors * self.num_outputs), self.num_classes)
+        received, network = None, self.network
+        if isinstance(network, CausalNetwork):
+            x, y = keras.KerasTensor((1, *network.image_shape)), keras.KerasTensor((1,), "int32")
+            outputs = network(x if network.num_classes is None else [x, y])
+            received = (network.image_shape, outputs.shape[1:], network.num_classes)
+        if received != expected:
+            described = "from {} to {}, with num_classes={}"
+            raise ValueError(
+                f"Expected a kgen.networks.CausalNetwork {described.format(*expected)}. Received: "
+                f"network={network.name} {described.format(*received) if received else network!r}"
+            )
 
     def players(self):
         return {"network": [self.network]}
@@ -129,14 +129,14 @@ class AutoregressiveModel(ImageModel):
         return levels_nll(values, ops.swapaxes(logits, -1, -2))
 
     def figures(self, logs):
-        """log p(x) in nats an image, and bits/dim."""
+        """The log-likelihood in nats an image, and bits/dim."""
         return {
             "log_likelihood": -logs["loss"],
             "bits_per_dim": bits_per_dim(logs["loss"], self.image_shape),
         }
 
     def log_likelihood(self, images, labels=None, seed=None, batch_size=100):
-        """log p(x) of each image, exact.
+        """The log-likelihood log p(x) of each image, exact.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.

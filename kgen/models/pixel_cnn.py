@@ -11,9 +11,8 @@ class PixelCNN(AutoregressiveModel):
     """PixelCNN: masked convolutions give each pixel's distribution given all before it.
 
     p(x) = prod_i p(x_i | x_1, ..., x_(i-1))   (eq. 1), pixels row by row and of each red, green and
-    blue in turn (eq. 2); a softmax over the levels, or a sigmoid for two. Unlike the paper, Adam
-    trains it; and what a stack of masked convolutions does not see, the blind spot to the right
-    above, the product is not conditioned on.
+    blue in turn (eq. 2); a softmax over the levels, or a sigmoid for two. Stacked masked
+    convolutions have a blind spot, to the right above a pixel. Unlike in the paper, Adam trains it.
 
     Args:
         image_shape: tuple (height, width, channels).
@@ -50,6 +49,11 @@ class PixelCNN(AutoregressiveModel):
         seed: int | None = None,
         **kwargs,
     ):
+        if kwargs.get("num_classes") is not None:
+            raise ValueError(
+                "Expected no num_classes: PixelCNN is unconditional, GatedPixelCNN takes them. "
+                f"Received: num_classes={kwargs['num_classes']}"
+            )
         super().__init__(image_shape, levels, network, filters, blocks, seed=seed, **kwargs)
 
     def make_network(self):
