@@ -99,10 +99,8 @@ def main(_):
         times = np.array([[seconds(run) for run in runs] for _ in range(ROUNDS.value)])
         passes = statistics.median(times[:, 0] / times[:, 1])
         against = statistics.median(times[:, 2] * pixels / NAIVE_PIXELS.value / times[:, 0])
-        print(
-            f"| {batch_size} | {statistics.median(times[:, 0]):.3f} | {passes:.1f} | {against:.0f} |",
-            flush=True,
-        )
+        median = statistics.median(times[:, 0])
+        print(f"| {batch_size} | {median:.3f} | {passes:.1f} | {against:.0f} |", flush=True)
     for size in (28, 56):
         sample = sampler(make(size), 64)
         first, second = seconds(sample), seconds(sample)

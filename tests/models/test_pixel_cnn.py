@@ -142,7 +142,7 @@ def test_cached_sampling_is_naive_sampling(shape, levels):
         assert 0 < values.mean() < levels - 1
 
 
-@pytest.mark.parametrize("shape", [(5, 4, 1), (4, 5, 3)])
+@pytest.mark.parametrize("shape", [(4, 4, 1), (3, 3, 3)])
 def test_cached_outputs_are_parallel_outputs(shape):
     for model in models(shape, levels=4):
         y = labels_of(model, 2)
