@@ -4,7 +4,7 @@
 
 The paper's network for MNIST (https://arxiv.org/abs/1601.06759), 16 channels in 7 residual blocks,
 26,433 parameters; with `--gated` that of https://arxiv.org/abs/1606.05328 of the same size, which
-with `--conditional` is told the digit. Batches of 32; MNIST's grey values are binarized anew in each
+with `--conditional` is told the digit. Batches of 32; grey values are binarized anew in each
 step ("dynamic"): not comparable with the fixed binarization.
 """
 

@@ -14,6 +14,10 @@ SHAPES = [(5, 4, 1), (4, 5, 3)]
 
 
 class TestPixelCNN(SamplerContract, ModelContract):
+    def compiled(self, **kwargs):
+        # A smaller step might draw the same levels as the weights before.
+        return super().compiled(**{"optimizer": keras.optimizers.Adam(0.03)} | kwargs)
+
     def make(self, **kwargs):
         return kgen.PixelCNN((8, 8, 1), filters=4, blocks=1, **kwargs)
 
@@ -177,7 +181,7 @@ def test_a_uniform_softmax_takes_8_bits():
     model.compile()
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype="uint8")
     figures = model.figures(model.evaluate(images, return_dict=True, verbose=0))
-    assert figures["bits_per_dim"] == pytest.approx(8.0, abs=1e-5)
+    assert figures["bits_per_dim"] == pytest.approx(8.0, abs=1e-4)
     np.testing.assert_allclose(model.log_likelihood(images), -48 * np.log(256), rtol=1e-6)
 
 
