@@ -93,10 +93,12 @@ def test_projection_is_an_inner_product():
     network = networks.maxout_discriminator(
         (1, 1, 2), units=(3,), pieces=2, num_classes=4, projection=True
     )
-    x = np.random.default_rng(0).normal(size=(4, 1, 1, 2)).astype("float32")
+    for variable in network.trainable_variables:
+        variable.assign(100.0 * variable)
+    x = np.random.default_rng(0).uniform(-1.0, 1.0, (4, 1, 1, 2)).astype("float32")
     kernels = [ops.convert_to_numpy(v) for v in network.trainable_variables if v.name == "kernel"]
     by_shape = {kernel.shape: kernel for kernel in kernels}
-    hidden = x.reshape(4, 2) @ by_shape[2, 6]
+    hidden = (0.5 + 0.5 * x.reshape(4, 2)) @ by_shape[2, 6]
     features = hidden.reshape(4, 2, 3).max(axis=1)
     expected = features @ by_shape[3, 1] + np.sum(by_shape[4, 3] * features, axis=1, keepdims=True)
     found = ops.convert_to_numpy(network([x, np.arange(4)]))
