@@ -6,7 +6,8 @@
 - `samples/`: a grid of samples after every epoch
 - `checkpoint/`: the exact state after the last whole epoch
 - `model.keras`: the trained model
-- `samples.png`, `reconstructions.png`, `codes.png`, `results.json`: what it reached
+- `samples.png`, `reconstructions.png`, `codes.png`, `completions.png`, `results.json`: what it
+  reached
 """
 
 import dataclasses
@@ -67,8 +68,8 @@ def train(
     """Trains a model into a run folder, or goes on where the folder's training stopped.
 
     Args:
-        model: str. "autoencoder", "vae", "gan", "dcgan", "lsgan", "wgan", "wgan_gp", "cgan" or
-            "infogan".
+        model: str. "autoencoder", "vae", "gan", "dcgan", "lsgan", "wgan", "wgan_gp", "cgan",
+            "infogan", "pixelcnn" or "gated_pixelcnn".
         dataset: str. "digits", a TFDS name, a folder of images or an .npz; see `kgen.data.load`.
         run: str. The run folder. Defaults to runs/MODEL-DATASET.
         epochs: int. Epochs in all, those of earlier calls among them.
@@ -234,13 +235,13 @@ def complete(
     height, width, channels = this.model.image_shape
     if image is None:
         images, *own = this.data().test.take(num)
-        labels = labels or (own[0] if own and this.model.num_classes is not None else None)
+        if labels is None and own and this.model.num_classes is not None:
+            (labels,) = own
     else:
         images = decode(image, channels, (height, width))[None]
-    hidden = np.arange(height)[:, None] >= (height + 1) // 2
+    hidden = _lower_half(this.model)
     if mask is not None:
         hidden = decode(mask, 1, (height, width))[..., 0] > 127
-    hidden = np.broadcast_to(hidden, (height, width))
     path = out or this.path("completions.png")
     pictures.completions(this.model, images, hidden, labels, copies, seed=seed, path=path)
     print(f"Wrote {path}")
@@ -268,8 +269,8 @@ def _evaluate(run, data, num_samples=None):
     model = run.model
     figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
     if num_samples is not None:
-        if not hasattr(model, "log_likelihood"):
-            raise ValueError(f"A model {run.config['model']!r} has no log-likelihood.")
+        if not hasattr(model, "elbo"):
+            raise ValueError(f"A model {run.config['model']!r} has no importance-weighted bound.")
         total = 0.0
         for i in range(len(data.test)):
             images, *labels = data.test[i]
@@ -340,11 +341,9 @@ def _finish(run, data):
         written.append(run.path("codes.png"))
     if hasattr(model, "complete"):
         images, *labels = data.test.take(8)
-        hidden = np.zeros(model.image_shape[:2], bool)
-        hidden[(model.image_shape[0] + 1) // 2 :] = True
         labels = labels if model.num_classes is not None else []
         path = run.path("completions.png")
-        pictures.completions(model, images, hidden, *labels, seed=0, path=path)
+        pictures.completions(model, images, _lower_half(model), *labels, seed=0, path=path)
         written.append(path)
     if hasattr(model, "reconstruct"):
         _write_reconstructions(model, data, 32, run.path("reconstructions.png"))
@@ -354,6 +353,11 @@ def _finish(run, data):
     written.append(run.path("results.json"))
     print(_describe(figures))
     print("Wrote " + "\n      ".join(written))
+
+
+def _lower_half(model):
+    height, width, _ = model.image_shape
+    return np.broadcast_to(np.arange(height)[:, None] >= (height + 1) // 2, (height, width))
 
 
 def _write_reconstructions(model, data, num, path):

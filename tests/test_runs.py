@@ -305,6 +305,54 @@ def test_reconstructions_show_the_first_test_images(whole, tmp_path):
     np.testing.assert_array_equal(picture[6:54:6, 60:108:6], images[1, ..., 0])
 
 
+@pytest.fixture(scope="module")
+def autoregressive(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs") / "gated"
+    settings = {"levels": 4, "filters": 4, "blocks": 1, "conditional": True, "batch_size": 500}
+    runs.train("gated_pixelcnn", run=str(folder), epochs=1, **settings)
+    return folder
+
+
+def test_a_run_completes_images(autoregressive, tmp_path):
+    assert (autoregressive / "completions.png").exists()
+    figures = json.loads((autoregressive / "results.json").read_text())
+    assert figures["bits_per_dim"] == pytest.approx(
+        -figures["log_likelihood"] / (64 * np.log(2)), rel=1e-6
+    )
+    path = runs.complete(str(autoregressive), num=2, copies=3, out=str(tmp_path / "two.png"))
+    picture = np.asarray(Image.open(path))
+    assert picture.shape == (19 * 6, 46 * 6)
+    assert (picture[31:54, 6:54] == 128).all()  # hidden
+    images = runs.load(str(autoregressive)).data().test.take(2)[0]
+    np.testing.assert_array_equal(picture[6:54:6, -54:-6:6], images[0, ..., 0])
+
+
+def test_a_run_completes_a_file(autoregressive, tmp_path):
+    image, mask = (str(tmp_path / f"{name}.png") for name in ("image", "mask"))
+    Image.fromarray(np.full((16, 20), 85, "uint8")).save(image)
+    left = np.zeros((8, 8), "uint8")
+    left[:, :4] = 255
+    Image.fromarray(left).save(mask)
+    path = runs.complete(
+        str(autoregressive), image, mask, labels=(7,), copies=1, seed=0, out=str(tmp_path / "a.png")
+    )
+    picture = np.asarray(Image.open(path))
+    assert picture.shape == (10 * 6, 28 * 6)
+    assert (picture[6:54, 6:30] == 128).all() and (picture[6:54, 30:54] == 85).all()
+    with pytest.raises(ValueError, match="as the model has num_classes=10"):
+        runs.complete(str(autoregressive), image)
+
+
+def test_a_model_that_completes_nothing(whole):
+    with pytest.raises(ValueError, match="'vae' does not complete images"):
+        runs.complete(str(whole))
+
+
+def test_an_exact_likelihood_has_no_bound(autoregressive):
+    with pytest.raises(ValueError, match="no importance-weighted bound"):
+        runs.evaluate(str(autoregressive), num_samples=5)
+
+
 def test_evaluate(whole, capsys):
     figures = runs.evaluate(str(whole), num_samples=20)
     bound = figures.pop("log_likelihood_20")
@@ -404,7 +452,7 @@ def test_an_autoencoder_of_an_npz_in_the_default_folder(tmp_path, monkeypatch, d
     loaded = runs.load(this.folder)
     assert isinstance(loaded.model, kgen.Autoencoder)
     assert float(loaded.model.optimizer.learning_rate) == 0.25
-    with pytest.raises(ValueError, match="'autoencoder' has no log-likelihood"):
+    with pytest.raises(ValueError, match="'autoencoder' has no importance-weighted bound"):
         runs.evaluate(this.folder, num_samples=5)
 
 
