@@ -274,8 +274,10 @@ class AutoregressiveModel(ImageModel):
         super()._check_images(x)
         if self.levels == 2 or self._told_of_quantisation:
             return
-        values = x * ((self.levels - 1) / (255 if np.issubdtype(x.dtype, np.integer) else 1))
-        if np.abs(values - np.rint(values)).max() > 1e-3:
+        is_integer = np.issubdtype(x.dtype, np.integer)
+        step = (self.levels - 1) / (255 if is_integer else 1)
+        distance = np.abs(x * step - np.rint(x * step)).max()
+        if distance > (0.5 * step if is_integer else 0.0) + 1e-3:  # more than 8 bits round
             self._told_of_quantisation = True
             warnings.warn(
                 f"The images have values between the {self.levels} levels: the model sees the "
