@@ -258,7 +258,7 @@ class AutoregressiveModel(ImageModel):
             return 2.0 * value / (self.levels - 1) - 1.0
 
         x, memory = self.network.generate(choose, given, memory, y)
-        return 0.5 * (ops.cast(x, "float32") + 1.0), memory
+        return 0.5 * (x + 1.0), memory
 
     def _draw(self, outputs, color, uniform, temperature):
         """The level whose interval of the distribution function the uniform number falls into."""

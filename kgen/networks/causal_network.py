@@ -27,6 +27,11 @@ class CausalNetwork(keras.Model):
 
     def __init__(self, layers, image_shape, num_classes=None, **kwargs):
         super().__init__(**kwargs)
+        if getattr(layers[0], "mask", None) != "A":
+            raise ValueError(
+                'Expected a first layer of mask "A", which does not see the pixel itself. '
+                f"Received: layers[0]={layers[0]!r}"
+            )
         self.causal_layers = layers
         self.image_shape = tuple(image_shape)
         self.num_classes = num_classes
@@ -49,15 +54,8 @@ class CausalNetwork(keras.Model):
     def _steps(self, y):
         """The first layer in a loop over pixels, and all others."""
         one_hot = self._one_hot(y)
-        steps = [
-            layer.step(one_hot)
-            if isinstance(layer, GatedBlock)
-            else layer.step()
-            if hasattr(layer, "step")
-            else PointwiseStep(layer)
-            for layer in self.causal_layers
-        ]
-        return steps[0], SequenceStep(steps[1:])
+        first, *rest = (_step(layer, one_hot) for layer in self.causal_layers)
+        return first, SequenceStep(rest)
 
     def start(self, batch_size):
         """What `generate` keeps above the first row: nothing yet.
@@ -85,17 +83,20 @@ class CausalNetwork(keras.Model):
         first, rest = self._steps(y)
         colors = self.image_shape[2]
 
+        def advance_first(x, prepared, left):
+            return first.advance(ops.cast(x, self.compute_dtype), prepared, left)
+
         def make_pixel(state, at_pixel):
             (prepared_first, prepared), given = at_pixel
             left_first, left, x = state
             x = ops.zeros_like(x)
             for color in range(colors):
-                hidden, _ = first.advance(x, prepared_first, left_first)
+                hidden, _ = advance_first(x, prepared_first, left_first)
                 outputs, left_after = rest.advance(hidden, prepared, left)
                 of_color = keras.tree.map_structure(lambda t, c=color: t[:, c], given)
                 value = choose(outputs, color, of_color)[:, None]
                 x = ops.concatenate([x[:, :color], value, x[:, color + 1 :]], axis=-1)
-            _, left_first = first.advance(x, prepared_first, left_first)
+            _, left_first = advance_first(x, prepared_first, left_first)
             state = left_first, left_after, x
             return state, state
 
@@ -112,7 +113,7 @@ class CausalNetwork(keras.Model):
             return memory, ops.slice_update(image, (0, i, 0, 0), row[:, None])
 
         like = keras.tree.flatten(given)[0]
-        image = ops.zeros(ops.shape(like), self.compute_dtype)
+        image = ops.zeros(ops.shape(like), "float32")  # half precision would round its levels
         memory, image = ops.fori_loop(0, like.shape[1], make_row, (memory, image))
         return image, memory
 
@@ -129,6 +130,12 @@ class CausalNetwork(keras.Model):
     def from_config(cls, config):
         layers = [keras.saving.deserialize_keras_object(each) for each in config["layers"]]
         return cls(**config | {"layers": layers})
+
+
+def _step(layer, one_hot):
+    if isinstance(layer, GatedBlock):
+        return layer.step(one_hot)
+    return layer.step() if hasattr(layer, "step") else PointwiseStep(layer)
 
 
 def _swap(nest):

@@ -300,3 +300,17 @@ def test_values_between_the_levels_are_told_of_once(recwarn):
     np.testing.assert_array_equal(found, model.log_likelihood(np.full((1, 5, 4, 1), 2 / 3)))
     model.log_likelihood(grey)
     assert not [w for w in recwarn if "levels" in str(w.message)]
+
+
+def test_a_network_that_would_see_the_pixel_itself():
+    with pytest.raises(ValueError, match='first layer of mask "A"'):
+        kgen.networks.CausalNetwork([kgen.layers.MaskedConv2D(2, 3, "B")], (5, 4, 1))
+
+
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_samples_in_half_precision(policy):
+    for model in models((5, 4, 1), levels=256, dtype=policy):
+        y = labels_of(model, 3)
+        images = model.sample(3, y, seed=0)
+        np.testing.assert_allclose(images * 255, np.rint(images * 255), atol=1e-3)
+        assert np.isfinite(model.log_likelihood(images, y)).all()
