@@ -129,7 +129,11 @@ class ModelContract:
         self.fit(model, images=self.images.astype("float32") / 255.0)
         self.assert_plainly_trained(model, atol=1e-6)
 
+    eager = keras.backend.backend() != "jax"  # there each operation compiles by itself, for long
+
     def test_eager_equals_compiled(self):
+        if not self.eager:
+            pytest.skip("JAX runs one model eagerly for all: the toy")
         model = self.compiled(run_eagerly=True)
         self.fit(model)
         self.assert_plainly_trained(model, atol=2e-4)

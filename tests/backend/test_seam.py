@@ -12,6 +12,7 @@ BACKEND = keras.backend.backend()
 
 
 class TestToyWGANGP(ModelContract):
+    eager = True
     image_shape = (2, 2, 1)
 
     def make(self, **kwargs):
