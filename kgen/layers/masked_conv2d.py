@@ -85,8 +85,8 @@ class MaskedConv2D(keras.layers.Conv2D):
 
     def step(self):
         """The layer in a loop over pixels, with its weights as they are now."""
-        above, here = self.split_kernel(ops.convert_to_tensor(self.kernel))
-        bias = ops.convert_to_tensor(self.bias) if self.use_bias else 0.0
+        above, here = self.split_kernel(ops.cast(self.kernel, self.compute_dtype))
+        bias = ops.cast(self.bias, self.compute_dtype) if self.use_bias else 0.0
         if self.kernel_size == (1, 1):
             return PointwiseStep(lambda x: self.activation(ops.matmul(x, here[0]) + bias))
         return ConvolutionStep(above, here, bias, self.activation)
