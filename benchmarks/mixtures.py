@@ -51,11 +51,11 @@ STEPS, BATCH_SIZE, UNITS, LAYERS = 500, 128, 128, 4
 
 def perceptron(inputs, outputs, activation, num_classes=None):
     """The inputs, the last hidden layer and the outputs of a network of dense layers."""
-    joined = x = keras.layers.Flatten()(inputs)
+    x = keras.layers.Flatten()(inputs)
     label = keras.Input((), dtype="int32")
     if num_classes is not None:
         one_hot = keras.layers.CategoryEncoding(num_classes, output_mode="one_hot")(label)
-        joined = x = keras.layers.Concatenate()([joined, one_hot])
+        x = keras.layers.Concatenate()([x, one_hot])
     for _ in range(LAYERS):
         x = keras.layers.Dense(UNITS, activation, kernel_initializer="he_normal")(x)
     network_inputs = inputs if num_classes is None else [inputs, label]

@@ -124,7 +124,7 @@ def test_help(flag, capsys):
     assert kgen(*flag) == 0
     out, err = capsys.readouterr()
     assert not err
-    for command in ("train MODEL", "sample RUN", "reconstruct RUN", "evaluate RUN"):
+    for command in ("train MODEL", "sample RUN", "reconstruct RUN", "complete RUN", "evaluate RUN"):
         assert f"kgen {command}" in out
 
 
@@ -137,7 +137,9 @@ def test_help(flag, capsys):
         (["train", "wgan_gp"], "wgan_gp"),
         (["train", "infogan"], "infogan"),
         (["sample"], None),
+        (["train", "gated_pixelcnn"], "gated_pixelcnn"),
         (["reconstruct"], None),
+        (["complete"], None),
         (["evaluate"], None),
     ],
 )

@@ -60,7 +60,7 @@ class GatedBlock(keras.layers.Layer):
         )
         self.link = keras.layers.Dense(2 * filters, use_bias=False, **policy)
         self.output_layer = MaskedConv2D(filters, 1, "B", colors, **policy)
-        self.labels = [keras.layers.Dense(2 * filters, use_bias=False, **policy) for _ in range(2)]
+        self.labels = []  # a linear layer for each stack, once it is known that there are labels
 
     def build(self, x_shape, above_shape=None, one_hot_shape=None):
         batch, _, _, channels = above_shape or x_shape
@@ -69,8 +69,12 @@ class GatedBlock(keras.layers.Layer):
         self.link.build((None, 2 * self.filters))
         self.output_layer.build((None, None, None, self.filters))
         if one_hot_shape is not None:
-            for layer in self.labels:
+            for _ in range(2):
+                layer = keras.layers.Dense(
+                    2 * self.filters, use_bias=False, dtype=self.dtype_policy
+                )
                 layer.build(one_hot_shape)
+                self.labels.append(layer)
 
     def call(self, x, above=None, one_hot=None):
         half = self.kernel_size // 2

@@ -9,13 +9,12 @@ from kgen.layers.causal_step import ConvolutionStep, PointwiseStep
 
 @keras.saving.register_keras_serializable("kgen")
 class MaskedConv2D(keras.layers.Conv2D):
-    """A convolution whose kernel is 0 where it would see what comes later in scan order.
+    """A convolution without the part of its kernel that would see what comes later in scan order.
 
     Pixels come row by row from the top, each from the left, and of a pixel red, green and blue in
     turn; channel i belongs to colour i mod `colors`. With mask "A" an output sees the pixels
     before its own and the colours before its own, with "B" its own colour too (van den Oord et al.
-    2016, section 3.4). The mask multiplies the kernel in each call; the weights keep what the mask
-    hides.
+    2016, section 3.4). What the mask hides is left out in each call and stays in the weights.
 
     Args:
         filters: int. Channels of the output.

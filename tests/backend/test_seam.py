@@ -12,7 +12,6 @@ BACKEND = keras.backend.backend()
 
 
 class TestToyWGANGP(ModelContract):
-    eager = True
     image_shape = (2, 2, 1)
 
     def make(self, **kwargs):
