@@ -15,7 +15,7 @@ from absl import app, flags
 
 import kgen
 
-EPOCHS = flags.DEFINE_integer("epochs", 8, "Epochs over the 60,000 images.")
+EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs over the 60,000 images.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", "runs/info_gan_mnist", "Gets the pictures and the model.")
 

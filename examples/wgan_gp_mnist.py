@@ -13,7 +13,7 @@ from absl import app, flags
 
 import kgen
 
-EPOCHS = flags.DEFINE_integer("epochs", 6, "Epochs over the 60,000 images.")
+EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs over the 60,000 images.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", "runs/wgan_gp_mnist", "Gets the pictures and the model.")
 
@@ -22,7 +22,7 @@ def main(_):
     """Trains and draws."""
     keras.utils.set_random_seed(0)
     data = kgen.data.load("mnist", batch_size=5 * 50, data_dir=DATA_DIR.value)
-    gan = kgen.WGANGP(data.image_shape, ema_decay=0.999, seed=0)
+    gan = kgen.WGANGP(data.image_shape, ema_decay=0.995, seed=0)
     gan.compile()
     os.makedirs(OUT.value, exist_ok=True)
     gan.fit(

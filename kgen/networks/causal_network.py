@@ -89,7 +89,6 @@ class CausalNetwork(keras.Model):
         def make_pixel(state, at_pixel):
             (prepared_first, prepared), given = at_pixel
             left_first, left, x = state
-            x = ops.zeros_like(x)
             for color in range(colors):
                 hidden, _ = advance_first(x, prepared_first, left_first)
                 outputs, left_after = rest.advance(hidden, prepared, left)

@@ -1,7 +1,8 @@
 """The convolutional networks of Radford et al. 2015, https://arxiv.org/abs/1511.06434.
 
 Strided 5x5 convolutions, batch normalization everywhere but next to the images, and no pooling;
-weights start as N(0, 0.02). A label is concatenated at every layer, as in the authors' code.
+weights start as N(0, 0.02), which needs a normalization: without it they keep the variance, as in
+the code of Gulrajani et al. 2017. A label is concatenated at every layer, as in the authors' code.
 """
 
 import math
@@ -23,14 +24,19 @@ def _normal(mean=0.0):
     return keras.initializers.RandomNormal(mean, 0.02)
 
 
+def _keeps_variance():
+    return keras.initializers.VarianceScaling(2.0, "fan_avg", "uniform")
+
+
 def _normalize(x, batch_normalization):
     if not batch_normalization:
         return x
-    # The authors' frameworks average over ten steps, where Keras' default is a hundred.
-    return BatchNorm(momentum=0.9, gamma_initializer=_normal(1.0))(x)
+    # As in the authors' frameworks: averages over ten steps, where Keras' default is a hundred, and
+    # an epsilon that is small beside the variances that weights of 0.02 lead to.
+    return BatchNorm(momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(1.0))(x)
 
 
-def _convolution(layer, filters, kernel_size, use_bias=True):
+def _convolution(layer, filters, kernel_size, initializer, use_bias=True):
     return layer(
         filters,
         kernel_size,
@@ -38,7 +44,7 @@ def _convolution(layer, filters, kernel_size, use_bias=True):
         padding="same",
         data_format="channels_last",
         use_bias=use_bias,
-        kernel_initializer=_normal(),
+        kernel_initializer=initializer(),
     )
 
 
@@ -82,25 +88,26 @@ def dcgan_generator(
     sizes = halvings(*image_shape[:2], coarsest)
     channels = [filters * 2 ** min(stage, 3) for stage in range(len(sizes) - 1)]
     bias = not batch_normalization
+    initializer = _normal if batch_normalization else _keeps_variance
     z = keras.Input((latent_dim,), name="z")
     labels, one_hot = label_input(num_classes)
     x = z
     for width in units:
         x = join_label(x, one_hot)
-        x = keras.layers.Dense(width, use_bias=bias, kernel_initializer=_normal())(x)
+        x = keras.layers.Dense(width, use_bias=bias, kernel_initializer=initializer())(x)
         x = keras.layers.ReLU()(_normalize(x, batch_normalization))
     smallest = (*sizes[-1], channels[-1])
     x = join_label(x, one_hot)
-    x = keras.layers.Dense(math.prod(smallest), use_bias=bias, kernel_initializer=_normal())(x)
+    x = keras.layers.Dense(math.prod(smallest), use_bias=bias, kernel_initializer=initializer())(x)
     x = keras.layers.Reshape(smallest)(x)
     x = keras.layers.ReLU()(_normalize(x, batch_normalization))
     for size, width in zip(sizes[-2:0:-1], channels[-2::-1], strict=True):
         x = join_label(x, one_hot)
-        x = _convolution(Conv2DTranspose, width, kernel_size, bias)(x)
+        x = _convolution(Conv2DTranspose, width, kernel_size, initializer, bias)(x)
         x = crop(x, *size)
         x = keras.layers.ReLU()(_normalize(x, batch_normalization))
     x = join_label(x, one_hot)
-    x = _convolution(Conv2DTranspose, image_shape[-1], kernel_size)(x)
+    x = _convolution(Conv2DTranspose, image_shape[-1], kernel_size, initializer)(x)
     x = crop(x, *image_shape[:2])
     x = keras.layers.Activation("tanh", dtype="float32")(x)
     return build([z, *labels], x, name)
@@ -145,6 +152,7 @@ def dcgan_discriminator(
     """
     _check_size(image_shape)
     filters = filters or _default_filters(image_shape)
+    initializer = _normal if batch_normalization or spectral_normalization else _keeps_variance
     batch_normalization = batch_normalization and not spectral_normalization
     spectral = spectral_wrapper(spectral_normalization)
     image = keras.Input(image_shape, name="image")
@@ -154,17 +162,19 @@ def dcgan_discriminator(
     for stage, _ in enumerate(halvings(*image_shape[:2], coarsest)[1:]):
         normalized = batch_normalization and stage > 0
         width = filters * 2 ** min(stage, 3)
-        convolution = _convolution(Conv2D, width, kernel_size, use_bias=not normalized)
+        convolution = _convolution(Conv2D, width, kernel_size, initializer, not normalized)
         x = spectral(convolution)(join_label(x, joined))
         x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, normalized))
     x = keras.layers.Flatten()(x)
     for width in units:
         dense = keras.layers.Dense(
-            width, use_bias=not batch_normalization, kernel_initializer=_normal()
+            width, use_bias=not batch_normalization, kernel_initializer=initializer()
         )
         x = spectral(dense)(join_label(x, joined))
         x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, batch_normalization))
-    logits = logits_of(join_label(x, joined), one_hot if projection else None, spectral, _normal)
+    logits = logits_of(
+        join_label(x, joined), one_hot if projection else None, spectral, initializer
+    )
     return build([image, *labels], [logits, x] if with_features else logits, name)
 
 

@@ -208,6 +208,19 @@ def test_a_uniform_softmax_takes_8_bits():
     np.testing.assert_allclose(model.log_likelihood(images), -48 * np.log(256), rtol=1e-6)
 
 
+def test_two_levels_binarize_at_random():
+    model, _ = models((8, 8, 1), levels=2)
+    grey, binary = np.full((64, 8, 8, 1), 0.3), np.eye(8)[None, ..., None]
+    uniform = np.random.default_rng(0).random(grey.shape)
+    assert ops.convert_to_numpy(model.quantise(grey, uniform)).mean() == pytest.approx(
+        0.3, abs=0.03
+    )
+    a, b, c = (model.log_likelihood(grey, seed=seed) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(a, b)
+    assert np.all(a != c)
+    np.testing.assert_array_equal(*(model.log_likelihood(binary, seed=seed) for seed in (0, 1)))
+
+
 def test_samples_have_the_probabilities_of_the_model():
     """Chi-square over the 16 binary images of 2x2, at two temperatures; 15 degrees of freedom."""
     model, _ = models((2, 2, 1), levels=2, num_classes=None)
@@ -263,9 +276,11 @@ def test_completions_keep_what_is_given(levels):
             np.testing.assert_allclose(copies[:, ~hidden], [image[~hidden]] * 8, atol=1e-6)
             assert len(np.unique(copies[:, hidden].round(3), axis=0)) > 1
         everything = np.ones((5, 4), bool)
-        a = model.complete(images, everything, y, seed=3)[:, 0]
+        made = model.complete(images, everything, y, copies=3, seed=3)
         if levels > 2:  # else the binarization draws first
-            np.testing.assert_array_equal(a, model.sample(2, y, seed=3))
+            repeated = None if y is None else np.repeat(y, 3)
+            samples = model.sample(6, repeated, seed=3)
+            np.testing.assert_array_equal(made.reshape(samples.shape), samples)
         np.testing.assert_allclose(model.complete(images, ~everything, y)[:, 0], images, atol=1e-6)
 
 
