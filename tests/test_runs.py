@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 import kgen
-from kgen import callbacks, run_folder, runs
+from kgen import callbacks, runs
 from kgen.models import catalog
+from kgen.runs import training
+from kgen.runs.folder import drop_rows
 
 SETTINGS = {"dataset": "digits", "batch_size": 300, "latent_dim": 2}
 
@@ -199,9 +201,9 @@ def test_bad_arguments_leave_no_folder(tmp_path, arguments, message):
 @pytest.mark.parametrize("done", [0, 1, 2, 3])
 def test_rows_after_the_checkpoint_are_dropped(half, whole, done):
     (half / "history.csv").write_bytes((whole / "history.csv").read_bytes())
-    run_folder.drop_rows(str(half / "history.csv"), done)
+    drop_rows(str(half / "history.csv"), done)
     assert rows(half) == (rows(whole)[: 1 + done] if done else [])
-    run_folder.drop_rows(str(half / "history.csv"), done)
+    drop_rows(str(half / "history.csv"), done)
     assert rows(half) == (rows(whole)[: 1 + done] if done else [])
 
 
@@ -475,8 +477,8 @@ def test_an_info_gan_run_goes_on_and_shows_its_codes(tmp_path):
     [("cgan", 128, True), ("wgan_gp", 250, False), ("gan", 100, False), ("vae", 50, False)],
 )
 def test_defaults_of_a_model(tmp_path, monkeypatch, model, batch_size, conditional):
-    monkeypatch.setattr(runs, "_fit", lambda *_: None)
-    monkeypatch.setattr(runs, "_finish", lambda *_: None)
+    monkeypatch.setattr(training, "_fit", lambda *_: None)
+    monkeypatch.setattr(training, "write_results", lambda *_: None)
     run = runs.train(model, run=str(tmp_path))
     assert run.config["data"]["batch_size"] == batch_size
     assert run.config["conditional"] is conditional

@@ -1,0 +1,57 @@
+"""A run folder, read."""
+
+import dataclasses
+import os
+
+import keras
+
+from kgen import callbacks
+from kgen.data import load as load_data
+from kgen.runs.folder import read_config
+
+
+@dataclasses.dataclass
+class Run:
+    """A run folder, read.
+
+    Attributes:
+        folder: str. Where it is.
+        config: dict. What `config.json` holds.
+        model: the model as of the last whole epoch.
+    """
+
+    folder: str
+    config: dict
+    model: keras.Model
+
+    def data(self):
+        """The run's data set, as `kgen.data.load` gives it."""
+        return load_data(**self.config["data"])
+
+    def path(self, *names):
+        """A path inside the folder."""
+        return os.path.join(self.folder, *names)
+
+
+def load(folder: str) -> Run:
+    """Reads a run folder.
+
+    Args:
+        folder: str. What `train` wrote, finished or not.
+
+    Returns:
+        The `Run`, with its model as of the last whole epoch.
+
+    Raises:
+        FileNotFoundError: the folder holds no run, or no trained model yet.
+    """
+    config = read_config(folder)
+    if config is None:
+        raise FileNotFoundError(
+            f"Expected a run folder with a config.json, as `kgen train` writes. Received: {folder}"
+        )
+    paths = callbacks.checkpoints(os.path.join(folder, "checkpoint"))
+    paths = paths or [os.path.join(folder, "model.keras")]
+    if not os.path.exists(paths[-1]):
+        raise FileNotFoundError(f"Expected at least one whole epoch of training in {folder}.")
+    return Run(folder, config, keras.saving.load_model(paths[-1]))
