@@ -1,5 +1,6 @@
 """What every model promises, as tests: a model's test class inherits them and says what to make."""
 
+import dataclasses
 import json
 
 import keras
@@ -12,7 +13,16 @@ from kgen import backend  # noqa: F401 - the models need a backend that kgen kno
 # and then by the rounding of their sums (2e-11 seen, once in thousands of tests).
 ROUNDING = 1e-7 if keras.backend.backend() == "tensorflow" else 0.0
 
-TRAINED = {}  # weights after a plain training, by test class and epochs
+PLAIN = {}  # by test class, its `PlainTraining`
+
+
+@dataclasses.dataclass
+class PlainTraining:
+    """Two epochs of which nothing is special: its history, and the weights after each epoch."""
+
+    model: keras.Model
+    history: dict
+    weights: list
 
 
 class ModelContract:
@@ -55,27 +65,32 @@ class ModelContract:
         for x, y in zip(self.weights(a), self.weights(b), strict=True):
             np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
+    @property
+    def plain(self):
+        """A training that the tests share; they leave its model alone."""
+        if type(self) not in PLAIN:
+            model = self.compiled()
+            weights = [self.weights(model)]
+            keep = keras.callbacks.LambdaCallback(
+                on_epoch_end=lambda epoch, logs: weights.append(self.weights(model))
+            )
+            history = self.fit(model, epochs=2, callbacks=[keep])
+            PLAIN[type(self)] = PlainTraining(model, history, weights)
+        return PLAIN[type(self)]
+
     def assert_plainly_trained(self, model, epochs=1, atol=ROUNDING):
-        """The weights are those of a training of which nothing is special."""
-        if (type(self), epochs) not in TRAINED:
-            plain = self.compiled()
-            self.fit(plain, epochs=epochs)
-            TRAINED[type(self), epochs] = self.weights(plain)
-        for x, y in zip(self.weights(model), TRAINED[type(self), epochs], strict=True):
+        for x, y in zip(self.weights(model), self.plain.weights[epochs], strict=True):
             np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
     def test_fit_logs_every_name_as_a_finite_mean(self):
-        model = self.compiled()
-        history = self.fit(model, epochs=2)
+        model, history = self.plain.model, self.plain.history
         assert set(history) == {metric.name for metric in model.metrics} >= set(model.log_names)
         assert np.isfinite(list(history.values())).all()
         # A log that no tracker was updated for would be 0.0.
         assert all(float(metric.count) > 0 for metric in model.metrics)
 
     def test_every_variable_of_every_player_moves(self):
-        model = self.compiled()
-        before = self.weights(model)
-        self.fit(model, epochs=2)
+        model, before = self.plain.model, self.plain.weights[0]
         trainable = {id(v) for v in model.trainable_variables}
         players = {
             id(v) for nets in model.players().values() for n in nets for v in n.trainable_variables
@@ -88,7 +103,7 @@ class ModelContract:
     def test_a_player_moves_its_own_variables_alone(self):
         for player in self.make().players():
             model = self.compiled()
-            frozen = self.compiled()
+            before = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
             minimize = model.minimize
 
             def only(loss_fn, name, *args, chosen=player, minimize=minimize):
@@ -97,10 +112,8 @@ class ModelContract:
             model.minimize = only
             self.fit(model)
             own = {id(v) for n in model.players()[player] for v in n.trainable_variables}
-            for moved, start in zip(
-                model.trainable_variables, frozen.trainable_variables, strict=True
-            ):
-                same = np.array_equal(*map(keras.ops.convert_to_numpy, (moved, start)))
+            for moved, start in zip(model.trainable_variables, before, strict=True):
+                same = np.array_equal(keras.ops.convert_to_numpy(moved), start)
                 if not moved.path.endswith(self.still):
                     assert same != (id(moved) in own), (player, moved.path)
 
