@@ -2,11 +2,12 @@
 
     KERAS_BACKEND=jax python benchmarks/train_step.py [--model dcgan] [--jit_compile]
 
-Both train the same networks on the same batch with the same noise and optimizers; they are
-alternated in one run, and what counts is the ratio. The VAE's second line times `fit`, from its
-start to its end, over two epochs of 600 batches in memory, as many images as MNIST has, against as
-many bare steps. The GANs are timed besides against the same in PyTorch alone; a DCGAN also against
-itself with Keras' own transposed convolution, and its `sample(1024)` against the bare generator.
+Both train the same networks on the same batch with the same noise and optimizers, the PixelCNN by
+hand with kernels times masks; they are alternated in one run, and what counts is the ratio. The
+VAE's second line times `fit`, from its start to its end, over two epochs of 600 batches in memory,
+as many images as MNIST has, against as many bare steps. The GANs are timed besides against the same
+in PyTorch alone; a DCGAN also against itself with Keras' own transposed convolution, and its
+`sample(1024)` against the bare generator.
 """
 
 import importlib.util
@@ -18,7 +19,7 @@ import time
 from unittest import mock
 
 import by_hand_gan
-import by_hand_vae
+import by_hand_likelihood
 import keras
 import numpy as np
 from absl import app, flags
@@ -26,9 +27,9 @@ from keras import ops
 
 import kgen
 
-MODEL = flags.DEFINE_enum("model", "vae", ["vae", "dcgan", "wgan_gp"], "Which model.")
+MODEL = flags.DEFINE_enum("model", "vae", ["vae", "pixelcnn", "dcgan", "wgan_gp"], "Which model.")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "Alternations of the two steps.")
-STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100, of a GAN 10.")
+STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100, of a VAE, or 10.")
 FIT_ROUNDS = flags.DEFINE_integer("fit_rounds", 7, "Alternations of fit and the bare step.")
 FIT_STEPS = flags.DEFINE_integer("fit_steps", 600, "Batches in an epoch of fit.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images in a step: by default the paper's.")
@@ -111,22 +112,32 @@ def repeated(step, *args):
     return run
 
 
-def measure_vae(jit_compile):
-    """The step against that by hand, and `fit` against the step."""
-    batch_size = BATCH_SIZE.value or 100
-    rng = np.random.default_rng(0)
-    num = batch_size * FIT_STEPS.value
-    images = rng.integers(0, 256, (num * 10 // 9 + 1, *IMAGE_SHAPE), dtype="uint8")
-    batch = ops.convert_to_tensor(images[:batch_size])
-    vae = kgen.VAE(IMAGE_SHAPE, latent_dim=50, seed=0)
-    vae.compile(adam(), jit_compile=jit_compile)
-    by_hand = by_hand_vae.BY_HAND[keras.backend.backend()]()
-    by_hand.compile(adam(), jit_compile=jit_compile)
-    by_hand.optimizer.build(by_hand.trainable_variables)
-    ours, theirs = (stepper(model, batch) for model in (vae, by_hand))
-    print(f"{keras.backend.backend()}, vae, jit_compile={vae.jit_compile}, batch {batch_size}")
-    compare("kgen's step / by hand", ours, theirs, STEPS.value or 100)
+def random_images(num):
+    """Bytes (num, 28, 28, 1)."""
+    return np.random.default_rng(0).integers(0, 256, (num, *IMAGE_SHAPE), dtype="uint8")
 
+
+def measure_likelihood(model, by_hand, batch_size, steps, jit_compile):
+    """The step against that by hand; returns the step."""
+    batch_size = BATCH_SIZE.value or batch_size
+    batch = ops.convert_to_tensor(random_images(batch_size))
+    for each in (model, by_hand):
+        each.compile(adam(), jit_compile=jit_compile)
+    by_hand.optimizer.build(by_hand.trainable_variables)
+    ours, theirs = (stepper(each, batch) for each in (model, by_hand))
+    name, jit_compile = MODEL.value, model.jit_compile
+    print(f"{keras.backend.backend()}, {name}, {jit_compile=}, batch {batch_size}")
+    compare("kgen's step / by hand", ours, theirs, STEPS.value or steps)
+    return ours
+
+
+def measure_vae(jit_compile):
+    """As `measure_likelihood`, and `fit` against the step."""
+    batch_size = BATCH_SIZE.value or 100
+    vae = kgen.VAE(IMAGE_SHAPE, latent_dim=50, seed=0)
+    by_hand = by_hand_likelihood.make(by_hand_likelihood.VAE)
+    ours = measure_likelihood(vae, by_hand, batch_size, 100, jit_compile)
+    images = random_images(batch_size * FIT_STEPS.value * 10 // 9 + 1)
     data = kgen.data.load(images, batch_size=batch_size).train  # without its tenth for tests
 
     def fit():
@@ -144,8 +155,7 @@ def measure_gan(model_class, jit_compile):
     gan = model_class(IMAGE_SHAPE, seed=0)
     batch_size = BATCH_SIZE.value or gan.default_batch_size
     gan.compile(jit_compile=jit_compile)
-    rng = np.random.default_rng(0)
-    batch = ops.convert_to_tensor(rng.integers(0, 256, (batch_size, *IMAGE_SHAPE), dtype="uint8"))
+    batch = ops.convert_to_tensor(random_images(batch_size))
     backend = keras.backend.backend()
     print(f"{backend}, {MODEL.value}, jit_compile={gan.jit_compile}, batch {batch_size}")
     ours = stepper(gan, batch)
@@ -200,6 +210,9 @@ def main(_):
     jit_compile = "auto" if JIT.value is None else JIT.value
     if MODEL.value == "vae":
         measure_vae(jit_compile)
+    elif MODEL.value == "pixelcnn":
+        by_hand = by_hand_likelihood.make(by_hand_likelihood.PixelCNN)
+        measure_likelihood(kgen.PixelCNN(IMAGE_SHAPE, levels=2), by_hand, 32, 10, jit_compile)
     elif MODEL.value == "dcgan":
         measure_dcgan(jit_compile)
     else:
