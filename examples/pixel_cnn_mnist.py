@@ -24,11 +24,6 @@ DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST
 OUT = flags.DEFINE_string("out", "runs/pixel_cnn_mnist", "Gets the pictures and the model.")
 
 
-def learning_rate(epoch, _):
-    """Constant for the first half of the epochs, then a straight line to 0."""
-    return 2e-3 * min(1.0, 2.0 * (1.0 - epoch / EPOCHS.value))
-
-
 def main(_):
     """Trains, evaluates and draws."""
     keras.utils.set_random_seed(0)
@@ -42,7 +37,8 @@ def main(_):
         )
     else:
         model = kgen.PixelCNN(data.image_shape, levels=2, seed=0)
-    model.compile(keras.optimizers.Adam(2e-3))
+    rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS.value * 1800)
+    model.compile(keras.optimizers.Adam(rate))
     print(f"{model.network.count_params():,} parameters")
     os.makedirs(OUT.value, exist_ok=True)
     started = time.time()
@@ -54,7 +50,6 @@ def main(_):
         validation_data=data.test,
         callbacks=[
             kgen.callbacks.StopOnNaN(),
-            keras.callbacks.LearningRateScheduler(learning_rate),
             kgen.callbacks.SampleGrid(f"{OUT.value}/samples"),
             keras.callbacks.CSVLogger(f"{OUT.value}/history.csv"),
         ],
