@@ -33,7 +33,7 @@ def main(_):
     if GATED.value:
         num_classes = 10 if CONDITIONAL.value else None
         model = kgen.GatedPixelCNN(
-            data.image_shape, levels=2, blocks=4, num_classes=num_classes, seed=0
+            data.image_shape, levels=2, filters=12, blocks=7, num_classes=num_classes, seed=0
         )
     else:
         model = kgen.PixelCNN(data.image_shape, levels=2, seed=0)
