@@ -4,7 +4,8 @@
 
 Five steps of the critic on 50 images each for one of the generator
 (https://arxiv.org/abs/1704.00028). Where the authors make 200,000 steps of the generator at a rate
-of 1e-4, these are 1,440, at 4e-4 and falling to 0.
+of 1e-4, these are 1,440, at 4e-4 and falling to 0. Samples are of averaged weights. One shared CPU
+core, TensorFlow: 45 minutes. About seven in ten samples are digits that a person reads.
 """
 
 import os
