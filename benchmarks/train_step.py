@@ -29,7 +29,7 @@ import kgen
 
 MODEL = flags.DEFINE_enum("model", "vae", ["vae", "pixelcnn", "dcgan", "wgan_gp"], "Which model.")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "Alternations of the two steps.")
-STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100, of a VAE, or 10.")
+STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100 of a VAE, else 10.")
 FIT_ROUNDS = flags.DEFINE_integer("fit_rounds", 7, "Alternations of fit and the bare step.")
 FIT_STEPS = flags.DEFINE_integer("fit_steps", 600, "Batches in an epoch of fit.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images in a step: by default the paper's.")
@@ -212,7 +212,8 @@ def main(_):
         measure_vae(jit_compile)
     elif MODEL.value == "pixelcnn":
         by_hand = by_hand_likelihood.make(by_hand_likelihood.PixelCNN)
-        measure_likelihood(kgen.PixelCNN(IMAGE_SHAPE, levels=2), by_hand, 32, 10, jit_compile)
+        model = kgen.PixelCNN(IMAGE_SHAPE, levels=2, seed=0)
+        measure_likelihood(model, by_hand, model.default_batch_size, 10, jit_compile)
     elif MODEL.value == "dcgan":
         measure_dcgan(jit_compile)
     else:

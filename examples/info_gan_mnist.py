@@ -4,8 +4,8 @@
 
 The authors' networks and rates (https://arxiv.org/abs/1606.03657), batches of 128. The error is
 that of classifying the test images by the categorical code, each category standing for the digit
-that it has most often on training images. One shared CPU core, TensorFlow: 48 minutes, 10.7%; what
-is left are 7 and 9, of which two categories share the forms. The paper reports 5%.
+that it has most often on training images. One shared CPU core, TensorFlow: 48 minutes, 10.7%; most
+errors are between 7 and 9, which two categories mix. The paper reports 5%.
 """
 
 import os

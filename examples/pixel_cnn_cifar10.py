@@ -2,8 +2,8 @@
 
     python examples/pixel_cnn_cifar10.py --data_dir ~/tensorflow_datasets
 
-The paper's has 15 blocks of 128 channels (https://arxiv.org/abs/1606.05328) and reaches 3.03
-bits/dim; this one has 5 of 48. Batches of 16.
+The paper (https://arxiv.org/abs/1606.05328) reaches 3.03 bits/dim. The preset has 15 blocks of 128
+channels after the first, this one 5 of 48. Batches of 16.
 """
 
 import os

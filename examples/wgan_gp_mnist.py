@@ -14,25 +14,20 @@ import keras
 from absl import app, flags
 
 import kgen
+from kgen.optimizers import with_learning_rate
 
 EPOCHS = flags.DEFINE_integer("epochs", 6, "Epochs over the 60,000 images.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", "runs/wgan_gp_mnist", "Gets the pictures and the model.")
 
 
-def adam(steps):
-    """The paper's Adam but for its rate, which falls to 0 in so many steps."""
-    rate = keras.optimizers.schedules.PolynomialDecay(4e-4, steps, 0.0)
-    return keras.optimizers.Adam(rate, beta_1=0.5, beta_2=0.9)
-
-
 def main(_):
     """Trains and draws."""
     keras.utils.set_random_seed(0)
     data = kgen.data.load("mnist", batch_size=5 * 50, data_dir=DATA_DIR.value)
-    gan = kgen.WGANGP(data.image_shape, ema_decay=0.99, seed=0)
     steps = EPOCHS.value * len(data.train)
-    gan.compile({"critic": adam(5 * steps), "generator": adam(steps)})
+    gan = kgen.WGANGP(data.image_shape, decay_steps=steps, ema_decay=0.99, seed=0)
+    gan.compile(with_learning_rate(gan.default_optimizers(), 4e-4))
     os.makedirs(OUT.value, exist_ok=True)
     gan.fit(
         data.train,

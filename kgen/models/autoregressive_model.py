@@ -20,7 +20,7 @@ class AutoregressiveModel(ImageModel):
     """A model of p(x) = prod_i p(x_i | x_1 ... x_(i-1)), pixels row by row and colours in turn.
 
     It minimises -log p(x), exact, summed over pixels and averaged over the batch, in nats. A
-    subclass gives `network_preset`.
+    subclass gives `make_network`.
 
     Args:
         image_shape: tuple (height, width, channels).

@@ -18,7 +18,7 @@ class WGANGP(WGAN):
     The critic minimises  E[D(G(z))] - E[D(x)] + gp_weight E[(||grad D(x_hat)||_2 - 1)^2]  (eq. 3),
     x_hat on the line between a real image and a fake, in the networks' range [-1, 1]. The presets
     are the paper's for MNIST, without batch normalization, and scale to any size from 8x8 up.
-    Unlike in the authors' code, weights start as DCGAN's.
+    Their weights start as He's; unlike in the authors' code, strides do not count in that.
 
     Args:
         image_shape: tuple (height, width, channels).

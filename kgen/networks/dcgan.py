@@ -1,8 +1,8 @@
 """The convolutional networks of Radford et al. 2015, https://arxiv.org/abs/1511.06434.
 
 Strided 5x5 convolutions, batch normalization everywhere but next to the images, and no pooling;
-weights start as N(0, 0.02), which needs a normalization: without it they keep the variance, as in
-the code of Gulrajani et al. 2017. A label is concatenated at every layer, as in the authors' code.
+weights start as N(0, 0.02), which needs a normalization: without one as He's, averaged over both
+directions. A label is concatenated at every layer, as in the authors' code.
 """
 
 import math
@@ -24,15 +24,15 @@ def _normal(mean=0.0):
     return keras.initializers.RandomNormal(mean, 0.02)
 
 
-def _keeps_variance():
+def _he_average():
     return keras.initializers.VarianceScaling(2.0, "fan_avg", "uniform")
 
 
 def _normalize(x, batch_normalization):
     if not batch_normalization:
         return x
-    # As in the authors' frameworks: averages over ten steps, where Keras' default is a hundred, and
-    # an epsilon that is small beside the variances that weights of 0.02 lead to.
+    # As in Torch: averages over ten steps, where Keras' default is a hundred, and an epsilon that
+    # is small beside the variances that weights of 0.02 lead to.
     return BatchNorm(momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(1.0))(x)
 
 
@@ -88,7 +88,7 @@ def dcgan_generator(
     sizes = halvings(*image_shape[:2], coarsest)
     channels = [filters * 2 ** min(stage, 3) for stage in range(len(sizes) - 1)]
     bias = not batch_normalization
-    initializer = _normal if batch_normalization else _keeps_variance
+    initializer = _normal if batch_normalization else _he_average
     z = keras.Input((latent_dim,), name="z")
     labels, one_hot = label_input(num_classes)
     x = z
@@ -152,7 +152,7 @@ def dcgan_discriminator(
     """
     _check_size(image_shape)
     filters = filters or _default_filters(image_shape)
-    initializer = _normal if batch_normalization or spectral_normalization else _keeps_variance
+    initializer = _normal if batch_normalization or spectral_normalization else _he_average
     batch_normalization = batch_normalization and not spectral_normalization
     spectral = spectral_wrapper(spectral_normalization)
     image = keras.Input(image_shape, name="image")

@@ -235,34 +235,6 @@ def test_samples_have_the_probabilities_of_the_model():
         assert np.sum((found - expected) ** 2 / expected) < 37.7  # p = 0.001
 
 
-def test_the_mask_hides_weights_and_leaves_them():
-    layer = kgen.layers.MaskedConv2D(2, 3, mask="A")
-    x = np.random.default_rng(0).normal(size=(1, 3, 3, 1)).astype("float32")
-    before = ops.convert_to_numpy(layer(x))
-    kernel = ops.convert_to_numpy(layer.kernel).copy()
-    kernel[1, 1:] = kernel[2] = 1e6
-    layer.kernel.assign(kernel)
-    np.testing.assert_array_equal(ops.convert_to_numpy(layer(x)), before)
-    np.testing.assert_array_equal(ops.convert_to_numpy(layer.kernel), kernel)
-
-
-@pytest.mark.parametrize("mask", ["A", "B"])
-@pytest.mark.parametrize(("size", "colors", "gates"), [(3, 1, 1), (5, 3, 1), ((1, 3), 3, 2)])
-def test_a_masked_convolution_is_one_with_a_masked_kernel(mask, size, colors, gates):
-    layer = kgen.layers.MaskedConv2D(8, size, mask, colors, gates)
-    x = np.random.default_rng(0).normal(size=(2, 6, 5, 4)).astype("float32")
-    found = ops.convert_to_numpy(layer(x))
-    kernel = ops.convert_to_numpy(layer.kernel).copy()
-    height, width = kernel.shape[:2]
-    for i, o in np.ndindex(4, 8):
-        color_in, color_out = i % colors, o % (8 // gates) % colors
-        kernel[height // 2, width // 2 + 1 :, i, o] = kernel[height // 2 + 1 :, :, i, o] = 0
-        if color_in > color_out or (color_in == color_out and mask == "A"):
-            kernel[height // 2, width // 2, i, o] = 0
-    expected = ops.conv(x, kernel, padding="same", data_format="channels_last")
-    np.testing.assert_allclose(found, ops.convert_to_numpy(expected), atol=1e-5)
-
-
 @pytest.mark.parametrize("levels", [2, 5])
 def test_completions_keep_what_is_given(levels):
     for model in models((5, 4, 1), levels):

@@ -37,6 +37,28 @@ def test_outputs_stay_float32_in_mixed_precision(policy, kind):
     assert keras.backend.standardize_dtype(decoder(np.ones((1, 2))).dtype) == "float32"
 
 
+@pytest.mark.parametrize("spectral_normalization", [False, True])
+@pytest.mark.parametrize("batch_normalization", [False, True])
+def test_weights_start_small_where_they_are_normalized(batch_normalization, spectral_normalization):
+    networks_made = [
+        networks.dcgan_generator(100, (16, 16, 1), batch_normalization=batch_normalization),
+        networks.dcgan_discriminator(
+            (16, 16, 1),
+            batch_normalization=batch_normalization,
+            spectral_normalization=spectral_normalization,
+        ),
+    ]
+    normalized = batch_normalization, batch_normalization or spectral_normalization
+    for network, small in zip(networks_made, normalized, strict=True):
+        kernels = [v for v in network.trainable_variables if v.path.endswith("kernel")]
+        assert len(kernels) > 2
+        for kernel in kernels:
+            fans = np.sum(kernel.shape[-2:]) * np.prod(kernel.shape[:-2])
+            std = 0.02 if small else np.sqrt(4.0 / fans)
+            found = ops.convert_to_numpy(kernel).std()
+            assert found == pytest.approx(std, rel=0.1), kernel.path
+
+
 def test_the_dense_preset_has_the_size_of_burda_et_al():
     encoder = networks.dense_encoder((28, 28, 1), 100)
     decoder = networks.dense_decoder(50, (28, 28, 1))
