@@ -119,7 +119,6 @@ def random_images(num):
 
 def measure_likelihood(model, by_hand, batch_size, steps, jit_compile):
     """The step against that by hand; returns the step."""
-    batch_size = BATCH_SIZE.value or batch_size
     batch = ops.convert_to_tensor(random_images(batch_size))
     for each in (model, by_hand):
         each.compile(adam(), jit_compile=jit_compile)
@@ -213,7 +212,8 @@ def main(_):
     elif MODEL.value == "pixelcnn":
         by_hand = by_hand_likelihood.make(by_hand_likelihood.PixelCNN)
         model = kgen.PixelCNN(IMAGE_SHAPE, levels=2, seed=0)
-        measure_likelihood(model, by_hand, model.default_batch_size, 10, jit_compile)
+        batch_size = BATCH_SIZE.value or model.default_batch_size
+        measure_likelihood(model, by_hand, batch_size, 10, jit_compile)
     elif MODEL.value == "dcgan":
         measure_dcgan(jit_compile)
     else:

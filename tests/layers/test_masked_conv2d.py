@@ -34,11 +34,14 @@ def test_a_masked_convolution_is_one_with_a_masked_kernel(mask, size, colors, ga
     np.testing.assert_allclose(found, ops.convert_to_numpy(expected), atol=1e-5)
 
 
-def test_a_masked_convolution_of_any_size():
-    image = keras.Input((None, None, 1))
+@pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="Only TensorFlow traces sizes it does not know."
+)
+def test_a_masked_convolution_of_unknown_size():
+    import tensorflow as tf
+
     layer = MaskedConv2D(2, 3, "B")
-    model = keras.Model(image, layer(image))
     x = np.random.default_rng(0).random((2, 5, 4, 1), dtype="float32")
-    np.testing.assert_allclose(
-        *(ops.convert_to_numpy(f(x)) for f in (model, layer)), rtol=0, atol=1e-6
-    )
+    expected = layer(x)
+    traced = tf.function(layer, input_signature=[tf.TensorSpec((None, None, None, 1))])
+    np.testing.assert_allclose(traced(x), expected, rtol=0, atol=1e-6)
