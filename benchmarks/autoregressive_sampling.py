@@ -58,8 +58,7 @@ def sampler(model, batch_size):
     rng = np.random.default_rng(0)
     given = {
         "uniform": rng.random(shape, dtype="float32"),
-        "known": np.zeros(shape, "int32"),
-        "hidden": np.ones(shape, bool),
+        "known": np.full(shape, -1.0, "float32"),
     }
     function = compiled(model, fill)
     return lambda: function(given)

@@ -16,7 +16,7 @@ from absl import app, flags
 
 import kgen
 
-EPOCHS = flags.DEFINE_integer("epochs", 10, "Epochs over the 60,000 images.")
+EPOCHS = flags.DEFINE_integer("epochs", 6, "Epochs over the 60,000 images.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", "runs/info_gan_mnist", "Gets the pictures and the model.")
 
@@ -35,7 +35,7 @@ def main(_):
     """Trains and draws."""
     keras.utils.set_random_seed(0)
     data = kgen.data.load("mnist", batch_size=128, data_dir=DATA_DIR.value)
-    gan = kgen.InfoGAN(data.image_shape, seed=0)
+    gan = kgen.InfoGAN(data.image_shape, info_weight=0.1, seed=0)
     gan.compile()
     os.makedirs(OUT.value, exist_ok=True)
     gan.fit(

@@ -130,7 +130,7 @@ class ConvolutionStep(PointwiseStep):
     def advance(self, x, prepared, left):
         window = ops.concatenate([left, x], axis=-1)
         y = self.activation(ops.matmul(window, self.kernel) + prepared)
-        return y, window[:, self.inputs :]
+        return y, (x if self.num_left == 1 else window[:, self.inputs :])
 
     def end_row(self, rows, lefts):
         row = lefts[..., -self.inputs :]  # the pixel itself is the last that it left

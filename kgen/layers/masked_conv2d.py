@@ -90,7 +90,8 @@ class MaskedConv2D(keras.layers.Conv2D):
         above, here = self.split_kernel(ops.cast(self.kernel, self.compute_dtype))
         bias = ops.cast(self.bias, self.compute_dtype) if self.use_bias else 0.0
         if self.kernel_size == (1, 1):
-            return PointwiseStep(lambda x: self.activation(ops.matmul(x, here[0]) + bias))
+            kernel = here[0]  # sliced here, not at each pixel
+            return PointwiseStep(lambda x: self.activation(ops.matmul(x, kernel) + bias))
         return ConvolutionStep(above, here, bias, self.activation)
 
     def get_config(self):

@@ -225,8 +225,7 @@ class AutoregressiveModel(ImageModel):
         num, height = known.shape[:2]
         given = {
             "uniform": rng.random(known.shape, dtype="float32"),
-            "known": known,
-            "hidden": np.broadcast_to(hidden[..., None], known.shape),
+            "known": np.where(hidden[..., None], -1, known).astype("float32"),  # -1: hidden
         }
         # Batches and blocks of rows of one size each, so that nothing compiles twice.
         batch_size = min(batch_size, num)
@@ -254,21 +253,19 @@ class AutoregressiveModel(ImageModel):
     def _make_rows(self, given, y, temperature, memory):
         def choose(outputs, color, given):
             value = self._draw(outputs, color, given["uniform"], temperature)
-            value = ops.where(given["hidden"], value, ops.cast(given["known"], "float32"))
-            return 2.0 * value / (self.levels - 1) - 1.0
+            value = ops.where(given["known"] < 0, value, given["known"])
+            return value * (2.0 / (self.levels - 1)) - 1.0
 
         x, memory = self.network.generate(choose, given, memory, y)
         return 0.5 * (x + 1.0), memory
 
     def _draw(self, outputs, color, uniform, temperature):
         """The level whose interval of the distribution function the uniform number falls into."""
-        colors = self.image_shape[-1]
-        logits = ops.reshape(ops.cast(outputs, "float32"), (-1, self.num_outputs, colors))
-        logits = logits[..., color] / temperature
+        logits = ops.cast(outputs[:, color :: self.image_shape[-1]], "float32") / temperature
         if self.levels == 2:
-            return ops.cast(uniform < ops.sigmoid(logits[:, 0]), "float32")
+            return ops.cast(uniform < ops.sigmoid(logits), "float32")
         below = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)[:, :-1]
-        return ops.sum(ops.cast(below <= uniform[:, None], "float32"), axis=-1)
+        return ops.sum(ops.cast(below <= uniform, "float32"), axis=-1, keepdims=True)
 
     def _check_images(self, x):
         super()._check_images(x)

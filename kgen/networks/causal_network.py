@@ -71,8 +71,8 @@ class CausalNetwork(keras.Model):
 
         Args:
             choose: callable of the outputs (batch, outputs) at a pixel, the number of one of its
-                colours, and the nest `given` at both, tensors (batch,); it returns the value that
-                the layers see next, (batch,).
+                colours, and the nest `given` at both, tensors (batch, 1); it returns the value
+                that the layers see next, (batch, 1).
             given: nest of tensors (batch, rows, width, channels).
             memory: what `start` or the call for the rows above returned.
             y: labels (batch,), or None.
@@ -81,22 +81,23 @@ class CausalNetwork(keras.Model):
             The values (batch, rows, width, channels) and the memory for the rows below.
         """
         first, rest = self._steps(y)
-        colors = self.image_shape[2]
+        _, num_rows, _, colors = keras.tree.flatten(given)[0].shape
 
-        def advance_first(x, prepared, left):
-            return first.advance(ops.cast(x, self.compute_dtype), prepared, left)
+        def advance_first(values, prepared, left):
+            x = ops.cast(ops.concatenate(values, axis=-1), self.compute_dtype)
+            return first.advance(x, prepared, left)
 
         def make_pixel(state, at_pixel):
-            (prepared_first, prepared), given = at_pixel
+            prepared_first, prepared, given = at_pixel
             left_first, left, x = state
+            values = [ops.zeros_like(x[:, :1])] * colors  # the mask hides those to come
             for color in range(colors):
-                hidden, _ = advance_first(x, prepared_first, left_first)
+                hidden, _ = advance_first(values, prepared_first, left_first)
                 outputs, left_after = rest.advance(hidden, prepared, left)
-                of_color = keras.tree.map_structure(lambda t, c=color: t[:, c], given)
-                value = choose(outputs, color, of_color)[:, None]
-                x = ops.concatenate([x[:, :color], value, x[:, color + 1 :]], axis=-1)
-            _, left_first = advance_first(x, prepared_first, left_first)
-            state = left_first, left_after, x
+                of_color = keras.tree.map_structure(lambda t, c=color: t[:, c : c + 1], given)
+                values[color] = choose(outputs, color, of_color)
+            _, left_first = advance_first(values, prepared_first, left_first)
+            state = left_first, left_after, ops.concatenate(values, axis=-1)
             return state, state
 
         def make_row(i, state):
@@ -104,16 +105,17 @@ class CausalNetwork(keras.Model):
             rows_first, above, prepared_first, left_first = first.start_row(rows_first, None)
             rows, _, prepared, left = rest.start_row(rows, above)
             given_row = keras.tree.map_structure(lambda t: ops.take(t, i, axis=1), given)
-            at_pixels = _swap(((prepared_first, prepared), given_row))
+            at_pixels = _swap((prepared_first, prepared, given_row))
             start = left_first, left, ops.zeros_like(image[:, 0, 0])
             _, states = ops.scan(make_pixel, start, at_pixels)
             lefts_first, lefts, row = _swap(states)
             memory = first.end_row(rows_first, lefts_first), rest.end_row(rows, lefts)
-            return memory, ops.slice_update(image, (0, i, 0, 0), row[:, None])
+            is_here = ops.reshape(ops.arange(num_rows) == i, (-1, 1, 1))
+            return memory, ops.where(is_here, row[:, None], image)
 
         like = keras.tree.flatten(given)[0]
         image = ops.zeros(ops.shape(like), "float32")  # half precision would round its levels
-        memory, image = ops.fori_loop(0, like.shape[1], make_row, (memory, image))
+        memory, image = ops.fori_loop(0, num_rows, make_row, (memory, image))
         return image, memory
 
     def get_config(self):

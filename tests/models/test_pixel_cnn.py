@@ -298,6 +298,33 @@ def test_bad_arguments(arguments, message):
         kgen.PixelCNN((5, 4, 1), **{"filters": 2, "blocks": 1} | arguments)
 
 
+GOLDEN = {
+    "PixelCNN": [53.697159, 3693.991455, 0.497685],
+    "GatedPixelCNN": [64.086136, 3169.244873, 0.509259],
+}
+
+
+def test_goldens_agree_over_the_backends():
+    """The mean loss of three steps of SGD, the sum of weights after them, and the mean sample."""
+    images = np.random.default_rng(1).integers(0, 4, (12, 4, 3, 3)) / 3.0
+    for model in models((4, 3, 3), levels=4):
+        y = labels_of(model, 12)
+        model.compile(keras.optimizers.SGD(0.01))
+        (loss,) = model.fit(
+            np.tile(images, (3, 1, 1, 1)),
+            None if y is None else np.tile(y, 3),
+            batch_size=12,
+            shuffle=False,
+            verbose=0,
+        ).history["loss"]
+        found = [
+            loss,
+            sum(np.abs(w).sum() for w in model.network.get_weights()),
+            model.sample(4, labels_of(model, 4), seed=0).mean(),
+        ]
+        np.testing.assert_allclose(found, GOLDEN[type(model).__name__], rtol=1e-5)
+
+
 def test_values_between_the_levels_are_told_of_once(recwarn):
     model = kgen.PixelCNN((5, 4, 1), levels=4, filters=2, blocks=1)
     model.log_likelihood(np.full((1, 5, 4, 1), 1 / 3))
