@@ -68,7 +68,7 @@ def save(picture, path):
             os.remove(temporary)
 
 
-def samples(model, num, classes=None, seed=None, path=None):
+def samples(model, num, classes=None, seed=None, path=None, **kwargs):
     """A grid of samples; of a conditional model a row a class, in turn.
 
     Args:
@@ -78,16 +78,17 @@ def samples(model, num, classes=None, seed=None, path=None):
         classes: sequence of int. A conditional model's rows; by default all.
         seed: int or None. Seeds the latents.
         path: str or None. A PNG file to write as well.
+        **kwargs: further ones of the model's `sample`.
 
     Returns:
         PIL.Image.Image.
     """
     if model.num_classes is None:
-        return grid(model.sample(num, classes, seed=seed), path=path)
+        return grid(model.sample(num, classes, seed=seed, **kwargs), path=path)
     classes = range(model.num_classes) if classes is None else list(classes)
     columns = max(1, num // len(classes))
     labels = np.repeat(classes, columns)
-    return grid(model.sample(len(labels), labels, seed=seed), columns, path)
+    return grid(model.sample(len(labels), labels, seed=seed, **kwargs), columns, path)
 
 
 def reconstructions(model, images, labels=None, path=None, columns=8):
@@ -113,7 +114,7 @@ def reconstructions(model, images, labels=None, path=None, columns=8):
     return grid(np.concatenate(rows), columns, path)
 
 
-def completions(model, images, mask, labels=None, copies=4, seed=None, path=None):
+def completions(model, images, mask, labels=None, copies=4, seed=None, path=None, **kwargs):
     """What a model makes of images of which a part is hidden: a row an image.
 
     The first column shows what is left of it, the next ones are completions, the last is the image.
@@ -127,11 +128,12 @@ def completions(model, images, mask, labels=None, copies=4, seed=None, path=None
         copies: int. Completions of each image.
         seed: int or None. Seeds the completions.
         path: str or None. A PNG file to write as well.
+        **kwargs: further ones of the model's `complete`.
 
     Returns:
         PIL.Image.Image.
     """
-    made = model.complete(images, mask, labels, copies=copies, seed=seed)
+    made = model.complete(images, mask, labels, copies=copies, seed=seed, **kwargs)
     originals = model.prepare_images(images)
     hidden = np.broadcast_to(mask, originals.shape[:3])[..., None]
     occluded = np.where(hidden, 0.5, originals)

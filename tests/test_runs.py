@@ -346,9 +346,22 @@ def test_a_run_completes_a_file(autoregressive, tmp_path):
         runs.complete(str(autoregressive), image)
 
 
+def test_almost_no_temperature_leaves_one_choice(autoregressive, tmp_path):
+    run, out = str(autoregressive), str(tmp_path / "cold.png")
+    for command, arguments in ((runs.sample, {"labels": (3,)}), (runs.complete, {"copies": 1})):
+        cold, other, warm = (
+            np.asarray(Image.open(command(run, num=1, seed=seed, out=out, **arguments, **call)))
+            for seed, call in ((0, {"temperature": 1e-6}), (1, {"temperature": 1e-6}), (0, {}))
+        )
+        np.testing.assert_array_equal(cold, other)
+        assert (cold != warm).any()
+
+
 def test_a_model_that_completes_nothing(whole):
     with pytest.raises(ValueError, match="'vae' does not complete images"):
         runs.complete(str(whole))
+    with pytest.raises(ValueError, match="'vae' has no temperature"):
+        runs.sample(str(whole), temperature=0.5)
 
 
 def test_an_exact_likelihood_has_no_bound(autoregressive):

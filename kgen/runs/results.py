@@ -13,6 +13,7 @@ def sample(
     num: int = 64,
     labels: tuple[int, ...] | None = None,
     seed: int | None = None,
+    temperature: float | None = None,
     out: str | None = None,
 ) -> str:
     """Writes a grid of samples of a trained run.
@@ -22,6 +23,7 @@ def sample(
         num: int. How many images.
         labels: sequence of int. The classes of a conditional model, in turn; by default all.
         seed: int. The same seed gives the same images.
+        temperature: float. Of a model that draws pixel by pixel: below 1 likelier pixels.
         out: str. The PNG file. Defaults to samples.png in the run folder.
 
     Returns:
@@ -29,7 +31,8 @@ def sample(
     """
     this = load(run)
     path = out or this.path("samples.png")
-    pictures.samples(this.model, num, labels, seed=seed, path=path)
+    options = _temperature(this, temperature)
+    pictures.samples(this.model, num, labels, seed=seed, path=path, **options)
     print(f"Wrote {path}")
     return path
 
@@ -60,6 +63,7 @@ def complete(
     num: int = 8,
     copies: int = 4,
     seed: int | None = None,
+    temperature: float | None = None,
     out: str | None = None,
 ) -> str:
     """Writes images of which a part is hidden, their completions, and the originals.
@@ -73,6 +77,7 @@ def complete(
         num: int. How many test images.
         copies: int. Completions of each image.
         seed: int. The same seed gives the same completions.
+        temperature: float. Below 1 likelier pixels. Defaults to 1.
         out: str. The PNG file. Defaults to completions.png in the run folder.
 
     Returns:
@@ -92,7 +97,10 @@ def complete(
     if mask is not None:
         hidden = decode(mask, 1, (height, width))[..., 0] > 127
     path = out or this.path("completions.png")
-    pictures.completions(this.model, images, hidden, labels, copies, seed=seed, path=path)
+    options = _temperature(this, temperature)
+    pictures.completions(
+        this.model, images, hidden, labels, copies, seed=seed, path=path, **options
+    )
     print(f"Wrote {path}")
     return path
 
@@ -155,6 +163,14 @@ def write_results(run, data):
     written.append(run.path("results.json"))
     print(_describe(figures))
     print("Wrote " + "\n      ".join(written))
+
+
+def _temperature(run, temperature):
+    if temperature is None:
+        return {}
+    if not hasattr(run.model, "complete"):
+        raise ValueError(f"A model {run.config['model']!r} has no temperature.")
+    return {"temperature": temperature}
 
 
 def _lower_half(model):
