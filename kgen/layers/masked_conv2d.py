@@ -75,14 +75,16 @@ class MaskedConv2D(keras.layers.Conv2D):
         # Two convolutions do less than one with zeros, and no NaN comes through from later.
         above, here = self.split_kernel(ops.convert_to_tensor(kernel))
         row, column = (size // 2 for size in self.kernel_size)
-        padded = ops.pad(inputs, ((0, 0), (0, 0), (column, 0), (0, 0))) if column else inputs
-        outputs = _valid_convolution(padded, here[None])
+        if (row, column) == (0, 0):
+            return _valid_convolution(inputs, here[None])
+        batch, height, width, channels = ops.shape(inputs)
+        padded = ops.pad(inputs, ((0, 0), (row, 0), (column, column if row else 0), (0, 0)))
+        # On TensorFlow this takes a fraction of the time of padded[:, row:, :-column].
+        size = (batch, height, width + column, channels)
+        outputs = _valid_convolution(ops.slice(padded, (0, row, 0, 0), size), here[None])
         if row:
-            batch, height, width, channels = ops.shape(inputs)
-            # On TensorFlow this takes a fraction of the time of inputs[:, :-1].
-            rows = ops.slice(inputs, (0, 0, 0, 0), (batch, height - 1, width, channels))
-            padded = ops.pad(rows, ((0, 0), (row, 0), (column, column), (0, 0)))
-            outputs = outputs + _valid_convolution(padded, above)
+            size = (batch, height - 1 + row, width + 2 * column, channels)
+            outputs = outputs + _valid_convolution(ops.slice(padded, (0, 0, 0, 0), size), above)
         return outputs
 
     def step(self):
