@@ -4,7 +4,7 @@
 
 DCGAN's networks and a regression on the labels 0 and 1, batches of 64
 (https://arxiv.org/abs/1611.04076). Samples are of averaged weights. One shared CPU core,
-TensorFlow: 13 minutes. About two thirds of the samples are digits that a person reads.
+TensorFlow: 14 minutes. About two thirds of the samples are digits that a person reads.
 """
 
 import os
