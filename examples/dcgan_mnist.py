@@ -3,8 +3,8 @@
     python examples/dcgan_mnist.py --data_dir ~/tensorflow_datasets
 
 Strided convolutions and batch normalization (https://arxiv.org/abs/1511.06434), batches of 128.
-Samples are of averaged weights. One shared CPU core, TensorFlow: 33 minutes. About two thirds of the
-samples are digits that a person reads.
+Samples are of averaged weights. One shared CPU core, TensorFlow: 33 minutes. About two thirds of
+the samples are digits that a person reads.
 """
 
 import os

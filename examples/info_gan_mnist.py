@@ -2,10 +2,11 @@
 
     python examples/info_gan_mnist.py --data_dir ~/tensorflow_datasets
 
-The authors' networks and rates (https://arxiv.org/abs/1606.03657), batches of 128, but lambda = 0.1;
-with their 1 two categories mix 7 and 9, and the error after 10 epochs is 10.7%. That is the error of
-classifying the test images by the categorical code, each category standing for the digit that it has
-most often on training images. One shared CPU core, TensorFlow: 34 minutes, 5.1%. The paper reports 5%.
+The authors' networks and rates (https://arxiv.org/abs/1606.03657), batches of 128, but lambda of
+0.1; with their 1 two categories mix 7 and 9, and the error after 10 epochs is 10.7%. That is the
+error of classifying the test images by the categorical code, each category standing for the digit
+that it has most often on training images. One shared CPU core, TensorFlow: 34 minutes, 5.1%. The
+paper reports 5%.
 """
 
 import os
