@@ -61,6 +61,7 @@ def main(_):
         shuffle=False,
         callbacks=[
             kgen.callbacks.StopOnNaN(),
+            kgen.callbacks.StuckDiscriminator(),
             kgen.callbacks.SampleGrid(f"{OUT.value}/samples"),
             keras.callbacks.CSVLogger(f"{OUT.value}/history.csv"),
         ],

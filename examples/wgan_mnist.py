@@ -12,8 +12,9 @@ import keras
 from absl import app, flags
 
 import kgen
+from kgen.optimizers import with_learning_rate
 
-EPOCHS = flags.DEFINE_integer("epochs", 5, "Epochs over the 60,000 images.")
+EPOCHS = flags.DEFINE_integer("epochs", 8, "Epochs over the 60,000 images.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", "runs/wgan_mnist", "Gets the pictures and the model.")
 
@@ -22,8 +23,8 @@ def main(_):
     """Trains and draws."""
     keras.utils.set_random_seed(0)
     data = kgen.data.load("mnist", batch_size=5 * 64, data_dir=DATA_DIR.value)
-    gan = kgen.WGAN(data.image_shape, seed=0)
-    gan.compile()
+    gan = kgen.WGAN(data.image_shape, ema_decay=0.99, seed=0)
+    gan.compile(with_learning_rate(gan.default_optimizers(), 3e-4))
     os.makedirs(OUT.value, exist_ok=True)
     gan.fit(
         data.train,

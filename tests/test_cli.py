@@ -136,6 +136,11 @@ def test_help(flag, capsys):
         (["train", "autoencoder"], "autoencoder"),
         (["train", "wgan_gp"], "wgan_gp"),
         (["train", "infogan"], "infogan"),
+        (["train", "gan"], "gan"),
+        (["train", "dcgan"], "dcgan"),
+        (["train", "lsgan"], "lsgan"),
+        (["train", "wgan"], "wgan"),
+        (["train", "cgan"], "cgan"),
         (["sample"], None),
         (["train", "gated_pixelcnn"], "gated_pixelcnn"),
         (["reconstruct"], None),
@@ -164,7 +169,7 @@ def test_help_lists_every_flag_with_its_default(command, model, capsys):
             str(default), str(default)
         )
         assert found[name][0] == shown, name
-        assert len(found[name][1]) > 10, name
+        assert len(found[name][1]) > 10 and "no help" not in found[name][1], name
 
 
 def test_flags_of_a_model_are_not_those_of_another(capsys):

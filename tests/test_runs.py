@@ -485,6 +485,26 @@ def test_an_info_gan_run_goes_on_and_shows_its_codes(tmp_path):
         train(tmp_path, epochs=3, **settings | {"categorical": (4,)})
 
 
+@pytest.mark.parametrize("model", ["gan", "dcgan", "lsgan", "wgan", "wgan_gp", "cgan", "infogan"])
+def test_every_gan_runs(tmp_path, digits, model):
+    images, labels = digits
+    np.savez(tmp_path / "few.npz", images=images[:44], labels=labels[:44])
+    folder = tmp_path / "run"
+    train(folder, model=model, dataset=str(tmp_path / "few.npz"), batch_size=10)
+    assert {"samples.png", "model.keras", "results.json"} <= {f.name for f in folder.iterdir()}
+    figures = json.loads((folder / "results.json").read_text())
+    assert figures["test_images"] == 4 and np.isfinite(list(figures.values())).all()
+    assert len(rows(folder)) == 1 + 1
+
+
+def test_a_run_reports_what_goes_wrong(tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(kgen.GAN, "fit", lambda *_, callbacks, **__: seen.extend(callbacks))
+    monkeypatch.setattr(training, "write_results", lambda *_: None)
+    train(tmp_path, model="gan")
+    assert {callbacks.StopOnNaN, callbacks.StuckDiscriminator} <= {type(each) for each in seen}
+
+
 @pytest.mark.parametrize(
     ("model", "batch_size", "conditional"),
     [("cgan", 128, True), ("wgan_gp", 250, False), ("gan", 100, False), ("vae", 50, False)],

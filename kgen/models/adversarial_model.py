@@ -1,5 +1,6 @@
 """The family of models whose generator is trained by a network that judges its images."""
 
+import math
 import warnings
 
 import keras
@@ -110,12 +111,12 @@ class AdversarialModel(SamplesPrior, LatentModel):
     def _check_settings(self, prior, discriminator_steps, r1_weight, ema_decay):
         if prior not in PRIORS:
             raise ValueError(f"Expected prior in {list(PRIORS)}. Received: prior={prior!r}")
-        if discriminator_steps < 1:
+        if discriminator_steps < 1 or discriminator_steps % 1:
             raise ValueError(
                 f"Expected at least one step of the {self.judge}. Received: {discriminator_steps}"
             )
-        if not r1_weight >= 0:
-            raise ValueError(f"Expected r1_weight of at least 0. Received: {r1_weight=}")
+        if not 0 <= r1_weight < math.inf:
+            raise ValueError(f"Expected a finite r1_weight of at least 0. Received: {r1_weight=}")
         if ema_decay is not None and not 0 <= ema_decay < 1:
             raise ValueError(f"Expected ema_decay in [0, 1) or None. Received: {ema_decay=}")
 

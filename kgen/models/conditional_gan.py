@@ -10,8 +10,8 @@ class ConditionalGAN(DCGAN):
     """Conditional GAN: a GAN whose two players are told the label.
 
     The discriminator D minimises  -E[log D(x|y)] - E[log(1 - D(G(z|y)|y))]  (eq. 2). Unlike the
-    paper, whose networks are perceptrons, the presets are those with which the authors of DCGAN
-    made digits of a class: the label's one-hot code is concatenated at every layer.
+    paper, whose networks are perceptrons, the presets are DCGAN's, with the label's one-hot code
+    concatenated at every layer, as DCGAN's authors did for digits.
 
     Args:
         image_shape: tuple (height, width, channels).

@@ -12,7 +12,13 @@ class DCGAN(GAN):
 
     z is uniform in [-1, 1]^100, the learning rate 2e-4 and beta_1 0.5 for both players (section 4).
     The presets double the size in each layer up to the image's, cropping where it is odd; any size
-    from 8x8 up has one. Arguments are those of `kgen.GAN`.
+    from 8x8 up has one.
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        latent_dim: int. Length of z. Defaults to 100.
+        prior: "uniform" in [-1, 1] or "normal". Defaults to "uniform".
+        **kwargs: those of `kgen.GAN`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)

@@ -31,6 +31,7 @@ class GAN(AdversarialModel):
         objective: "non_saturating" or "minimax". What the generator minimises.
         label_smoothing: float in [0, 1). Real images count as real by 1 - label_smoothing (Salimans
             et al. 2016).
+        prior: "uniform" in [-1, 1] or "normal". Defaults to "normal".
         **kwargs: what every adversarial model takes: `generator`, `discriminator`, `num_classes`,
             `projection`, `spectral_normalization`, `discriminator_steps`, `r1_weight`,
             `ema_decay`, `log_gradient_norms`, `seed`; see `kgen.models.adversarial_model`.

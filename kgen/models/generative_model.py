@@ -225,7 +225,11 @@ class GenerativeModel(backend.Model):
         if validation_split is not None:
             num = int(len(keras.tree.flatten(x_first)[0]) * (1.0 - validation_split))
             whole, last = divmod(num, batch_size) if is_whole else (0, num)
-            for size in [batch_size] * bool(whole) + [last] * bool(last):
+            sizes = [batch_size] * bool(whole) + [last] * bool(last)
+            if isinstance(x, keras.utils.PyDataset) and x.num_batches:
+                x_last, _, _ = keras.utils.unpack_x_y_sample_weight(x[x.num_batches - 1])
+                sizes.append(len(keras.tree.flatten(x_last)[0]))
+            for size in sizes:
                 self.check_batch_size(size)
         return x
 

@@ -74,8 +74,10 @@ class InfoGAN(DCGAN):
     ):
         if not isinstance(categorical, (tuple, list)):
             raise ValueError(f"Expected categorical as a tuple of int. Received: {categorical=}")
-        if not info_weight >= 0:
-            raise ValueError(f"Expected info_weight of at least 0. Received: {info_weight=}")
+        if not 0 <= info_weight < math.inf:
+            raise ValueError(
+                f"Expected a finite info_weight of at least 0. Received: {info_weight=}"
+            )
         categorical = tuple(int(categories) for categories in categorical)
         if min(categorical, default=2) < 2 or continuous < 0 or not (categorical or continuous):
             raise ValueError(

@@ -1,6 +1,7 @@
 """The least squares GAN."""
 
 import keras
+import numpy as np
 
 from kgen import networks
 from kgen.losses import least_squares_discriminator_loss, least_squares_generator_loss
@@ -54,8 +55,10 @@ class LSGAN(AdversarialModel):
         label_smoothing: float = 0.0,
         **kwargs,
     ):
-        if a == b:
-            raise ValueError(f"Expected different labels a and b. Received: a={a}, b={b}")
+        if a == b or not np.isfinite([a, b, c]).all():
+            raise ValueError(
+                f"Expected finite labels, a and b different. Received: a={a}, b={b}, c={c}"
+            )
         if not 0 <= label_smoothing < 1:
             raise ValueError(f"Expected label_smoothing in [0, 1). Received: {label_smoothing=}")
         super().__init__(image_shape, latent_dim, **kwargs)

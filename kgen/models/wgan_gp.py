@@ -1,6 +1,7 @@
 """The Wasserstein GAN with gradient penalty."""
 
 import functools
+import math
 import warnings
 
 import keras
@@ -69,8 +70,8 @@ class WGANGP(WGAN):
         **kwargs,
     ):
         self.refuse_replaced(kwargs)
-        if not gp_weight >= 0:
-            raise ValueError(f"Expected gp_weight of at least 0. Received: {gp_weight=}")
+        if not 0 <= gp_weight < math.inf:
+            raise ValueError(f"Expected a finite gp_weight of at least 0. Received: {gp_weight=}")
         if decay_steps is not None and decay_steps < 1:
             raise ValueError(f"Expected decay_steps of at least 1. Received: {decay_steps=}")
         super().__init__(
