@@ -76,7 +76,7 @@ def samples(model, num, classes=None, seed=None, path=None, **kwargs):
         num: int. About how many images: a conditional model's rows are as long as it allows, and
             at least 1.
         classes: sequence of int. A conditional model's rows; by default all.
-        seed: int or None. Seeds the latents.
+        seed: int or None. Seeds the draws.
         path: str or None. A PNG file to write as well.
         **kwargs: further ones of the model's `sample`.
 

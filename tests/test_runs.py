@@ -344,6 +344,9 @@ def test_a_run_completes_a_file(autoregressive, tmp_path):
     assert (picture[6:54, 84:108] == 239).all() and (picture[6:54, 60:84] != 128).any()
     with pytest.raises(ValueError, match="as the model has num_classes=10"):
         runs.complete(str(autoregressive), image)
+    Image.fromarray(np.zeros((20, 16), "uint8")).save(mask)
+    with pytest.raises(ValueError, match="a mask of the model's 8x8.*Received: 20x16"):
+        runs.complete(str(autoregressive), image, mask, labels=(7,))
 
 
 def test_almost_no_temperature_leaves_one_choice(autoregressive, tmp_path):

@@ -105,14 +105,17 @@ class ConvolutionStep(PointwiseStep):
 
     Args:
         above: tensor (rows, width, inputs, outputs), the kernel's rows above.
-        here: tensor (left + 1, inputs, outputs), its own row up to the pixel.
+        here: tensor (num_left or num_left + 1, inputs, outputs), its own row, without the pixel or
+            up to it.
+        num_left: int. Pixels to the left that the kernel sees.
         bias: tensor (outputs,) or 0.
         activation: callable.
     """
 
-    def __init__(self, above, here, bias, activation):
+    def __init__(self, above, here, num_left, bias, activation):
         width, self.inputs, outputs = here.shape
-        self.num_rows, self.num_left = above.shape[0], width - 1
+        self.num_rows, self.num_left = above.shape[0], num_left
+        self.sees_pixel = width > num_left
         self.above = above
         self.kernel = ops.reshape(here, (-1, outputs))
         self.bias = bias
@@ -122,16 +125,26 @@ class ConvolutionStep(PointwiseStep):
         return ops.zeros((batch_size, self.num_rows, width, self.inputs), self.kernel.dtype)
 
     def start_row(self, rows, above):
-        padded = ops.pad(rows, ((0, 0), (0, 0), (self.num_left, self.num_left), (0, 0)))
-        sums = ops.conv(padded, self.above, padding="valid", data_format="channels_last")
-        left = ops.zeros((ops.shape(rows)[0], self.num_left * self.inputs), self.kernel.dtype)
-        return rows, above, ops.squeeze(sums, 1) + self.bias, left
+        # The last pixel is kept in any case, for the rows below.
+        kept = max(self.num_left, 1) * self.inputs
+        left = ops.zeros((ops.shape(rows)[0], kept), self.kernel.dtype)
+        if self.num_rows:
+            padded = ops.pad(rows, ((0, 0), (0, 0), (self.num_left, self.num_left), (0, 0)))
+            sums = ops.conv(padded, self.above, padding="valid", data_format="channels_last")
+            sums = ops.squeeze(sums, 1)
+        else:
+            batch, _, width, _ = ops.shape(rows)
+            sums = ops.zeros((batch, width, self.kernel.shape[1]), self.kernel.dtype)
+        return rows, above, sums + self.bias, left
 
     def advance(self, x, prepared, left):
-        window = ops.concatenate([left, x], axis=-1)
-        y = self.activation(ops.matmul(window, self.kernel) + prepared)
-        return y, (x if self.num_left == 1 else window[:, self.inputs :])
+        window = ops.concatenate([left, x], axis=-1) if self.num_left else x
+        sums = ops.matmul(window if self.sees_pixel else left, self.kernel)
+        y = self.activation(sums + prepared)
+        return y, (x if self.num_left <= 1 else window[:, self.inputs :])
 
     def end_row(self, rows, lefts):
+        if not rows.shape[1]:
+            return rows
         row = lefts[..., -self.inputs :]  # the pixel itself is the last that it left
         return ops.concatenate([rows[:, 1:], row[:, None]], axis=1)

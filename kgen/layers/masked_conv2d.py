@@ -43,6 +43,10 @@ class MaskedConv2D(keras.layers.Conv2D):
             raise ValueError(f'Expected mask "A" or "B". Received: mask={mask!r}')
         if any(size % 2 == 0 for size in self.kernel_size):
             raise ValueError(f"Expected an odd kernel_size. Received: kernel_size={kernel_size}")
+        plain = {"strides": (1, 1), "dilation_rate": (1, 1), "groups": 1}
+        for name, value in plain.items():
+            if getattr(self, name) != value:
+                raise ValueError(f"Expected {name}=1. Received: {name}={getattr(self, name)}")
         if filters % gates or filters // gates < colors:
             raise ValueError(
                 "Expected filters to be a multiple of gates with a channel for each colour in each "
@@ -64,15 +68,18 @@ class MaskedConv2D(keras.layers.Conv2D):
         """The kernel's rows above, and of its own row what is to the left and, masked, the pixel.
 
         Returns:
-            Tensors (height // 2, width, inputs, filters), (width // 2 + 1, inputs, filters).
+            Tensors (height // 2, width, inputs, filters), (width // 2 + 1, inputs, filters); the
+            second without the pixel where nothing at it is seen.
         """
         row, column = (size // 2 for size in self.kernel_size)
-        at_pixel = kernel[row, column] * ops.cast(self.at_pixel, kernel.dtype)
         left = kernel[row, :column]
+        if column and not self.at_pixel.any():
+            return kernel[:row], left
+        at_pixel = kernel[row, column] * ops.cast(self.at_pixel, kernel.dtype)
         return kernel[:row], ops.concatenate([left, at_pixel[None]], axis=0)
 
     def convolution_op(self, inputs, kernel):
-        # Two convolutions do less than one with zeros, and no NaN comes through from later.
+        # Two convolutions do less than one with zeros, and no NaN comes through from later pixels.
         above, here = self.split_kernel(ops.convert_to_tensor(kernel))
         row, column = (size // 2 for size in self.kernel_size)
         if (row, column) == (0, 0):
@@ -80,7 +87,7 @@ class MaskedConv2D(keras.layers.Conv2D):
         batch, height, width, channels = ops.shape(inputs)
         padded = ops.pad(inputs, ((0, 0), (row, 0), (column, column if row else 0), (0, 0)))
         # On TensorFlow this takes a fraction of the time of padded[:, row:, :-column].
-        size = (batch, height, width + column, channels)
+        size = (batch, height, width - 1 + here.shape[0], channels)
         outputs = _valid_convolution(ops.slice(padded, (0, row, 0, 0), size), here[None])
         if row:
             size = (batch, height - 1 + row, width + 2 * column, channels)
@@ -94,7 +101,7 @@ class MaskedConv2D(keras.layers.Conv2D):
         if self.kernel_size == (1, 1):
             kernel = here[0]  # sliced here, not at each pixel
             return PointwiseStep(lambda x: self.activation(ops.matmul(x, kernel) + bias))
-        return ConvolutionStep(above, here, bias, self.activation)
+        return ConvolutionStep(above, here, self.kernel_size[1] // 2, bias, self.activation)
 
     def get_config(self):
         config = super().get_config()

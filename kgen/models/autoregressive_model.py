@@ -13,7 +13,7 @@ from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
 
-ROWS_AT_A_TIME = 16
+ROWS_AT_A_TIME = 4  # after which the progress is shown
 
 
 class AutoregressiveModel(ImageModel):
@@ -35,7 +35,7 @@ class AutoregressiveModel(ImageModel):
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
 
-    log_names = ("loss",)
+    log_names = ("loss", "bits_per_dim")
     default_batch_size = 16
 
     def __init__(
@@ -54,12 +54,17 @@ class AutoregressiveModel(ImageModel):
             raise ValueError(f"Expected levels in 2..256. Received: levels={levels}")
         self.levels = levels
         is_colour = self.image_shape[-1] > 1
-        self.filters = filters or (128 if is_colour else 16)
-        self.blocks = blocks or (15 if is_colour else 7)
+        self.filters = (128 if is_colour else 16) if filters is None else filters
+        self.blocks = (15 if is_colour else 7) if blocks is None else blocks
+        if self.filters < 1 or self.blocks < 1:
+            raise ValueError(
+                "Expected filters and blocks of at least 1. Received: "
+                f"filters={self.filters}, blocks={self.blocks}"
+            )
         with preset_dtype(self.dtype_policy):
             self.network = network or self.make_network()
         self._check_network()
-        self._told_of_quantisation = False
+        self._told = []
         self.built = True
 
     def make_network(self):
@@ -102,7 +107,7 @@ class AutoregressiveModel(ImageModel):
         """The loss on one batch of images in [0, 1]; logs it."""
         uniform = keras.random.uniform(ops.shape(x), seed=seed) if self.levels == 2 else None
         nll = self._nll(self.quantise(x, uniform), y, training)
-        self.log(loss=nll)
+        self.log(loss=nll, bits_per_dim=bits_per_dim(nll, self.image_shape))
         return ops.mean(nll)
 
     def quantise(self, x, uniform):
@@ -130,10 +135,7 @@ class AutoregressiveModel(ImageModel):
 
     def figures(self, logs):
         """The log-likelihood in nats an image, and bits/dim."""
-        return {
-            "log_likelihood": -logs["loss"],
-            "bits_per_dim": bits_per_dim(logs["loss"], self.image_shape),
-        }
+        return {"log_likelihood": -logs["loss"], "bits_per_dim": logs["bits_per_dim"]}
 
     def log_likelihood(self, images, labels=None, seed=None, batch_size=100):
         """The log-likelihood log p(x) of each image, exact.
@@ -184,6 +186,9 @@ class AutoregressiveModel(ImageModel):
         self, images, mask, labels=None, copies=1, seed=None, temperature=1.0, batch_size=64
     ):
         """Images whose hidden pixels are drawn given all that comes before them in scan order.
+
+        What is shown comes back quantised, with 2 levels binarized once for all copies. What is
+        shown after a hidden pixel stays, and has no influence on it.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
@@ -269,18 +274,28 @@ class AutoregressiveModel(ImageModel):
 
     def _check_images(self, x):
         super()._check_images(x)
-        if self.levels == 2 or self._told_of_quantisation:
-            return
         is_integer = np.issubdtype(x.dtype, np.integer)
-        step = (self.levels - 1) / (255 if is_integer else 1)
-        distance = np.abs(x * step - np.rint(x * step)).max()
-        if distance > (0.5 * step if is_integer else 0.0) + 1e-3:  # more than 8 bits round
-            self._told_of_quantisation = True
-            warnings.warn(
-                f"The images have values between the {self.levels} levels: the model sees the "
-                "nearest.",
-                stacklevel=4,
+        if is_integer and 0 < x.max() < self.levels < 256:
+            self._tell_once(
+                f"The images are integers up to {x.max()}, of 255: almost black. If these are "
+                f"the model's {self.levels} levels, divide them by {self.levels - 1}."
             )
+        if self.levels == 2:
+            return
+        in_255 = x if is_integer else 255.0 * x
+        is_8_bit = np.abs(in_255 - np.rint(in_255)).max() < 1e-3
+        step = (self.levels - 1) / 255
+        distance = np.abs(in_255 * step - np.rint(in_255 * step)).max()
+        if distance > (0.5 * step if is_8_bit else 0.0) + 1e-3:  # more than 8 bits round
+            self._tell_once(
+                f"The images have values between the {self.levels} levels: the model sees the "
+                "nearest."
+            )
+
+    def _tell_once(self, message):
+        if message not in self._told:
+            self._told.append(message)
+            warnings.warn(message, stacklevel=5)
 
     def get_config(self):
         return super().get_config() | {

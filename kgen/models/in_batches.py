@@ -41,10 +41,8 @@ def in_batches(function, arrays, batch_size, show_progress=True):
 
 def with_progress(steps, patience=2.0):
     """Yields from a sequence, with a progress bar once it has taken `patience` seconds."""
-    started, bar = time.monotonic(), None
+    started, bar = time.monotonic(), keras.utils.Progbar(len(steps))
     for done, step in enumerate(steps, start=1):
         yield step
-        if bar is None and time.monotonic() - started > patience:
-            bar = keras.utils.Progbar(len(steps))
-        if bar is not None:
+        if time.monotonic() - started > patience:
             bar.update(done)

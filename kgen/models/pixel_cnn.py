@@ -12,7 +12,7 @@ class PixelCNN(AutoregressiveModel):
 
     p(x) = prod_i p(x_i | x_1, ..., x_(i-1))   (eq. 1), pixels row by row and of each red, green and
     blue in turn (eq. 2); a softmax over the levels, or a sigmoid for two. Stacked masked
-    convolutions have a blind spot, to the right above a pixel. Unlike in the paper, Adam trains it.
+    convolutions have a blind spot, to the right above a pixel. Unlike the paper, Adam trains it.
 
     Args:
         image_shape: tuple (height, width, channels).

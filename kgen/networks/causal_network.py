@@ -32,6 +32,17 @@ class CausalNetwork(keras.Model):
                 'Expected a first layer of mask "A", which does not see the pixel itself. '
                 f"Received: layers[0]={layers[0]!r}"
             )
+        for layer in layers:
+            if getattr(layer, "colors", image_shape[-1]) != image_shape[-1]:
+                raise ValueError(
+                    f"Expected layers with colors={image_shape[-1]}, as the image has. Received: "
+                    f"{layer.name} with colors={layer.colors}"
+                )
+        if num_classes is not None and not any(isinstance(layer, GatedBlock) for layer in layers):
+            raise ValueError(
+                "Expected a GatedBlock among the layers with num_classes: it alone sees the label. "
+                f"Received: num_classes={num_classes}"
+            )
         self.causal_layers = layers
         self.image_shape = tuple(image_shape)
         self.num_classes = num_classes

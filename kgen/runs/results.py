@@ -3,7 +3,7 @@
 import numpy as np
 
 from kgen import callbacks, pictures
-from kgen.data.images import decode
+from kgen.data.images import decode, read_header
 from kgen.runs.folder import write_json
 from kgen.runs.run import load
 
@@ -71,7 +71,8 @@ def complete(
     Args:
         run: str. The run folder.
         image: str. An image file, resized and cropped as in training; by default test images.
-        mask: str. An image file, light where pixels are hidden; by default the lower half.
+        mask: str. An image file of the size of `image` or of the model's, light where pixels are
+            hidden; by default the lower half.
         labels: sequence of int. The image's class, for a conditional model; test images have their
             own.
         num: int. How many test images.
@@ -95,6 +96,12 @@ def complete(
         images = decode(image, channels, (height, width))[None]
     hidden = _lower_half(this.model)
     if mask is not None:
+        sizes = [read_header(file)[:2] for file in (mask, image) if file is not None]
+        if sizes[0] not in ((height, width), sizes[-1] if image else None):
+            raise ValueError(
+                f"Expected a mask of the model's {height}x{width} pixels or of the size of "
+                f"--image. Received: {sizes[0][0]}x{sizes[0][1]}"
+            )
         hidden = decode(mask, 1, (height, width))[..., 0] > 127
     path = out or this.path("completions.png")
     options = _temperature(this, temperature)

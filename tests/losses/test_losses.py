@@ -51,6 +51,12 @@ def test_bernoulli_nll_by_hand():
     np.testing.assert_allclose(nll, [expected], rtol=1e-5)
 
 
+def test_levels_nll_by_hand():
+    p = np.array([[0.2, 0.3, 0.5], [0.1, 0.6, 0.3]])
+    nll = numpy(losses.levels_nll, np.array([[2, 1]]), np.log(p)[None] + 3.0)
+    np.testing.assert_allclose(nll, [-np.log(0.5 * 0.6)], rtol=1e-6)
+
+
 def test_bernoulli_nll_of_extreme_logits():
     nll = numpy(losses.bernoulli_nll, [[1.0, 1.0]], [[200.0, -200.0]])
     np.testing.assert_allclose(nll, [200.0])

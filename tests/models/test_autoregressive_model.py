@@ -1,0 +1,138 @@
+"""The sampling engine, and what autoregressive models refuse or tell."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import kgen
+from kgen.layers import MaskedConv2D
+from kgen.models.in_batches import with_progress
+from kgen.networks import CausalNetwork
+from tests.models.test_pixel_cnn import labels_of, models
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="A SavedModel is TensorFlow's")
+def test_sampling_inside_a_saved_model(tmp_path):
+    """Of stock operations, with a batch of any size."""
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((None, 5, 4, 1)), tf.TensorSpec((None,), "int32")]
+    uniform = np.random.default_rng(3).random((6, 5, 4, 1), dtype="float32")
+    for model in models((5, 4, 1), levels=4):
+        y = labels_of(model, 6)
+        module = tf.Module()
+        module.kept = [variable.value for variable in model.network.variables]
+        module.sample = tf.function(functools.partial(sample_rows, model), signature)
+        tf.saved_model.save(module, str(tmp_path), signatures=module.sample)
+        loaded = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
+        graph = loaded.graph.as_graph_def()
+        nodes = [graph.node, *(function.node_def for function in graph.library.function)]
+        assert not [node.op for part in nodes for node in part if "Xla" in node.op]
+        labels = tf.zeros(6, "int32") if y is None else tf.constant(y)
+        (made,) = loaded(uniform=tf.constant(uniform), labels=labels).values()
+        np.testing.assert_allclose(made, model.sample(6, y, seed=3), atol=1e-6)
+
+
+def sample_rows(model, uniform, labels):
+    memory = model.network.start(ops.shape(uniform)[0])
+    given = {"uniform": uniform, "known": -ops.ones_like(uniform)}
+    labels = None if model.num_classes is None else labels
+    return model._make_rows(given, labels, np.float32(1.0), memory)[0]
+
+
+def test_memory_is_that_of_some_rows():
+    """What is kept has the size of the rows that a kernel sees, whatever the image's height."""
+    shapes = []
+    for height in (8, 40):
+        for model in models((height, 6, 1), levels=2):
+            memory = keras.tree.flatten(model.network.start(2))
+            shapes.append([tuple(tensor.shape) for tensor in memory])
+    assert shapes[:2] == shapes[2:]
+    assert all(rows <= 3 and width == 6 for shape in shapes for _, rows, width, _ in shape)
+
+
+def test_progress(capsys):
+    list(with_progress(range(3), patience=60.0))
+    assert not capsys.readouterr().out
+    list(with_progress(range(3), patience=0.0))
+    assert "3/3" in capsys.readouterr().out
+
+
+def test_values_between_the_levels_are_told_of_once(recwarn):
+    model = kgen.PixelCNN((5, 4, 1), levels=4, filters=2, blocks=1)
+    model.log_likelihood(np.full((1, 5, 4, 1), 1 / 3))
+    model.log_likelihood(np.full((1, 5, 4, 1), 85, "uint8"))
+    assert not [w for w in recwarn if "levels" in str(w.message)]
+    grey = np.full((1, 5, 4, 1), 0.6)
+    with pytest.warns(UserWarning, match="values between the 4 levels"):
+        found = model.log_likelihood(grey)
+    recwarn.clear()
+    np.testing.assert_array_equal(found, model.log_likelihood(np.full((1, 5, 4, 1), 2 / 3)))
+    model.log_likelihood(grey)
+    assert not [w for w in recwarn if "levels" in str(w.message)]
+    model = kgen.PixelCNN((5, 4, 1), levels=4, filters=2, blocks=1)
+    model.compile()
+    with pytest.warns(UserWarning, match="values between the 4 levels"):
+        model.fit(grey, verbose=0)
+
+
+def test_eight_bits_of_other_levels_are_not_between_them(recwarn):
+    model = kgen.PixelCNN((17, 1, 1), levels=17, filters=2, blocks=1)
+    integers = np.round(np.arange(17) * 255 / 16).astype("uint8").reshape(1, 17, 1, 1)
+    np.testing.assert_array_equal(
+        model.log_likelihood(integers), model.log_likelihood(integers / 255.0)
+    )
+    assert not [w for w in recwarn if "levels" in str(w.message)]
+
+
+@pytest.mark.parametrize("levels", [2, 4])
+def test_levels_in_place_of_pixels_are_told_of(levels):
+    model = kgen.PixelCNN((5, 4, 1), levels=levels, filters=2, blocks=1)
+    with pytest.warns(UserWarning, match=f"divide them by {levels - 1}"):
+        model.log_likelihood(np.full((1, 5, 4, 1), levels - 1, "uint8"))
+
+
+@pytest.mark.parametrize("labels", [None, [0, 3], [0, -1], [0.0, 1.0], [0]])
+def test_labels_that_do_not_fit(labels):
+    model = kgen.GatedPixelCNN((5, 4, 1), levels=2, filters=2, blocks=1, num_classes=3)
+    model.compile()
+    images, mask = np.zeros((2, 5, 4, 1)), np.ones((5, 4), bool)
+    for call in (
+        lambda: model.sample(2, labels),
+        lambda: model.complete(images, mask, labels),
+        lambda: model.log_likelihood(images, labels),
+        lambda: model.fit(images, None if labels is None else np.array(labels), verbose=0),
+    ):
+        with pytest.raises(ValueError, match="labels|cardinality|sizes"):
+            call()
+
+
+@pytest.mark.parametrize(
+    ("layers", "num_classes", "message"),
+    [
+        (lambda: [MaskedConv2D(2, 3, "B")], None, 'first layer of mask "A"'),
+        (lambda: [MaskedConv2D(2, 3, "A", colors=2)], None, "colors=1.*with colors=2"),
+        (lambda: [MaskedConv2D(2, 3, "A")], 3, "GatedBlock among the layers.*num_classes=3"),
+    ],
+)
+def test_networks_that_would_see_too_much_or_too_little(layers, num_classes, message):
+    with pytest.raises(ValueError, match=message):
+        CausalNetwork(layers(), (5, 4, 1), num_classes)
+
+
+@pytest.mark.parametrize("argument", [{"strides": 2}, {"dilation_rate": 2}, {"groups": 2}])
+def test_what_a_masked_convolution_does_not_have(argument):
+    (name,) = argument
+    with pytest.raises(ValueError, match=f"Expected {name}=1"):
+        MaskedConv2D(2, 3, "A", **argument)
+
+
+def test_the_network_of_the_paper_for_mnist():
+    network = kgen.PixelCNN((28, 28, 1), levels=2).network
+    blocks = 7 * ((32 * 16 + 16) + (9 * 16 * 16 + 16) + (16 * 32 + 32))
+    assert network.count_params() == (49 * 32 + 32) + blocks + (32 * 32 + 32) + 33 == 26433
+    x = ops.zeros((1, 28, 28, 1))
+    assert network(x).shape == (1, 28, 28, 1)
