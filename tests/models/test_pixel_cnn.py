@@ -70,7 +70,7 @@ def labels_of(model, num):
 
 def logits_at(model, values, y):
     """(num, height, width, colours, outputs) of integer images."""
-    logits = ops.convert_to_numpy(model._logits(ops.convert_to_tensor(values), y))
+    logits = ops.convert_to_numpy(model.compiled_function(model._logits)(values, y))
     *start, _ = logits.shape
     return np.swapaxes(logits.reshape(*start, model.num_outputs, values.shape[-1]), -1, -2)
 
