@@ -29,6 +29,7 @@ import kgen
 MODELS = flags.DEFINE_list("models", None, "Only these models, for their figures on the screen.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "Trainings of each.")
 EPOCHS = flags.DEFINE_integer("epochs", 24, "Of 500 steps of the generator each.")
+MACHINE = flags.DEFINE_string("machine", "this machine", "What the table says of it.")
 RUNS = flags.DEFINE_string("runs", "runs/mixtures", "Gets a file for each training.")
 OUT = flags.DEFINE_string("out", "benchmarks/results", "Gets mixtures.md and mixtures.png.")
 
@@ -178,6 +179,7 @@ def heading():
         f"`python benchmarks/mixtures.py` on {keras.backend.backend()}, Keras {keras.__version__}: "
         "means over the seeds,\nthe least and the most of "
         f"{SEEDS.value} trainings of {EPOCHS.value * STEPS:,} steps of the generator each.\n\n"
+        f"The seconds are those of {MACHINE.value}.\n\n"
         "![Samples of the first seed](mixtures.png)\n\n"
     )
 

@@ -3,8 +3,8 @@
     python examples/wgan_mnist.py --data_dir ~/tensorflow_datasets
 
 A critic with clipped weights, five steps of it on 64 images each for one of the generator
-(https://arxiv.org/abs/1701.07875). At the paper's rate of 5e-5 the generator draws strokes after 940
-of its steps; these are 1,500 at 3e-4. Samples are of averaged weights. One shared CPU core,
+(https://arxiv.org/abs/1701.07875). At the paper's rate of 5e-5 the generator draws strokes after
+940 of its steps; these are 1,500 at 3e-4. Samples are of averaged weights. One shared CPU core,
 TensorFlow: 17 minutes. About half of the samples are digits that a person reads.
 """
 

@@ -345,7 +345,7 @@ def test_a_run_completes_a_file(autoregressive, tmp_path):
     with pytest.raises(ValueError, match="as the model has num_classes=10"):
         runs.complete(str(autoregressive), image)
     Image.fromarray(np.zeros((20, 16), "uint8")).save(mask)
-    with pytest.raises(ValueError, match="a mask of the model's 8x8.*Received: 20x16"):
+    with pytest.raises(ValueError, match=r"\[\(8, 8\), \(16, 20\)\].*of \(20, 16\)"):
         runs.complete(str(autoregressive), image, mask, labels=(7,))
 
 
@@ -363,7 +363,7 @@ def test_almost_no_temperature_leaves_one_choice(autoregressive, tmp_path):
 def test_a_model_that_completes_nothing(whole):
     with pytest.raises(ValueError, match="'vae' does not complete images"):
         runs.complete(str(whole))
-    with pytest.raises(ValueError, match="'vae' has no temperature"):
+    with pytest.raises(ValueError, match="no temperature.*'vae'.*temperature=0.5"):
         runs.sample(str(whole), temperature=0.5)
 
 
@@ -500,7 +500,7 @@ def test_every_gan_runs(tmp_path, digits, model):
     assert len(rows(folder)) == 1 + 1
 
 
-def test_a_run_reports_what_goes_wrong(tmp_path, monkeypatch):
+def test_a_run_has_the_callbacks_that_report(tmp_path, monkeypatch):
     seen = []
     monkeypatch.setattr(kgen.GAN, "fit", lambda *_, callbacks, **__: seen.extend(callbacks))
     monkeypatch.setattr(training, "write_results", lambda *_: None)

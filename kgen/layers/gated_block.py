@@ -18,7 +18,7 @@ class GatedBlock(keras.layers.Layer):
 
     Args:
         filters: int. Channels of each stack.
-        kernel_size: int, odd. Defaults to 3.
+        kernel_size: int, odd, from 3 up. Defaults to 3.
         mask: "A" for the first block, "B" for the others.
         colors: int. Colours of a pixel. Defaults to 1.
 
@@ -43,6 +43,8 @@ class GatedBlock(keras.layers.Layer):
 
     def __init__(self, filters, kernel_size=3, mask="B", colors=1, **kwargs):
         super().__init__(**kwargs)
+        if kernel_size < 3 or kernel_size % 2 == 0:
+            raise ValueError(f"Expected an odd kernel_size from 3 up. Received: {kernel_size=}")
         self.filters = filters
         self.kernel_size = kernel_size
         self.mask = mask

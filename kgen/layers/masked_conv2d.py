@@ -69,7 +69,7 @@ class MaskedConv2D(keras.layers.Conv2D):
 
         Returns:
             Tensors (height // 2, width, inputs, filters), (width // 2 + 1, inputs, filters); the
-            second without the pixel where nothing at it is seen.
+            second without the pixel where of it nothing is seen, and something to the left is.
         """
         row, column = (size // 2 for size in self.kernel_size)
         left = kernel[row, :column]

@@ -4,6 +4,7 @@ import math
 import warnings
 
 import keras
+import numpy as np
 from keras import ops
 
 from kgen import backend
@@ -111,9 +112,10 @@ class AdversarialModel(SamplesPrior, LatentModel):
     def _check_settings(self, prior, discriminator_steps, r1_weight, ema_decay):
         if prior not in PRIORS:
             raise ValueError(f"Expected prior in {list(PRIORS)}. Received: prior={prior!r}")
-        if discriminator_steps < 1 or discriminator_steps % 1:
+        if not isinstance(discriminator_steps, (int, np.integer)) or discriminator_steps < 1:
             raise ValueError(
-                f"Expected at least one step of the {self.judge}. Received: {discriminator_steps}"
+                f"Expected at least one step of the {self.judge}, a whole number of them. "
+                f"Received: {discriminator_steps}"
             )
         if not 0 <= r1_weight < math.inf:
             raise ValueError(f"Expected a finite r1_weight of at least 0. Received: {r1_weight=}")

@@ -1,6 +1,7 @@
 """The family of models that make an image pixel by pixel, each given all before it."""
 
 import math
+import sys
 import warnings
 
 import keras
@@ -275,10 +276,11 @@ class AutoregressiveModel(ImageModel):
     def _check_images(self, x):
         super()._check_images(x)
         is_integer = np.issubdtype(x.dtype, np.integer)
-        if is_integer and 0 < x.max() < self.levels < 256:
+        if is_integer and 0 < x.max() < self.levels <= 32:
             self._tell_once(
-                f"The images are integers up to {x.max()}, of 255: almost black. If these are "
-                f"the model's {self.levels} levels, divide them by {self.levels - 1}."
+                "integers",
+                f"The images are integers up to {x.max()}, which count as of 255. If they are "
+                f"the model's {self.levels} levels, divide them by {self.levels - 1}.",
             )
         if self.levels == 2:
             return
@@ -288,14 +290,19 @@ class AutoregressiveModel(ImageModel):
         distance = np.abs(in_255 * step - np.rint(in_255 * step)).max()
         if distance > (0.5 * step if is_8_bit else 0.0) + 1e-3:  # more than 8 bits round
             self._tell_once(
+                "between",
                 f"The images have values between the {self.levels} levels: the model sees the "
-                "nearest."
+                "nearest.",
             )
 
-    def _tell_once(self, message):
-        if message not in self._told:
-            self._told.append(message)
-            warnings.warn(message, stacklevel=5)
+    def _tell_once(self, kind, message):
+        if kind in self._told:
+            return
+        self._told.append(kind)
+        level, frame = 1, sys._getframe()
+        while frame.f_back and frame.f_globals["__name__"].startswith("kgen."):
+            level, frame = level + 1, frame.f_back
+        warnings.warn(message, stacklevel=level)
 
     def get_config(self):
         return super().get_config() | {

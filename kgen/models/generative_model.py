@@ -177,6 +177,8 @@ class GenerativeModel(backend.Model):
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch.
 
+        Of a PyDataset the size of the last batch counts too.
+
         Arrays come in batches of the model's `default_batch_size`.
         """
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
@@ -226,7 +228,9 @@ class GenerativeModel(backend.Model):
             num = int(len(keras.tree.flatten(x_first)[0]) * (1.0 - validation_split))
             whole, last = divmod(num, batch_size) if is_whole else (0, num)
             sizes = [batch_size] * bool(whole) + [last] * bool(last)
-            if isinstance(x, keras.utils.PyDataset) and x.num_batches:
+            # kgen's own sets, which drop it, are not to be read to their end.
+            own = getattr(x, "reads_in_order", False)
+            if isinstance(x, keras.utils.PyDataset) and x.num_batches and not own:
                 x_last, _, _ = keras.utils.unpack_x_y_sample_weight(x[x.num_batches - 1])
                 sizes.append(len(keras.tree.flatten(x_last)[0]))
             for size in sizes:

@@ -6,6 +6,10 @@ from keras import ops
 from kgen.layers import GatedBlock
 from kgen.layers.causal_step import PointwiseStep, SequenceStep
 
+ELEMENTWISE = tuple(
+    getattr(keras.layers, name) for name in ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout")
+)
+
 
 @keras.saving.register_keras_serializable("kgen")
 class CausalNetwork(keras.Model):
@@ -13,8 +17,8 @@ class CausalNetwork(keras.Model):
 
     Args:
         layers: list of causal layers (`kgen.layers.MaskedConv2D`, `MaskedResidualBlock`,
-            `GatedBlock`), the first of mask "A", and of layers of Keras that look at each pixel
-            alone.
+            `GatedBlock`), the first of mask "A", and of Keras' layers that change each number by
+            itself: Activation, ReLU, LeakyReLU, ELU, Dropout.
         image_shape: tuple (height, width, channels).
         num_classes: int or None. With it the network takes `[image, label]`.
 
@@ -33,6 +37,12 @@ class CausalNetwork(keras.Model):
                 f"Received: layers[0]={layers[0]!r}"
             )
         for layer in layers:
+            if not (hasattr(layer, "step") or isinstance(layer, ELEMENTWISE)):
+                raise ValueError(
+                    "Expected causal layers, and Keras' elementwise ones: others could let a pixel "
+                    'see itself or what comes later. MaskedConv2D(n, 1, "B") is a Dense. '
+                    f"Received: {layer.name} ({type(layer).__name__})"
+                )
             if getattr(layer, "colors", image_shape[-1]) != image_shape[-1]:
                 raise ValueError(
                     f"Expected layers with colors={image_shape[-1]}, as the image has. Received: "
@@ -92,7 +102,9 @@ class CausalNetwork(keras.Model):
             The values (batch, rows, width, channels) and the memory for the rows below.
         """
         first, rest = self._steps(y)
-        _, num_rows, _, colors = keras.tree.flatten(given)[0].shape
+        like = keras.tree.flatten(given)[0]
+        _, num_rows, _, colors = like.shape
+        nothing = ops.zeros_like(like[:, 0, 0, :1], dtype="float32")
 
         def advance_first(values, prepared, left):
             x = ops.cast(ops.concatenate(values, axis=-1), self.compute_dtype)
@@ -100,8 +112,8 @@ class CausalNetwork(keras.Model):
 
         def make_pixel(state, at_pixel):
             prepared_first, prepared, given = at_pixel
-            left_first, left, x = state
-            values = [ops.zeros_like(x[:, :1])] * colors  # the mask hides those to come
+            left_first, left, _ = state
+            values = [nothing] * colors  # the mask hides those to come
             for color in range(colors):
                 hidden, _ = advance_first(values, prepared_first, left_first)
                 outputs, left_after = rest.advance(hidden, prepared, left)
@@ -117,14 +129,14 @@ class CausalNetwork(keras.Model):
             rows, _, prepared, left = rest.start_row(rows, above)
             given_row = keras.tree.map_structure(lambda t: ops.take(t, i, axis=1), given)
             at_pixels = _swap((prepared_first, prepared, given_row))
-            start = left_first, left, ops.zeros_like(image[:, 0, 0])
+            start = left_first, left, ops.concatenate([nothing] * colors, axis=-1)
             _, states = ops.scan(make_pixel, start, at_pixels)
             lefts_first, lefts, row = _swap(states)
             memory = first.end_row(rows_first, lefts_first), rest.end_row(rows, lefts)
+            # ops.slice_update would be an operation of XLA's, which not every server has.
             is_here = ops.reshape(ops.arange(num_rows) == i, (-1, 1, 1))
             return memory, ops.where(is_here, row[:, None], image)
 
-        like = keras.tree.flatten(given)[0]
         image = ops.zeros(ops.shape(like), "float32")  # half precision would round its levels
         memory, image = ops.fori_loop(0, num_rows, make_row, (memory, image))
         return image, memory

@@ -31,7 +31,12 @@ def sample(
     """
     this = load(run)
     path = out or this.path("samples.png")
-    options = _temperature(this, temperature)
+    options = {} if temperature is None else {"temperature": temperature}
+    if options and not hasattr(this.model, "complete"):
+        raise ValueError(
+            f"Expected no temperature, which a model {this.config['model']!r} does not have. "
+            f"Received: {temperature=}"
+        )
     pictures.samples(this.model, num, labels, seed=seed, path=path, **options)
     print(f"Wrote {path}")
     return path
@@ -63,7 +68,7 @@ def complete(
     num: int = 8,
     copies: int = 4,
     seed: int | None = None,
-    temperature: float | None = None,
+    temperature: float = 1.0,
     out: str | None = None,
 ) -> str:
     """Writes images of which a part is hidden, their completions, and the originals.
@@ -96,18 +101,17 @@ def complete(
         images = decode(image, channels, (height, width))[None]
     hidden = _lower_half(this.model)
     if mask is not None:
-        sizes = [read_header(file)[:2] for file in (mask, image) if file is not None]
-        if sizes[0] not in ((height, width), sizes[-1] if image else None):
+        sizes = [(height, width)] + ([] if image is None else [read_header(image)[:2]])
+        size = read_header(mask)[:2]
+        if size not in sizes:
             raise ValueError(
-                f"Expected a mask of the model's {height}x{width} pixels or of the size of "
-                f"--image. Received: {sizes[0][0]}x{sizes[0][1]}"
+                "Expected a mask of the model's height and width or of the image's, one of "
+                f"{sizes}. Received: {mask} of {size}"
             )
         hidden = decode(mask, 1, (height, width))[..., 0] > 127
     path = out or this.path("completions.png")
-    options = _temperature(this, temperature)
-    pictures.completions(
-        this.model, images, hidden, labels, copies, seed=seed, path=path, **options
-    )
+    options = {"seed": seed, "temperature": temperature}
+    pictures.completions(this.model, images, hidden, labels, copies, path=path, **options)
     print(f"Wrote {path}")
     return path
 
@@ -170,14 +174,6 @@ def write_results(run, data):
     written.append(run.path("results.json"))
     print(_describe(figures))
     print("Wrote " + "\n      ".join(written))
-
-
-def _temperature(run, temperature):
-    if temperature is None:
-        return {}
-    if not hasattr(run.model, "complete"):
-        raise ValueError(f"A model {run.config['model']!r} has no temperature.")
-    return {"temperature": temperature}
 
 
 def _lower_half(model):

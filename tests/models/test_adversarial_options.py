@@ -1,5 +1,7 @@
 """What the arguments of the adversarial models do to their losses, steps and samples."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -187,28 +189,32 @@ class Killed(Exception):
     """Ends a training."""
 
 
-def kill(epoch, logs=None):
-    if epoch == 1:
+def kill(batch, logs=None):
+    if batch == 4:
         raise Killed
 
 
 def test_keras_backs_up_every_player(tmp_path):
-    """A training that ends in its second epoch goes on after the first."""
+    """A training that ends in the middle of its second epoch goes on after the first."""
 
     def fit(*callbacks):
         gan = tiny(kgen.GAN, ema_decay=0.5)
         gan.compile({player: keras.optimizers.Adam(1e-2) for player in gan.players()})
         settings = {"batch_size": 4, "epochs": 3, "shuffle": False, "verbose": 0}
-        gan.fit(images(12), callbacks=callbacks, **settings)
-        return [ops.convert_to_numpy(variable) for variable in gan.variables]
+        history = gan.fit(images(12), callbacks=callbacks, **settings)
+        return history.epoch, [ops.convert_to_numpy(variable) for variable in gan.variables]
 
     def backup():
         return keras.callbacks.BackupAndRestore(str(tmp_path / "backup"))
 
-    whole = fit()
+    _, whole = fit()
+    batches = itertools.count()
+    killer = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: kill(next(batches)))
     with pytest.raises(Killed):
-        fit(backup(), keras.callbacks.LambdaCallback(on_epoch_end=kill))
-    for value, expected in zip(fit(backup()), whole, strict=True):
+        fit(backup(), killer)
+    epochs, resumed = fit(backup())
+    assert epochs == [1, 2]
+    for value, expected in zip(resumed, whole, strict=True):
         np.testing.assert_allclose(value, expected, atol=1e-6)
 
 

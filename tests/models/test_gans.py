@@ -185,7 +185,7 @@ class Batches(keras.utils.PyDataset):
         return np.zeros((4 if i == 2 else 6, *SHAPE))
 
 
-def test_a_last_batch_of_a_stream_that_does_not_divide():
+def test_a_last_batch_of_a_py_dataset_that_does_not_divide():
     gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic(name="critic"))
     gan.compile()
     with pytest.raises(ValueError, match="a batch of 4"):
@@ -282,7 +282,7 @@ def test_a_subclassed_generator_is_averaged_and_saved(tmp_path):
         ({"r1_weight": -1.0}, "r1_weight"),
         ({"r1_weight": np.nan}, "r1_weight"),
         ({"r1_weight": np.inf}, "r1_weight"),
-        ({"discriminator_steps": 1.5}, "at least one step"),
+        ({"discriminator_steps": 2.0}, "a whole number"),
         ({"generator": "dense"}, "generator='dense', which is no keras.Model"),
         ({"ema_decay": 1.0}, "ema_decay"),
         ({"discriminator_steps": 0}, "at least one step"),
