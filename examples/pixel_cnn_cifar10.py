@@ -3,7 +3,9 @@
     python examples/pixel_cnn_cifar10.py --data_dir ~/tensorflow_datasets
 
 The paper (https://arxiv.org/abs/1606.05328) reaches 3.03 bits/dim. The preset has 15 blocks of 128
-channels after the first, this one 5 of 48. Batches of 16.
+channels after the first, this one 5 of 48. Batches of 16. One shared CPU core, TensorFlow: 20
+minutes, 4.07 bits/dim on the first 1,000 test images. Samples are smooth regions of colour without
+objects; completions keep the upper half's colours and edges for some rows.
 """
 
 import os

