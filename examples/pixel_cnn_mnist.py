@@ -7,9 +7,9 @@ The paper's network for MNIST (https://arxiv.org/abs/1601.06759), 16 channels in
 with `--conditional` is told the digit. Batches of 32; grey values are binarized anew in each
 step ("dynamic"): not comparable with the fixed binarization. The rate falls over the epochs.
 
-Two epochs on one shared CPU core, TensorFlow, nats on the first 1,000 test images: PixelCNN 92.29 in
-2.2 minutes; gated, 25,225 parameters, 91.42; told the digit 88.40 in 3.4 minutes. Completions continue
-the upper half in strokes; whole digits take longer.
+Two epochs on one shared CPU core, TensorFlow, nats on the first 1,000 test images: PixelCNN 92.29
+in 2.2 minutes; gated, 25,225 parameters, 91.42; told the digit 88.40 in 3.4 minutes. Completions
+continue the upper half in strokes; whole digits take longer.
 """
 
 import os
