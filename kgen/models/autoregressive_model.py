@@ -14,7 +14,7 @@ from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
 
-ROWS_AT_A_TIME = 4  # after which the progress is shown
+ROWS_AT_A_TIME = 8  # after which the progress is shown
 
 
 class AutoregressiveModel(ImageModel):
