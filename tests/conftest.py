@@ -7,6 +7,8 @@ if keras.backend.backend() == "tensorflow":
 
     # On a busy machine several threads add up in another order each time: no two bits are sure.
     tf.config.threading.set_intra_op_parallelism_threads(1)
+    # Graphs this small cost more to optimize than to run.
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
 
 
 @pytest.fixture(scope="session", autouse=True)
