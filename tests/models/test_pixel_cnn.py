@@ -27,7 +27,7 @@ class TestPixelCNN(PixelContract):
 
 
 class TestGatedPixelCNN(PixelContract):
-    image_shape = (4, 5, 1)
+    image_shape = (4, 5, 3)
     labels = np.arange(16) % 3
 
     def make(self, **kwargs):
