@@ -5,8 +5,8 @@
 https://arxiv.org/abs/1411.1784, batches of 128. A classifier of the size of LeNet, which this
 trains too, tells how often a sample is of the digit that was asked for.
 
-One shared CPU core, TensorFlow: 24 minutes; 96.5% of 10,000 samples are of the
-digit that was asked for, by a classifier that is right about 99.1% of the test images.
+One shared CPU core, TensorFlow: 24 minutes; 96.5% of 10,000 samples are of the digit that
+was asked for, by a classifier that is right about 99.1% of the test images.
 """
 
 import os

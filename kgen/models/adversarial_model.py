@@ -1,7 +1,6 @@
 """The family of models whose generator is trained by a network that judges its images."""
 
 import math
-import warnings
 
 import keras
 import numpy as np
@@ -13,6 +12,7 @@ from kgen.layers.spectral_normalization import spectral_layers
 from kgen.losses import r1_penalty
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import LatentModel, SamplesPrior
+from kgen.warn import warn
 
 PRIORS = ("uniform", "normal")
 
@@ -162,11 +162,10 @@ class AdversarialModel(SamplesPrior, LatentModel):
             and not isinstance(layer, BatchNorm)
         ]
         if wrong:
-            warnings.warn(
+            warn(
                 f"The penalty on the {self.judge}'s gradient will train it wrongly: on this "
                 f"backend Keras' second derivatives of {', '.join(wrong)} are wrong. Use "
-                "kgen.layers.LayerNorm or BatchNorm, or a backend other than TensorFlow.",
-                stacklevel=3,
+                "kgen.layers.LayerNorm or BatchNorm, or a backend other than TensorFlow."
             )
 
     def discriminator_loss(self, real_logits, fake_logits):

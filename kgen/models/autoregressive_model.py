@@ -1,8 +1,6 @@
 """The family of models that make an image pixel by pixel, each given all before it."""
 
 import math
-import sys
-import warnings
 
 import keras
 import numpy as np
@@ -13,6 +11,7 @@ from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
+from kgen.warn import warn
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown
 
@@ -296,13 +295,9 @@ class AutoregressiveModel(ImageModel):
             )
 
     def _tell_once(self, kind, message):
-        if kind in self._told:
-            return
-        self._told.append(kind)
-        level, frame = 1, sys._getframe()
-        while frame.f_back and frame.f_globals["__name__"].startswith("kgen."):
-            level, frame = level + 1, frame.f_back
-        warnings.warn(message, stacklevel=level)
+        if kind not in self._told:
+            self._told.append(kind)
+            warn(message)
 
     def get_config(self):
         return super().get_config() | {

@@ -177,9 +177,8 @@ class GenerativeModel(backend.Model):
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch.
 
-        Of a PyDataset the size of the last batch counts too.
-
-        Arrays come in batches of the model's `default_batch_size`.
+        Of a PyDataset the last batch's size is looked at too. Arrays come in batches of the model's
+        `default_batch_size`.
         """
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
         if batch_size is None and _is_whole(x):

@@ -2,7 +2,6 @@
 
 import functools
 import math
-import warnings
 
 import keras
 from keras import ops
@@ -10,6 +9,7 @@ from keras import ops
 from kgen import networks
 from kgen.losses import gradient_penalty
 from kgen.models.wgan import WGAN
+from kgen.warn import warn
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -94,10 +94,9 @@ class WGANGP(WGAN):
             if isinstance(layer, keras.layers.BatchNormalization)
         ]
         if joint:
-            warnings.warn(
+            warn(
                 "The gradient penalty is of each image by itself, but the critic's "
-                f"{', '.join(joint)} judges a batch together. Use kgen.layers.LayerNorm.",
-                stacklevel=3,
+                f"{', '.join(joint)} judges a batch together. Use kgen.layers.LayerNorm."
             )
         if not self.r1_weight:  # else it was checked
             self.check_second_derivatives()

@@ -189,11 +189,6 @@ class Killed(Exception):
     """Ends a training."""
 
 
-def kill(batch, logs=None):
-    if batch == 4:
-        raise Killed
-
-
 def test_keras_backs_up_every_player(tmp_path):
     """A training that ends in the middle of its second epoch goes on after the first."""
 
@@ -209,7 +204,12 @@ def test_keras_backs_up_every_player(tmp_path):
 
     _, whole = fit()
     batches = itertools.count()
-    killer = keras.callbacks.LambdaCallback(on_train_batch_end=lambda *_, **__: kill(next(batches)))
+
+    def kill(*_, **__):
+        if next(batches) == 4:
+            raise Killed
+
+    killer = keras.callbacks.LambdaCallback(on_train_batch_end=kill)
     with pytest.raises(Killed):
         fit(backup(), killer)
     epochs, resumed = fit(backup())
@@ -234,33 +234,3 @@ def test_a_discriminator_that_is_always_right_is_reported():
     stuck = kgen.callbacks.StuckDiscriminator()
     with pytest.warns(UserWarning, match="right about every image in epoch 1"):
         gan.fit(np.ones((8, *SHAPE)), batch_size=4, verbose=0, callbacks=[stuck])
-
-
-class TestInfoGANsCodes:
-    def test_two_categorical_codes(self):
-        gan = kgen.InfoGAN(SHAPE, 3, categorical=(3, 4), continuous=1, seed=0)
-        x = images(6)
-        codes = gan.infer_codes(x)
-        _, features = gan.discriminator(2.0 * x - 1.0)
-        outputs = ops.convert_to_numpy(gan.recognition(features))
-        np.testing.assert_array_equal(codes[:, 0], outputs[:, :3].argmax(axis=1))
-        np.testing.assert_array_equal(codes[:, 1], outputs[:, 3:7].argmax(axis=1))
-        np.testing.assert_allclose(codes[:, 2], np.clip(outputs[:, 7], -1, 1), atol=1e-5)
-
-    def test_a_conditional_one(self, tmp_path):
-        gan = kgen.InfoGAN(SHAPE, 3, categorical=(3,), continuous=1, num_classes=2, seed=0)
-        codes = [gan.infer_codes(images(5), labels=label) for label in (0, 1)]
-        assert codes[0].shape == (5, 2) and (codes[0] != codes[1]).any()
-        with pytest.raises(ValueError, match="Received: no labels"):
-            gan.infer_codes(images(5))
-        kgen.pictures.codes(gan, label=1, seed=0, path=str(tmp_path / "codes.png"))
-        assert (tmp_path / "codes.png").exists()
-
-    @pytest.mark.parametrize(
-        ("code", "value", "message"),
-        [(2, 0.0, r"a code in 0\.\.1.*code=2"), (-1, 0, "code=-1"), (0, 3, "categories below 3")],
-    )
-    def test_codes_that_there_are_not(self, code, value, message):
-        gan = tiny(kgen.InfoGAN)
-        with pytest.raises(ValueError, match=message):
-            gan.set_code(gan.draw_latents(2, seed=0), code, value)
