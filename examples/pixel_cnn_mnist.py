@@ -23,6 +23,7 @@ import kgen
 
 GATED = flags.DEFINE_boolean("gated", False, "GatedPixelCNN in place of PixelCNN.")
 CONDITIONAL = flags.DEFINE_boolean("conditional", False, "Tell the gated one the digit.")
+FILTERS = flags.DEFINE_integer("filters", None, "16 by default, of the gated one 12.")
 EPOCHS = flags.DEFINE_integer("epochs", 2, "Epochs of 1,800 steps.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", "runs/pixel_cnn_mnist", "Gets the pictures and the model.")
@@ -37,10 +38,15 @@ def main(_):
     if GATED.value:
         num_classes = 10 if CONDITIONAL.value else None
         model = kgen.GatedPixelCNN(
-            data.image_shape, levels=2, filters=12, blocks=7, num_classes=num_classes, seed=0
+            data.image_shape,
+            levels=2,
+            filters=FILTERS.value or 12,
+            blocks=7,
+            num_classes=num_classes,
+            seed=0,
         )
     else:
-        model = kgen.PixelCNN(data.image_shape, levels=2, seed=0)
+        model = kgen.PixelCNN(data.image_shape, levels=2, filters=FILTERS.value or 16, seed=0)
     rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS.value * 1800)
     model.compile(keras.optimizers.Adam(rate))
     print(f"{model.network.count_params():,} parameters")

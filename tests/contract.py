@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import pathlib
+import tempfile
 
 import keras
 import numpy as np
@@ -18,11 +20,38 @@ PLAIN = {}  # by test class, its `PlainTraining`
 
 @dataclasses.dataclass
 class PlainTraining:
-    """Two epochs of which nothing is special: its history, and the weights after each epoch."""
+    """Three epochs of which nothing is special, and what they leave.
+
+    `weights` are those after each number of epochs. `optimizer` are the optimizers' variables
+    after two, when the files of `folder` were written.
+    """
 
     model: keras.Model
-    history: dict
-    weights: list
+    weights: list = dataclasses.field(default_factory=list)
+    optimizer: list = None
+    history: dict = None
+    folder: tempfile.TemporaryDirectory = dataclasses.field(
+        default_factory=tempfile.TemporaryDirectory
+    )
+
+    def file(self, name):
+        return pathlib.Path(self.folder.name) / name
+
+    def keep(self, *_):
+        self.weights.append(arrays(self.model.variables))
+        if len(self.weights) == 3:
+            self.optimizer = arrays(self.model.optimizer.variables)
+            self.model.save(self.file("model.keras"))
+            self.model.save_weights(self.file("model.weights.h5"))
+
+
+def arrays(variables):
+    return [keras.ops.convert_to_numpy(v) for v in variables]
+
+
+def assert_same(a, b, atol=ROUNDING):
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
 
 class ModelContract:
@@ -57,30 +86,19 @@ class ModelContract:
             images, self.labels, batch_size=8, shuffle=False, verbose=0, **kwargs
         ).history
 
-    @staticmethod
-    def weights(model):
-        return [keras.ops.convert_to_numpy(v) for v in model.variables]
-
-    def assert_same_weights(self, a, b, atol=ROUNDING):
-        for x, y in zip(self.weights(a), self.weights(b), strict=True):
-            np.testing.assert_allclose(x, y, rtol=0, atol=atol)
-
     @property
     def plain(self):
         """A training that the tests share; they leave its model alone."""
         if type(self) not in PLAIN:
-            model = self.compiled()
-            weights = [self.weights(model)]
-            keep = keras.callbacks.LambdaCallback(
-                on_epoch_end=lambda epoch, logs: weights.append(self.weights(model))
-            )
-            history = self.fit(model, epochs=2, callbacks=[keep])
-            PLAIN[type(self)] = PlainTraining(model, history, weights)
+            plain = PlainTraining(self.compiled())
+            plain.keep()
+            keep = keras.callbacks.LambdaCallback(on_epoch_end=plain.keep)
+            plain.history = self.fit(plain.model, epochs=3, callbacks=[keep])
+            PLAIN[type(self)] = plain
         return PLAIN[type(self)]
 
     def assert_plainly_trained(self, model, epochs=1, atol=ROUNDING):
-        for x, y in zip(self.weights(model), self.plain.weights[epochs], strict=True):
-            np.testing.assert_allclose(x, y, rtol=0, atol=atol)
+        assert_same(arrays(model.variables), self.plain.weights[epochs], atol)
 
     def test_fit_logs_every_name_as_a_finite_mean(self):
         model, history = self.plain.model, self.plain.history
@@ -101,7 +119,8 @@ class ModelContract:
                 assert np.any(keras.ops.convert_to_numpy(variable) != value), variable.path
 
     def test_a_player_moves_its_own_variables_alone(self):
-        for player in self.make().players():
+        players = list(self.make().players())
+        for player in players if len(players) > 1 else ():
             model = self.compiled()
             before = [keras.ops.convert_to_numpy(v) for v in model.trainable_variables]
             minimize = model.minimize
@@ -119,23 +138,38 @@ class ModelContract:
 
     def test_evaluate_moves_nothing_and_repeats(self):
         model = self.compiled()
-        before = self.weights(model)
+        before = arrays(model.variables)
         results = [
             model.evaluate(self.images, self.labels, batch_size=8, verbose=0, return_dict=True)
             for _ in range(2)
         ]
         assert results[0] == results[1]
-        moving = {id(model.evaluation_seed_generator.state)}
-        for variable, value in zip(model.variables, before, strict=True):
-            if id(variable) not in moving:
-                np.testing.assert_array_equal(keras.ops.convert_to_numpy(variable), value)
+        self.forget_evaluations(model)
+        assert_same(arrays(model.variables), before, atol=0.0)
 
-    def test_validation_does_not_change_the_training(self):
-        model = self.compiled()
-        self.fit(model, epochs=2, validation_data=(self.images, self.labels))
-        # Only the noise of validation itself was drawn from.
+    @staticmethod
+    def forget_evaluations(model):
+        """Their noise is all that may have moved."""
         model.evaluation_seed_generator.state.assign([0, 0])
-        self.assert_plainly_trained(model, epochs=2)
+
+    def test_validation_data_of_every_form_leaves_the_training_as_it_was(self):
+        model = self.compiled()
+        given = [a for a in (self.images, self.labels) if a is not None]
+        batches = (tuple(a[i : i + 8] for a in given) for i in (0, 8))
+        forms = ((self.images, self.labels), [self.images, self.labels], batches)
+        for epochs, form in enumerate(forms, 1):
+            history = self.fit(
+                model,
+                validation_data=form,
+                validation_batch_size=None if form is batches else 8,
+            )
+            after = model.evaluate(
+                self.images, self.labels, batch_size=8, verbose=0, return_dict=True
+            )
+            for name, value in after.items():
+                np.testing.assert_allclose(history[f"val_{name}"][0], value, rtol=1e-5)
+            self.forget_evaluations(model)
+            self.assert_plainly_trained(model, epochs)
 
     def test_integers_and_floats_are_the_same_images(self):
         model = self.compiled()
@@ -159,27 +193,18 @@ class ModelContract:
         for name in config:
             assert hasattr(model, name), name
 
-    def test_resumed_training_equals_uninterrupted(self, tmp_path):
-        model = self.compiled()
-        self.fit(model, epochs=2)
-        self.assert_plainly_trained(model, epochs=2)
-        model.save(tmp_path / "model.keras")
-        resumed = keras.saving.load_model(tmp_path / "model.keras")
-        self.assert_same_weights(model, resumed, atol=0.0)
-        for a, b in zip(model.optimizer.variables, resumed.optimizer.variables, strict=True):
-            np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
-        self.fit(model)
+    def test_resumed_training_equals_uninterrupted(self):
+        resumed = keras.saving.load_model(self.plain.file("model.keras"))
+        self.assert_plainly_trained(resumed, epochs=2, atol=0.0)
+        assert_same(arrays(resumed.optimizer.variables), self.plain.optimizer, atol=0.0)
         self.fit(resumed)
-        self.assert_same_weights(model, resumed)
+        self.assert_plainly_trained(resumed, epochs=3)
 
-    def test_weights_files_keep_the_optimizers(self, tmp_path):
-        model, other = self.compiled(), self.compiled()
+    def test_weights_files_keep_the_optimizers(self):
+        model = self.compiled()
+        model.load_weights(self.plain.file("model.weights.h5"))
         self.fit(model)
-        model.save_weights(tmp_path / "w.weights.h5")
-        other.load_weights(tmp_path / "w.weights.h5")
-        self.fit(model)
-        self.fit(other)
-        self.assert_same_weights(model, other)
+        self.assert_plainly_trained(model, epochs=3)
 
     @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
     def test_mixed_precision(self, policy):
@@ -204,34 +229,18 @@ class ModelContract:
         ],
     )
     def test_bad_images_are_refused_before_a_step(self, images, message):
-        model = self.compiled()
-        before = self.weights(model)
+        model = self.plain.model
+        before = arrays(model.variables)
         bad = images(self.images)
         with pytest.raises(ValueError, match=message):
             model.fit(bad, self.labels, verbose=0)
         with pytest.raises(ValueError, match=message):
             model.evaluate(bad, self.labels, verbose=0)
-        for variable, value in zip(self.weights(model), before, strict=True):
-            np.testing.assert_array_equal(variable, value)
-
-    def test_validation_data_of_every_form(self):
-        model = self.compiled()
-        arrays = [a for a in (self.images, self.labels) if a is not None]
-        batches = (tuple(a[i : i + 8] for a in arrays) for i in (0, 8))
-        for form in ((self.images, self.labels), [self.images, self.labels], batches):
-            validation_batch_size = None if form is batches else 8
-            history = self.fit(
-                model, validation_data=form, validation_batch_size=validation_batch_size
-            )
-            after = model.evaluate(
-                self.images, self.labels, batch_size=8, verbose=0, return_dict=True
-            )
-            for name, value in after.items():
-                np.testing.assert_allclose(history[f"val_{name}"][0], value, rtol=1e-5)
+        assert_same(arrays(model.variables), before, atol=0.0)
 
     def test_sample_weights_are_refused(self):
         with pytest.raises(ValueError, match="sample_weight"):
-            self.compiled().fit(
+            self.plain.model.fit(
                 self.images, self.labels, sample_weight=np.ones(16), batch_size=8, verbose=0
             )
 
@@ -244,41 +253,34 @@ class SamplerContract:
         return model.sample(num, labels, **kwargs)
 
     def test_samples_are_images(self):
-        images = self.sample(self.make(), 5, seed=0)
+        images = self.sample(self.plain.model, 5, seed=0)
         assert images.shape == (5, *self.image_shape)
         assert images.dtype == np.float32
         assert images.min() >= 0.0 and images.max() <= 1.0
 
     def test_a_seed_gives_the_same_samples_in_any_batches(self):
-        model = self.make()
+        model = self.plain.model
         a = self.sample(model, 5, seed=0)
         np.testing.assert_allclose(a, self.sample(model, 5, seed=0, batch_size=2), atol=1e-6)
         assert np.abs(a - self.sample(model, 5, seed=1)).max() > 1e-6
         assert np.abs(a - self.sample(model, 5)).max() > 1e-6
 
-    def test_samples_leave_the_training_as_it_was(self):
-        model = self.compiled()
+    def test_samples_follow_the_weights_and_leave_the_training_as_it_was(self):
+        model, seen = self.compiled(), []
+
+        def look(batch=None, logs=None):
+            seen.append(self.sample(model, 3, seed=0))
+
+        look()
         self.sample(model, 3)
-        self.fit(model)
-        self.assert_plainly_trained(model)
-
-    def test_samples_follow_the_weights(self):
-        model = self.compiled()
-        before = self.sample(model, 3, seed=0)
-        self.fit(model, epochs=3)
-        assert np.abs(before - self.sample(model, 3, seed=0)).max() > 1e-6
-
-    def test_samples_in_the_middle_of_fit(self):
-        model, case, seen = self.compiled(), self, []
-
-        class Look(keras.callbacks.Callback):
-            def on_train_batch_end(self, batch, logs=None):
-                seen.append(case.sample(model, 2, seed=0))
-
-        self.fit(model, callbacks=[Look()])
-        assert np.abs(seen[0] - seen[1]).max() > 0.0
-        self.assert_plainly_trained(model)
+        watch = keras.callbacks.LambdaCallback(on_train_batch_end=look)
+        self.fit(model, epochs=3, callbacks=[watch])
+        look()
+        assert np.abs(seen[1] - seen[2]).max() > 0.0
+        assert np.abs(seen[-1] - seen[0]).max() > 1e-6
+        np.testing.assert_array_equal(seen[-1], seen[-2])
+        self.assert_plainly_trained(model, epochs=3)
 
     def test_no_samples_is_an_error(self):
         with pytest.raises(ValueError, match="num=0"):
-            self.sample(self.make(), 0)
+            self.sample(self.plain.model, 0)

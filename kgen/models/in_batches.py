@@ -40,9 +40,11 @@ def in_batches(function, arrays, batch_size, show_progress=True):
 
 
 def with_progress(steps, patience=2.0):
-    """Yields from a sequence, with a progress bar once it has taken `patience` seconds."""
-    started, bar = time.monotonic(), keras.utils.Progbar(len(steps))
+    """Yields from a sequence, with a progress bar if after `patience` seconds some is left."""
+    started, bar = time.monotonic(), None
     for done, step in enumerate(steps, start=1):
         yield step
-        if time.monotonic() - started > patience:
+        if bar is None and done < len(steps) and time.monotonic() - started > patience:
+            bar = keras.utils.Progbar(len(steps))
+        if bar is not None:
             bar.update(done)

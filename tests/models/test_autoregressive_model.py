@@ -56,6 +56,7 @@ def test_memory_is_that_of_some_rows():
 
 def test_progress(capsys):
     list(with_progress(range(3), patience=60.0))
+    list(with_progress(range(1), patience=0.0))
     assert not capsys.readouterr().out
     list(with_progress(range(3), patience=0.0))
     assert "3/3" in capsys.readouterr().out
