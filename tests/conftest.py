@@ -1,3 +1,5 @@
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -14,13 +16,18 @@ if keras.backend.backend() == "tensorflow":
 @pytest.fixture(scope="session", autouse=True)
 def compile_once(tmp_path_factory):
     """Keeps what JAX compiles: the tests build the same small models again and again."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("jax")),
+        "jax_disable_most_optimizations": True,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+    }
+    os.environ |= {name.upper(): str(value) for name, value in settings.items()}  # of children
     if keras.backend.backend() == "jax":
         import jax
 
-        jax.config.update("jax_compilation_cache_dir", str(tmp_path_factory.mktemp("jax")))
-        jax.config.update("jax_disable_most_optimizations", True)
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+        for name, value in settings.items():
+            jax.config.update(name, value)
 
 
 @pytest.fixture(autouse=True)

@@ -139,7 +139,7 @@ class ConvolutionStep(PointwiseStep):
 
     def advance(self, x, prepared, left):
         window = ops.concatenate([left, x], axis=-1) if self.num_left else x
-        sums = ops.matmul(window if self.sees_pixel else left, self.kernel)
+        sums = (window if self.sees_pixel else left) @ self.kernel
         y = self.activation(sums + prepared)
         return y, (x if self.num_left <= 1 else window[:, self.inputs :])
 

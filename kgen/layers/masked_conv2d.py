@@ -100,7 +100,7 @@ class MaskedConv2D(keras.layers.Conv2D):
         bias = ops.cast(self.bias, self.compute_dtype) if self.use_bias else 0.0
         if self.kernel_size == (1, 1):
             kernel = here[0]  # sliced here, not at each pixel
-            return PointwiseStep(lambda x: self.activation(ops.matmul(x, kernel) + bias))
+            return PointwiseStep(lambda x: self.activation(x @ kernel + bias))
         return ConvolutionStep(above, here, self.kernel_size[1] // 2, bias, self.activation)
 
     def get_config(self):

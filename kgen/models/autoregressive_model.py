@@ -256,21 +256,29 @@ class AutoregressiveModel(ImageModel):
         return self.network.start(ops.shape(like)[0])
 
     def _make_rows(self, given, y, temperature, memory):
-        def choose(outputs, color, given):
-            value = self._draw(outputs, color, given["uniform"], temperature)
-            value = ops.where(given["known"] < 0, value, given["known"])
+        def logits(outputs, color):
+            return ops.cast(outputs[:, color :: self.image_shape[-1]], "float32")
+
+        def choose_of_two(outputs, color, threshold):
+            return ops.where(logits(outputs, color) > threshold, 1.0, -1.0)
+
+        def choose(outputs, color, uniform, known):
+            """The level whose interval of the distribution function the number falls into."""
+            p = ops.softmax(logits(outputs, color) / temperature, axis=-1)
+            below = ops.cumsum(p, axis=-1)[:, :-1] <= uniform
+            value = ops.sum(ops.cast(below, "float32"), axis=-1, keepdims=True)
+            value = ops.where(known < 0, value, known)
             return value * (2.0 / (self.levels - 1)) - 1.0
 
-        x, memory = self.network.generate(choose, given, memory, y)
-        return 0.5 * (x + 1.0), memory
-
-    def _draw(self, outputs, color, uniform, temperature):
-        """The level whose interval of the distribution function the uniform number falls into."""
-        logits = ops.cast(outputs[:, color :: self.image_shape[-1]], "float32") / temperature
+        uniform, known = given["uniform"], given["known"]
         if self.levels == 2:
-            return ops.cast(uniform < ops.sigmoid(logits), "float32")
-        below = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1)[:, :-1]
-        return ops.sum(ops.cast(below <= uniform, "float32"), axis=-1, keepdims=True)
+            # uniform < sigmoid(logit / temperature), for the logit; of all pixels at once.
+            threshold = temperature * (ops.log(uniform) - ops.log1p(-uniform))
+            threshold = ops.where(known < 0, threshold, ops.where(known > 0, -np.inf, np.inf))
+            x, memory = self.network.generate(choose_of_two, [threshold], memory, y)
+        else:
+            x, memory = self.network.generate(choose, [uniform, known], memory, y)
+        return 0.5 * (x + 1.0), memory
 
     def _check_images(self, x):
         super()._check_images(x)

@@ -1,10 +1,13 @@
 """A network of causal layers, which makes images pixel by pixel."""
 
+import functools
+
 import keras
 from keras import ops
 
 from kgen.layers import GatedBlock
 from kgen.layers.causal_step import PointwiseStep, SequenceStep
+from kgen.networks.scan_row import scan_row
 
 ELEMENTWISE = tuple(
     getattr(keras.layers, name) for name in ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout")
@@ -75,7 +78,13 @@ class CausalNetwork(keras.Model):
     def _steps(self, y):
         """The first layer in a loop over pixels, and all others."""
         one_hot = self._one_hot(y)
-        first, *rest = (_step(layer, one_hot) for layer in self.causal_layers)
+        steps, dtype = [], self.causal_layers[0].compute_dtype
+        for layer in self.causal_layers:
+            if layer.compute_dtype != dtype:
+                dtype = layer.compute_dtype
+                steps.append(PointwiseStep(functools.partial(ops.cast, dtype=dtype)))
+            steps.append(_step(layer, one_hot))
+        first, *rest = steps
         return first, SequenceStep(rest)
 
     def start(self, batch_size):
@@ -92,9 +101,9 @@ class CausalNetwork(keras.Model):
 
         Args:
             choose: callable of the outputs (batch, outputs) at a pixel, the number of one of its
-                colours, and the nest `given` at both, tensors (batch, 1); it returns the value
-                that the layers see next, (batch, 1).
-            given: nest of tensors (batch, rows, width, channels).
+                colours, and of each of `given` at both, (batch, 1); it returns the value that
+                the layers see next, (batch, 1).
+            given: list of tensors (batch, rows, width, channels), at least one.
             memory: what `start` or the call for the rows above returned.
             y: labels (batch,), or None.
 
@@ -102,12 +111,12 @@ class CausalNetwork(keras.Model):
             The values (batch, rows, width, channels) and the memory for the rows below.
         """
         first, rest = self._steps(y)
-        like = keras.tree.flatten(given)[0]
-        _, num_rows, _, colors = like.shape
-        nothing = ops.zeros_like(like[:, 0, 0, :1], dtype="float32")
+        _, num_rows, _, colors = given[0].shape
+        nothing = ops.zeros_like(given[0][:, 0, 0, :1], dtype="float32")
 
         def advance_first(values, prepared, left):
-            x = ops.cast(ops.concatenate(values, axis=-1), self.compute_dtype)
+            dtype = self.causal_layers[0].compute_dtype
+            x = ops.cast(ops.concatenate(values, axis=-1), dtype)
             return first.advance(x, prepared, left)
 
         def make_pixel(state, at_pixel):
@@ -117,27 +126,25 @@ class CausalNetwork(keras.Model):
             for color in range(colors):
                 hidden, _ = advance_first(values, prepared_first, left_first)
                 outputs, left_after = rest.advance(hidden, prepared, left)
-                of_color = keras.tree.map_structure(lambda t, c=color: t[:, c : c + 1], given)
-                values[color] = choose(outputs, color, of_color)
+                of_color = [t[:, color : color + 1] for t in given]
+                values[color] = choose(outputs, color, *of_color)
             _, left_first = advance_first(values, prepared_first, left_first)
-            state = left_first, left_after, ops.concatenate(values, axis=-1)
-            return state, state
+            return left_first, left_after, ops.concatenate(values, axis=-1)
 
         def make_row(i, state):
             (rows_first, rows), image = state
             rows_first, above, prepared_first, left_first = first.start_row(rows_first, None)
             rows, _, prepared, left = rest.start_row(rows, above)
-            given_row = keras.tree.map_structure(lambda t: ops.take(t, i, axis=1), given)
-            at_pixels = _swap((prepared_first, prepared, given_row))
+            given_row = tuple(ops.take(t, i, axis=1) for t in given)
             start = left_first, left, ops.concatenate([nothing] * colors, axis=-1)
-            _, states = ops.scan(make_pixel, start, at_pixels)
-            lefts_first, lefts, row = _swap(states)
+            row = prepared_first, prepared, given_row
+            lefts_first, lefts, row = scan_row(make_pixel, start, row)
             memory = first.end_row(rows_first, lefts_first), rest.end_row(rows, lefts)
             # ops.slice_update would be an operation of XLA's, which not every server has.
             is_here = ops.reshape(ops.arange(num_rows) == i, (-1, 1, 1))
             return memory, ops.where(is_here, row[:, None], image)
 
-        image = ops.zeros(ops.shape(like), "float32")  # half precision would round its levels
+        image = ops.zeros(ops.shape(given[0]), "float32")  # half precision would round its levels
         memory, image = ops.fori_loop(0, num_rows, make_row, (memory, image))
         return image, memory
 
@@ -159,9 +166,5 @@ class CausalNetwork(keras.Model):
 def _step(layer, one_hot):
     if isinstance(layer, GatedBlock):
         return layer.step(one_hot)
-    return layer.step() if hasattr(layer, "step") else PointwiseStep(layer)
-
-
-def _swap(nest):
-    """Exchanges the first two axes of all tensors."""
-    return keras.tree.map_structure(lambda t: ops.swapaxes(t, 0, 1), nest)
+    # Not the layer itself: what Keras does around a call takes longer than the call.
+    return layer.step() if hasattr(layer, "step") else PointwiseStep(layer.call)

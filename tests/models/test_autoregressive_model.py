@@ -11,6 +11,7 @@ import kgen
 from kgen.layers import GatedBlock, MaskedConv2D
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
+from kgen.networks.scan_row import scan_row
 from tests.models.test_pixel_cnn import labels_of, models
 
 
@@ -52,6 +53,20 @@ def test_memory_is_that_of_some_rows():
             shapes.append([tuple(tensor.shape) for tensor in memory])
     assert shapes[:2] == shapes[2:]
     assert all(rows <= 3 and width == 6 for shape in shapes for _, rows, width, _ in shape)
+
+
+@pytest.mark.parametrize("width", [1, 5, 6, 8])
+def test_a_scan_of_a_row_is_a_loop_over_its_pixels(width):
+    row = np.random.default_rng(0).normal(size=(2, width, 3)).astype("float32")
+
+    def advance(state, pixel):
+        ((total,), product), (x, (y,)) = state, pixel
+        return (total + x,), product * y
+
+    start = (ops.zeros((2, 3)),), ops.ones((2, 3))
+    (totals,), products = scan_row(advance, start, (ops.array(row), (ops.array(row),)))
+    np.testing.assert_allclose(totals, np.cumsum(row, axis=1), atol=1e-6)
+    np.testing.assert_allclose(products, np.cumprod(row, axis=1), atol=1e-6)
 
 
 def test_progress(capsys):
