@@ -250,6 +250,15 @@ def test_two_levels_binarize_at_random():
     np.testing.assert_array_equal(*(model.log_likelihood(binary, seed=seed) for seed in (0, 1)))
 
 
+def test_evaluation_binarizes_with_noise_of_its_own():
+    model = kgen.PixelCNN((5, 4, 1), levels=2, filters=2, blocks=1, seed=0)
+    model.compile()
+    before = ops.convert_to_numpy(model.seed_generator.state)
+    first, second = (model.evaluate(np.full((8, 5, 4, 1), 0.3), verbose=0) for _ in range(2))
+    assert first == second
+    np.testing.assert_array_equal(ops.convert_to_numpy(model.seed_generator.state), before)
+
+
 def test_samples_have_the_probabilities_of_the_model():
     """Chi-square over the 16 binary images of 2x2, at two temperatures; 15 degrees of freedom."""
     model, _ = models((2, 2, 1), levels=2, num_classes=None)
