@@ -8,6 +8,7 @@
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
+- `SCAN_UNROLL`: how many steps a turn of a compiled loop should have
 - `input_pipeline`: what `fit` reads in place of a PyDataset, where that is faster
 """
 
@@ -15,6 +16,7 @@ import keras
 
 if keras.backend.backend() == "tensorflow":
     from kgen.backend.tensorflow import (
+        SCAN_UNROLL,
         WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
@@ -27,6 +29,7 @@ if keras.backend.backend() == "tensorflow":
     )
 elif keras.backend.backend() == "jax":
     from kgen.backend.jax import (
+        SCAN_UNROLL,
         WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
@@ -39,6 +42,7 @@ elif keras.backend.backend() == "jax":
     )
 elif keras.backend.backend() == "torch":
     from kgen.backend.torch import (
+        SCAN_UNROLL,
         WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
@@ -56,6 +60,7 @@ else:
     )
 
 __all__ = [
+    "SCAN_UNROLL",
     "WRONG_SECOND_DERIVATIVES",
     "Model",
     "apply_gradients",

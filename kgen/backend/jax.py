@@ -8,6 +8,8 @@ from jax import numpy as jnp
 
 WRONG_SECOND_DERIVATIVES = ()
 
+SCAN_UNROLL = 1
+
 
 class _Scope(keras.StatelessScope):
     """A StatelessScope that starts from the enclosing scope's values and knows what changed.

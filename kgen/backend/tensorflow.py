@@ -11,6 +11,8 @@ WRONG_SECOND_DERIVATIVES = (
     keras.layers.LayerNormalization,
 )
 
+SCAN_UNROLL = 4  # without XLA a turn of a loop costs as much as a small network in it
+
 
 class Model(keras.Model):
     """`keras.Model` whose train and test steps are written for every backend at once."""

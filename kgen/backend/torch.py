@@ -5,6 +5,8 @@ import torch
 
 WRONG_SECOND_DERIVATIVES = ()
 
+SCAN_UNROLL = 1
+
 
 class Model(keras.Model):
     """`keras.Model` whose train and test steps are written for every backend at once.

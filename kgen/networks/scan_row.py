@@ -2,7 +2,7 @@
 
 from keras import ops
 
-PIXELS_A_TURN = 4  # at most: a turn of TensorFlow's loop costs as much as what is in it
+from kgen import backend
 
 
 def scan_row(advance, state, row):
@@ -18,7 +18,7 @@ def scan_row(advance, state, row):
     """
     tensors = _flatten(row)
     width = tensors[0].shape[1]
-    num = max(n for n in range(1, PIXELS_A_TURN + 1) if width % n == 0)
+    num = max(n for n in range(1, backend.SCAN_UNROLL + 1) if width % n == 0)
 
     def turn(states, pixels):
         before, made = _pack(state, (t[-1] for t in states)), []

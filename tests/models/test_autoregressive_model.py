@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 
 import kgen
+from kgen import backend
 from kgen.layers import GatedBlock, MaskedConv2D
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
@@ -56,7 +57,8 @@ def test_memory_is_that_of_some_rows():
 
 
 @pytest.mark.parametrize("width", [1, 5, 6, 8])
-def test_a_scan_of_a_row_is_a_loop_over_its_pixels(width):
+def test_a_scan_of_a_row_is_a_loop_over_its_pixels(width, monkeypatch):
+    monkeypatch.setattr(backend, "SCAN_UNROLL", 4)
     row = np.random.default_rng(0).normal(size=(2, width, 3)).astype("float32")
 
     def advance(state, pixel):
