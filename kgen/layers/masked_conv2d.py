@@ -61,8 +61,11 @@ class MaskedConv2D(keras.layers.Conv2D):
         _, _, inputs, filters = self.kernel.shape
         color_in = np.arange(inputs) % self.colors
         color_out = np.tile(np.arange(filters // self.gates) % self.colors, self.gates)
-        sees = np.less if self.mask == "A" else np.less_equal
-        self.at_pixel = sees(color_in[:, None], color_out).astype("float32")
+        at_pixel = (np.less if self.mask == "A" else np.less_equal)(color_in[:, None], color_out)
+        left = self.kernel_size[1] // 2
+        # Of the kernel's own row, without the pixel where nothing of it is seen.
+        self.seen = np.ones((left + bool(at_pixel.any() or not left), inputs, filters), "float32")
+        self.seen[left:] = at_pixel
 
     def split_kernel(self, kernel):
         """The kernel's rows above, and of its own row what is to the left and, masked, the pixel.
@@ -71,12 +74,9 @@ class MaskedConv2D(keras.layers.Conv2D):
             Tensors (height // 2, width, inputs, filters), (width // 2 + 1, inputs, filters); the
             second without the pixel where of it nothing is seen, and something to the left is.
         """
-        row, column = (size // 2 for size in self.kernel_size)
-        left = kernel[row, :column]
-        if column and not self.at_pixel.any():
-            return kernel[:row], left
-        at_pixel = kernel[row, column] * ops.cast(self.at_pixel, kernel.dtype)
-        return kernel[:row], ops.concatenate([left, at_pixel[None]], axis=0)
+        row = self.kernel_size[0] // 2
+        here = kernel[row, : len(self.seen)]
+        return kernel[:row], here if self.seen.all() else here * ops.cast(self.seen, here.dtype)
 
     def convolution_op(self, inputs, kernel):
         # Two convolutions do less than one with zeros, and no NaN comes through from later pixels.
