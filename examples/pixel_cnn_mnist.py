@@ -9,7 +9,8 @@ step ("dynamic"): not comparable with the fixed binarization. The rate falls ove
 
 Two epochs on one shared CPU core, TensorFlow, nats on the first 1,000 test images: PixelCNN 92.29
 in 2.2 minutes; gated, 25,225 parameters, 91.42; told the digit 88.40 in 3.4 minutes. Completions
-continue the upper half in strokes; whole digits take longer.
+continue the upper half in strokes. `--gated --filters 16 --epochs 20`, 44,321 parameters: 86.07 in
+62 minutes, about half of the samples readable digits.
 """
 
 import os
