@@ -1,6 +1,5 @@
 """Read many image files at once, and go on when some of them are broken."""
 
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 
 from kgen.data.images import decode
 from kgen.data.splits import Batch
+from kgen.warn import warn
 
 
 def map_files(function: Callable, items: Iterable) -> tuple[list, list[Exception | None]]:
@@ -34,10 +34,7 @@ def warn_of_broken(broken: dict[Path, Exception], consequence: str, limit: int =
     named = [f"{path} ({error})" for path, error in list(broken.items())[:limit]]
     if len(broken) > limit:
         named.append(f"and {len(broken) - limit} more")
-    warnings.warn(
-        f"{len(broken)} image files cannot be read; {consequence}: {', '.join(named)}",
-        stacklevel=2,
-    )
+    warn(f"{len(broken)} image files cannot be read; {consequence}: {', '.join(named)}")
 
 
 class ImageFiles:
