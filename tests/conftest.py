@@ -1,8 +1,11 @@
+import gc
 import os
 
 import keras
 import numpy as np
 import pytest
+
+gc.set_threshold(200_000, 20, 100)  # looking through thousands of graphs takes a tenth of the time
 
 if keras.backend.backend() == "tensorflow":
     import tensorflow as tf
