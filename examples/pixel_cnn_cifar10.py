@@ -18,7 +18,7 @@ from absl import app, flags
 import kgen
 from kgen.losses import bits_per_dim
 
-EPOCHS = flags.DEFINE_integer("epochs", 8, "Epochs of 250 steps.")
+EPOCHS = flags.DEFINE_integer("epochs", 8, "Epochs of 250 steps.", upper_bound=12)  # a pass
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts CIFAR-10.")
 OUT = flags.DEFINE_string("out", "runs/pixel_cnn_cifar10", "Gets the pictures and the model.")
 

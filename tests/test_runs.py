@@ -488,7 +488,7 @@ def test_an_info_gan_run_goes_on_and_shows_its_codes(tmp_path):
         train(tmp_path, epochs=3, **settings | {"categorical": (4,)})
 
 
-@pytest.mark.parametrize("model", ["gan", "dcgan", "lsgan", "wgan", "wgan_gp", "cgan"])
+@pytest.mark.parametrize("model", ["gan", "dcgan", "lsgan", "wgan", "wgan_gp", "cgan", "infogan"])
 def test_every_gan_runs(tmp_path, digits, model):
     images, labels = digits
     np.savez(tmp_path / "few.npz", images=images[:44], labels=labels[:44])

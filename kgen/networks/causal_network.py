@@ -114,8 +114,9 @@ class CausalNetwork(keras.Model):
         _, num_rows, _, colors = given[0].shape
         nothing = ops.zeros_like(given[0][:, 0, 0, :1], dtype="float32")
 
+        dtype = self.causal_layers[0].compute_dtype
+
         def advance_first(values, prepared, left):
-            dtype = self.causal_layers[0].compute_dtype
             x = ops.cast(ops.concatenate(values, axis=-1), dtype)
             return first.advance(x, prepared, left)
 
