@@ -23,13 +23,14 @@ __all__ = [
     "networks",
     "pictures",
     "runs",
+    "serving",
 ]
 
 _command = os.path.splitext(os.path.basename((sys.argv or [""])[0]))[0]
 
 # The command line imports what it needs itself, once it has chosen Keras' backend.
 if _command != "kgen" and sys.orig_argv[1:3] != ["-m", "kgen.cli"]:
-    from kgen import callbacks, data, layers, losses, networks, pictures, runs
+    from kgen import callbacks, data, layers, losses, networks, pictures, runs, serving
     from kgen.models.autoencoder import Autoencoder
     from kgen.models.conditional_gan import ConditionalGAN
     from kgen.models.dcgan import DCGAN

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from kgen import pictures
+from kgen.whole_file import replacing
 
 
 class SampleGrid(keras.callbacks.Callback):
@@ -77,15 +78,8 @@ def save_model(model, path):
         model: keras.Model.
         path: str. Its folder is made if it is missing.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".{name}.tmp.keras")
-    try:
+    with replacing(path) as temporary:
         model.save(temporary)
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 class StopOnNaN(keras.callbacks.Callback):

@@ -1,6 +1,7 @@
-"""The `kgen` command: a thin shell over `kgen.runs`, whose arguments are its flags."""
+"""The `kgen` command: a thin shell over functions whose arguments are its flags."""
 
 import contextlib
+import importlib
 import importlib.util
 import inspect
 import json
@@ -11,6 +12,8 @@ import tempfile
 
 from absl import flags
 
+from kgen.arguments import plain_arguments
+
 _USAGE = """kgen: deep generative image models
 
   kgen train MODEL [--dataset ...] [--epochs ...]    train a model, or go on with a training
@@ -18,6 +21,8 @@ _USAGE = """kgen: deep generative image models
   kgen reconstruct RUN [--num ...] [--out ...]       test images with reconstructions below them
   kgen complete RUN [--image FILE] [--out ...]       images of which a part is hidden, completed
   kgen evaluate RUN [--num_samples ...]              the figures on the test images
+  kgen export RUN [--path ...] [--version ...]       a SavedModel for TensorFlow Serving
+  kgen generate --server HOST:PORT --model NAME      a grid of images from TensorFlow Serving
 
 `kgen train MODEL --help` and `kgen COMMAND --help` list the flags.
 """
@@ -41,6 +46,9 @@ def _define_integers(name, default, description, flag_values):
     serializer = flags.CsvListSerializer(",")
     flags.DEFINE(_Integers(), name, default, description, flag_values, serializer)
 
+
+_MODULES = dict.fromkeys(["train", "sample", "reconstruct", "complete", "evaluate"], "kgen.runs")
+_MODULES |= dict.fromkeys(["export", "generate"], "kgen.serving")
 
 _DEFINE = {
     int: flags.DEFINE_integer,
@@ -76,35 +84,34 @@ def main(argv=None):
 
 
 def _run(command, *arguments):
-    if command not in ("train", "sample", "reconstruct", "complete", "evaluate"):
+    if command not in _MODULES:
         raise flags.Error(f"There is no command {command!r}.\n\n{_USAGE}")
     subject, given = None, list(arguments)
     if given and not given[0].startswith("-"):
         subject = given.pop(0)
-    given = _choose_backend(given, subject if command != "train" else None)
-    with _quiet():
-        from kgen import runs
-        from kgen.models import catalog
-
     parsed = flags.FlagValues()
     flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
-    _define_backend(parsed)  # which is taken out already: for the help
-    function = getattr(runs, command)
-    names = _define_flags(parsed, catalog.plain_arguments(function), function.__doc__)
+    if _MODULES[command] == "kgen.runs":
+        given = _choose_backend(given, subject if command != "train" else None)
+        _define_backend(parsed)  # which is taken out already: for the help
+    with _quiet():
+        function = getattr(importlib.import_module(_MODULES[command]), command)
+    names = _define_flags(parsed, plain_arguments(function), function.__doc__)
     if command == "train" and subject is not None:
+        from kgen.models import catalog
+
         for part, settings in catalog.settings(catalog.model_class(subject)).items():
             names += _define_flags(parsed, settings, part.__doc__)
     left = parsed(["kgen", *given])[1:]
     if parsed.help:
         print(f"{inspect.getdoc(function).splitlines()[0]}\n\n{parsed.module_help(__name__)}")
         return 0
-    if subject is None or left:
-        what = "MODEL" if command == "train" else "RUN"
-        raise flags.Error(
-            f"Expected `kgen {command} {what}` and flags. Received: {' '.join(arguments)}"
-        )
+    subjects = {"train": ["MODEL"], "generate": []}.get(command, ["RUN"])
+    if len(subjects) != (subject is not None) or left:
+        expected = " ".join(["kgen", command, *subjects])
+        raise flags.Error(f"Expected `{expected}` and flags. Received: {' '.join(arguments)}")
     values = {name: getattr(parsed, name) for name in names if parsed[name].present}
-    function(subject, **values)
+    function(*([subject] * len(subjects)), **values)
     return 0
 
 

@@ -1,8 +1,8 @@
 """Pictures of what a model has learned: `PIL.Image.Image`s, written to a file on request."""
 
-import os
-
 import numpy as np
+
+from kgen.whole_file import replacing
 
 
 def grid(images, columns=None, path=None, scale=None, gap=1):
@@ -57,15 +57,8 @@ def save(picture, path):
         picture: PIL.Image.Image.
         path: str. Its folder is made if it is missing.
     """
-    folder, name = os.path.split(os.path.abspath(path))
-    os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".{name}.tmp")
-    try:
+    with replacing(path) as temporary:
         picture.save(temporary, format="PNG")
-        os.replace(temporary, path)
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def samples(model, num, classes=None, seed=None, path=None, **kwargs):

@@ -24,6 +24,7 @@ def digits(image_size: Size) -> Source:
         bunch.target.astype("int32"),
         (np.sort(order[:1500]), np.sort(order[1500:])),
         class_names=tuple(str(digit) for digit in range(10)),
+        license="CC BY 4.0, https://archive.ics.uci.edu/dataset/80",
     )
 
 
@@ -103,11 +104,11 @@ def _images_and_labels(arrays, images_key, labels_key):
     return images, labels
 
 
-def _source(name, images, labels, parts, class_names=None):
+def _source(name, images, labels, parts, **facts):
     take = in_memory(images, labels)
     train, test = (IndexedSplit(take, part) for part in parts)
     num_classes = None if labels is None else int(labels.max()) + 1
-    return Source(name, images.shape[1:], train, test, num_classes, class_names)
+    return Source(name, images.shape[1:], train, test, num_classes, **facts)
 
 
 def check_images(images: np.ndarray, name: str) -> np.ndarray:

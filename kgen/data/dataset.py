@@ -31,6 +31,7 @@ class Dataset:
             a function of (seed, epoch); `train.epoch` is the next epoch to be read.
         test: the same in a fixed order, with a short last batch.
         class_names: tuple of str, or None where they are not known.
+        license: str. The terms of use or where to find them, or None where they are not known.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Dataset:
     train: TrainBatches = field(repr=False)
     test: TestBatches = field(repr=False)
     class_names: tuple[str, ...] | None = None
+    license: str | None = None
 
 
 def load(
@@ -113,6 +115,7 @@ def load(
         train=TrainBatches(found.train, batch_size, seed, augmenter),
         test=TestBatches(found.test, batch_size),
         class_names=found.class_names,
+        license=found.license,
     )
 
 

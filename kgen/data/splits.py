@@ -79,6 +79,7 @@ class Source:
     test: IndexedSplit | StreamedSplit
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
+    license: str | None = None
 
 
 def in_memory(images: np.ndarray, labels: np.ndarray | None) -> Callable[[np.ndarray], Batch]:

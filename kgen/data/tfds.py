@@ -51,7 +51,8 @@ def from_tfds(
     num_classes = None if label is None else label.num_classes
     class_names = None if label is None else tuple(label.names)
     train, test = (part(split) for split in parts)
-    return Source(name, image_shape, train, test, num_classes, class_names)
+    terms = builder.info.redistribution_info.license or f"see {builder.info.homepage}"
+    return Source(name, image_shape, train, test, num_classes, class_names, terms)
 
 
 def _builder(name, data_dir):

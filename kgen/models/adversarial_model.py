@@ -293,7 +293,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
     def _draw(self, rng, num):
         if self.prior == "normal":
             return super()._draw(rng, num)
-        return rng.uniform(-1.0, 1.0, (num, self.latent_dim)).astype("float32")
+        return ops.cast(rng.uniform(-1.0, 1.0, (num, self.latent_dim)), "float32")
 
     def _decode(self, z, y):
         generator = self.generator if self.ema_decay is None else self.ema_generator

@@ -144,6 +144,19 @@ class Autoencoder(LatentModel):
     def _reconstruct(self, x, y, training=False):
         return self._decode(self._encode(x, y, training=training), y, training=training)
 
+    def signatures(self):
+        def encode(y, image):
+            return {"code": self._encode(image, y)}
+
+        def reconstruct(y, image):
+            return {"image": self._reconstruct(image, y)}
+
+        image = {"image": self.image_input}
+        return super().signatures() | {
+            "encode": (encode, image),
+            "reconstruct": (reconstruct, image),
+        }
+
     def get_config(self):
         return super().get_config() | {
             "encoder": self.encoder,

@@ -11,6 +11,7 @@ from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
+from kgen.serving.inputs import SEED, Input
 from kgen.warn import warn
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown
@@ -152,14 +153,15 @@ class AutoregressiveModel(ImageModel):
         x = self.prepare_images(images)
         y = self.prepare_labels(labels, len(x))
         values = self._quantised(x, np.random.default_rng(draw_seed(seed)))
+        values = ops.convert_to_numpy(values)
         return self.run_in_batches(self._log_likelihood, [values, y], batch_size)
 
     def _log_likelihood(self, values, y):
         return -self._nll(values, y)
 
     def _quantised(self, x, rng):
-        uniform = rng.random(x.shape, dtype="float32") if self.levels == 2 else None
-        return ops.convert_to_numpy(self.quantise(x, uniform))
+        uniform = rng.random(ops.shape(x), dtype="float32") if self.levels == 2 else None
+        return self.quantise(x, uniform)
 
     def sample(self, num, labels=None, seed=None, temperature=1.0, batch_size=64):
         """Images, pixel by pixel from p(x_i | x_1 ... x_(i-1)).
@@ -214,7 +216,7 @@ class AutoregressiveModel(ImageModel):
         if copies < 1:
             raise ValueError(f"Expected copies of at least 1. Received: copies={copies}")
         rng = np.random.default_rng(draw_seed(seed))
-        known = np.repeat(self._quantised(x, rng), copies, axis=0)
+        known = np.repeat(ops.convert_to_numpy(self._quantised(x, rng)), copies, axis=0)
         y = None if y is None else np.repeat(y, copies)
         if mask.ndim == 3:
             mask = np.repeat(mask, copies, axis=0)
@@ -279,6 +281,31 @@ class AutoregressiveModel(ImageModel):
         else:
             x, memory = self.network.generate(choose, [uniform, known], memory, y)
         return 0.5 * (x + 1.0), memory
+
+    def signatures(self):
+        def fill(known, y, noise):
+            given = {"uniform": noise.random(ops.shape(known)), "known": known}
+            return self._make_rows(given, y, 1.0, self._start(known))[0]
+
+        def generate(y, noise):
+            return {"image": fill(-ops.ones((noise.num, *self.image_shape)), y, noise)}
+
+        def complete(y, image, mask, noise):
+            known = ops.cast(self._quantised(image, noise), "float32")
+            return {"image": fill(ops.where(mask[..., None], -1.0, known), y, noise)}
+
+        def log_likelihood(y, image, noise=None):
+            nats = self._log_likelihood(self._quantised(image, noise), y)
+            return {"nats": nats, "bits_per_dim": bits_per_dim(-nats, self.image_shape)}
+
+        image, seed = {"image": self.image_input}, {"seed": SEED}
+        mask = {"mask": Input(self.image_shape[:2], "bool")}
+        return super().signatures() | {
+            "generate": (generate, seed),
+            "complete": (complete, image | mask | seed),
+            # Binarization alone is random.
+            "log_likelihood": (log_likelihood, image | seed if self.levels == 2 else image),
+        }
 
     def _check_images(self, x):
         super()._check_images(x)

@@ -2,9 +2,8 @@
 
 import difflib
 import inspect
-import types
-import typing
 
+from kgen.arguments import plain_arguments
 from kgen.models.autoencoder import Autoencoder
 from kgen.models.conditional_gan import ConditionalGAN
 from kgen.models.dcgan import DCGAN
@@ -32,8 +31,6 @@ MODELS = {
     "wgan_gp": WGANGP,
 }
 
-PLAIN_TYPES = (int, float, bool, str, tuple, tuple[int, ...])
-
 
 def model_class(name: str) -> type:
     """The class of a model by its name in `MODELS`."""
@@ -46,19 +43,6 @@ def needs_labels(model_class: type) -> bool:
     return (
         "num_classes" in parameters and parameters["num_classes"].default is inspect.Parameter.empty
     )
-
-
-def plain_arguments(function) -> dict:
-    """Of a function's arguments that have a plain type and a default, (type, default) by name."""
-    found = {}
-    hints = typing.get_type_hints(function)
-    for name, parameter in inspect.signature(function).parameters.items():
-        kind = hints.get(name)
-        if isinstance(kind, types.UnionType):
-            kind = next(t for t in typing.get_args(kind) if t is not type(None))
-        if parameter.default is not parameter.empty and kind in PLAIN_TYPES:
-            found[name] = kind, parameter.default
-    return found
 
 
 def settings(model_class: type) -> dict:

@@ -7,6 +7,8 @@ import numpy as np
 from keras import ops
 
 from kgen.models.generative_model import GenerativeModel, to_unit_range
+from kgen.serving.export import export_model
+from kgen.serving.inputs import Input
 
 
 class ImageModel(GenerativeModel):
@@ -109,6 +111,49 @@ class ImageModel(GenerativeModel):
             labels = np.broadcast_to(labels, (num,)) if np.ndim(labels) == 0 else np.array(labels)
         self._check_labels(labels, num)
         return labels.astype("int32")
+
+    def signatures(self):
+        """What a served model answers: a function and its inputs by the signature's name.
+
+        The function takes the labels y, (batch,) or None, and by name the tensors of its inputs,
+        the batch first; it returns a dict of tensors, row i of row i alone. In place of "seed",
+        an integer an image, it gets `noise`, a generator with the draws of NumPy's and their
+        number `num`. Wherever an "image" goes in, another signature takes it as a file; where the
+        name starts with "generate", another gives its "image" as PNG.
+
+        Returns:
+            dict of (function, dict of `kgen.serving.Input` by name) by name.
+        """
+        return {}
+
+    @property
+    def image_input(self):
+        """An image as an input of a signature."""
+        return Input(self.image_shape, low=0.0, high=1.0)
+
+    def export(self, path, version=None, about=None):
+        """Writes a SavedModel for TensorFlow Serving, with the signatures of docs/serving.md.
+
+        It is made by TensorFlow, in a process of its own whatever the backend, of stock operations
+        and averaged weights alone: neither Keras nor kgen is needed to load it. It appears whole
+        or not at all, so a server may watch the folder. Prints what was written, and how to serve
+        it.
+
+        Args:
+            path: str. The model's folder; its last part is the model's name on the server. Beside
+                it lie `models.config` and `batching.config`.
+            version: int of at least 1. Defaults to the next after those that are there.
+            about: str or None. What the model card says of data, training and figures, in Markdown.
+
+        Returns:
+            The path of the version.
+
+        Raises:
+            FileExistsError: there is such a version already.
+            ImportError: TensorFlow is not installed.
+            RuntimeError: TensorFlow could not make it; its words are in the message.
+        """
+        return export_model(self, path, version, about)
 
     def get_config(self):
         return super().get_config() | {

@@ -11,6 +11,7 @@ from kgen import networks
 from kgen.losses import categorical_nll, normal_nll
 from kgen.models.dcgan import DCGAN
 from kgen.models.image_model import preset_dtype
+from kgen.serving.inputs import SEED, Input
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -152,17 +153,18 @@ class InfoGAN(DCGAN):
 
     def _draw(self, rng, num):
         z = super()._draw(rng, num)
-        codes = [rng.integers(0, categories, num) for categories in self.categorical]
-        numbers = rng.uniform(-1.0, 1.0, (num, self.continuous))
-        return self._join_codes(z, np.column_stack([*codes, numbers]))
+        codes = [rng.integers(0, categories, (num, 1)) for categories in self.categorical]
+        codes.append(rng.uniform(-1.0, 1.0, (num, self.continuous)))
+        codes = [ops.cast(code, "float32") for code in codes]
+        return self._join_codes(z, ops.concatenate(codes, axis=1))
 
     def _join_codes(self, z, codes):
         """Noise and codes as the generator takes them, categories one-hot."""
         parts = [
-            np.eye(categories)[codes[:, i].astype("int64")]
+            ops.one_hot(ops.cast(codes[:, i], "int32"), categories, dtype="float32")
             for i, categories in enumerate(self.categorical)
         ]
-        return np.column_stack([z, *parts, codes[:, len(parts) :]]).astype("float32")
+        return ops.concatenate([z, *parts, ops.cast(codes[:, len(parts) :], "float32")], axis=1)
 
     def set_code(self, z, code, values):
         """Latent vectors with another value of one of their codes.
@@ -210,6 +212,25 @@ class InfoGAN(DCGAN):
             z = self._join_codes(z[:, : self.latent_dim], self._check_codes(codes, num))
         return self.decode(z, labels, batch_size=batch_size)
 
+    def signatures(self):
+        def generate_codes(y, noise, codes):
+            z = self._draw(noise, noise.num)[:, : self.latent_dim]
+            return {"image": self._decode(self._join_codes(z, codes), y)}
+
+        def infer_codes(y, image):
+            return {"codes": self._codes_of(self._recognize(image, y))}
+
+        highest = [categories - 1 for categories in self.categorical]
+        codes = Input(
+            (len(highest) + self.continuous,),
+            low=[0] * len(highest) + [-1] * self.continuous,
+            high=highest + [1] * self.continuous,
+        )
+        return super().signatures() | {
+            "generate_codes": (generate_codes, {"seed": SEED, "codes": codes}),
+            "infer_codes": (infer_codes, {"image": self.image_input}),
+        }
+
     def _check_codes(self, codes, num):
         codes = np.asarray(codes, "float64")
         length = len(self.categorical) + self.continuous
@@ -245,10 +266,16 @@ class InfoGAN(DCGAN):
         x = self.prepare_images(images)
         y = self.prepare_labels(labels, len(x))
         outputs = self.run_in_batches(self._recognize, [x, y], batch_size)
-        ends = np.cumsum(self.categorical, dtype=int)
-        *logits, means = np.split(outputs, ends, axis=1)
-        categories = [part.argmax(axis=1) for part in logits]
-        return np.column_stack([*categories, np.clip(means, -1.0, 1.0)]).astype("float32")
+        return ops.convert_to_numpy(self._codes_of(outputs))
+
+    def _codes_of(self, outputs):
+        """The most likely categories and the means of what Q gives, float32 (num, codes)."""
+        codes, start = [], 0
+        for categories in self.categorical:
+            likeliest = ops.argmax(outputs[:, start : start + categories], axis=1)
+            codes.append(ops.cast(likeliest, "float32")[:, None])
+            start += categories
+        return ops.concatenate([*codes, ops.clip(outputs[:, start:], -1.0, 1.0)], axis=1)
 
     def _recognize(self, x, y):
         _, features = self.judge_images(2.0 * x - 1.0, y)

@@ -7,6 +7,7 @@ from keras import ops
 from kgen.latents import lerp, slerp
 from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel
+from kgen.serving.inputs import SEED, Input
 
 
 class LatentModel(ImageModel):
@@ -154,6 +155,12 @@ class LatentModel(ImageModel):
         images = self.decode(z.reshape(-1, z.shape[-1]), labels, batch_size=batch_size)
         return images.reshape(-1, steps, *self.image_shape)
 
+    def signatures(self):
+        def decode(y, z):
+            return {"image": self._decode(z, y)}
+
+        return super().signatures() | {"decode": (decode, {"z": Input((self.code_size,))})}
+
     def get_config(self):
         return super().get_config() | {"latent_dim": self.latent_dim}
 
@@ -173,9 +180,10 @@ class SamplesPrior:
         """
         if num < 1:
             raise ValueError(f"Expected num of at least 1. Received: num={num}")
-        return self._draw(np.random.default_rng(draw_seed(seed)), num)
+        return ops.convert_to_numpy(self._draw(np.random.default_rng(draw_seed(seed)), num))
 
     def _draw(self, rng, num):
+        """Float32 (num, code_size), with NumPy's generator or another of the same draws."""
         return rng.standard_normal((num, self.latent_dim), dtype="float32")
 
     def sample(self, num, labels=None, seed=None, batch_size=256):
@@ -191,3 +199,9 @@ class SamplesPrior:
             NumPy array (num, height, width, channels) in [0, 1].
         """
         return self.decode(self.draw_latents(num, seed), labels, batch_size=batch_size)
+
+    def signatures(self):
+        def generate(y, noise):
+            return {"image": self._decode(self._draw(noise, noise.num), y)}
+
+        return super().signatures() | {"generate": (generate, {"seed": SEED})}

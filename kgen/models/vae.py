@@ -12,6 +12,7 @@ from kgen.models.generative_model import draw_seed
 from kgen.models.in_batches import with_progress
 from kgen.models.latent_model import SamplesPrior
 from kgen.models.likelihoods import LIKELIHOODS
+from kgen.serving.inputs import SEED
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -236,6 +237,22 @@ class VAE(SamplesPrior, Autoencoder):
     def _reconstruct(self, x, y, training=False):
         mean, _ = self._encode(x, y, training=training)
         return self._decode(mean, y, training=training)
+
+    def signatures(self):
+        def encode(y, image):
+            mean, log_var = self._encode(image, y)
+            return {"mean": mean, "log_var": log_var}
+
+        def elbo(y, image, noise):
+            x = self._likelihood.observe(image, noise.random)
+            eps = noise.standard_normal((noise.num, 1, self.latent_dim))
+            return {"elbo": self._log_weights_of(x, y, eps)[:, 0]}
+
+        image = {"image": self.image_input}
+        return super().signatures() | {
+            "encode": (encode, image),
+            "elbo": (elbo, image | {"seed": SEED}),
+        }
 
     def get_config(self):
         return super().get_config() | {"likelihood": self.likelihood, "beta": self.beta}

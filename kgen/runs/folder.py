@@ -9,12 +9,15 @@ from importlib import metadata
 import keras
 
 import kgen
+from kgen.whole_file import replacing
+
+NOTES = ("data_set", "versions")  # what a config says besides the settings
 
 
 def check_same(folder, earlier, config):
     """Raises a ValueError that lists the differences between a run's settings and those now."""
+    names = _flatten({name: value for name, value in earlier.items() if name not in NOTES})
     earlier, config = _flatten(earlier), _flatten(config)
-    names = [name for name in earlier if not name.startswith("versions.")]
     differences = [
         f"  {name}: {earlier.get(name)!r} in the folder, {config.get(name)!r} now"
         for name in dict.fromkeys([*names, *config])
@@ -49,12 +52,9 @@ def read_config(folder):
 
 def write_json(path, values):
     """Writes a file, whole or not at all."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.tmp"
-    with open(temporary, "w") as file:
+    with replacing(path) as temporary, open(temporary, "w") as file:
         json.dump(values, file, indent=2)
         file.write("\n")
-    os.replace(temporary, path)
 
 
 def drop_rows(path, done):
@@ -64,11 +64,9 @@ def drop_rows(path, done):
     with open(path, newline="") as file:
         header, *rows = list(csv.reader(file)) or [[]]
     rows = [row for row in rows if int(row[header.index("epoch")]) < done]
-    temporary = f"{path}.tmp"
-    with open(temporary, "w", newline="") as file:
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         if rows:
             csv.writer(file).writerows([header, *rows])
-    os.replace(temporary, path)
 
 
 def versions():

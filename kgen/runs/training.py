@@ -91,7 +91,8 @@ def train(
     else:
         trained = _build(chosen, config, data)
         done = 0
-    write_json(os.path.join(folder, "config.json"), config | {"versions": versions()})
+    notes = {"data_set": _facts(data), "versions": versions()}
+    write_json(os.path.join(folder, "config.json"), config | notes)
     this = Run(folder, config, trained)
     if done:
         print(f"{folder}: {done} of {epochs} epochs are done.")
@@ -147,6 +148,15 @@ def _fit(run, data, done, epochs):
             callbacks.Checkpoint(run.path("checkpoint")),
         ],
     )
+
+
+def _facts(data):
+    return {
+        "name": data.name,
+        "train_images": data.num_train,
+        "test_images": data.num_test,
+        "license": data.license,
+    }
 
 
 def _slug(dataset):

@@ -1,0 +1,20 @@
+"""What of a function's arguments can be set on a command line."""
+
+import inspect
+import types
+import typing
+
+PLAIN_TYPES = (int, float, bool, str, tuple, tuple[int, ...])
+
+
+def plain_arguments(function) -> dict:
+    """Of a function's arguments that have a plain type and a default, (type, default) by name."""
+    found = {}
+    hints = typing.get_type_hints(function)
+    for name, parameter in inspect.signature(function).parameters.items():
+        kind = hints.get(name)
+        if isinstance(kind, types.UnionType):
+            kind = next(t for t in typing.get_args(kind) if t is not type(None))
+        if parameter.default is not parameter.empty and kind in PLAIN_TYPES:
+            found[name] = kind, parameter.default
+    return found

@@ -1,0 +1,14 @@
+"""Trained models behind TensorFlow Serving.
+
+- `export`: a run as a SavedModel; of a model itself `model.export`
+- `Client`: asks a server, with NumPy arrays in and out
+- `generate`: a picture of what a server generates
+- `Input`: what a signature of a model of one's own takes
+"""
+
+from kgen.serving.client import Client
+from kgen.serving.export import export
+from kgen.serving.generate import generate
+from kgen.serving.inputs import Input
+
+__all__ = ["Client", "Input", "export", "generate"]

@@ -1,0 +1,173 @@
+"""From a model of any backend to a version that TensorFlow Serving loads."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+
+from kgen.serving import card
+from kgen.serving.server_config import write_configs
+
+
+def export(run: str, path: str | None = None, version: int | None = None) -> str:
+    """Writes a trained run as a SavedModel for TensorFlow Serving.
+
+    It holds the model as the last finished training left it, and is made as `model.export` makes
+    it.
+
+    Args:
+        run: str. The run folder.
+        path: str. The model's folder, whose last part is its name on the server. Defaults to
+            saved_models/ and the run folder's name.
+        version: int. Defaults to the next after those that are there.
+
+    Returns:
+        The path of the version.
+    """
+    config, archive, results = (
+        os.path.join(run, name) for name in ("config.json", "model.keras", "results.json")
+    )
+    if not os.path.exists(config):
+        raise FileNotFoundError(
+            f"Expected a run folder with a config.json, as `kgen train` writes. Received: {run}"
+        )
+    if not os.path.exists(archive) or not os.path.exists(results):
+        raise FileNotFoundError(
+            f"Expected a finished training, with {archive} and {results}; the same `kgen train` "
+            "command goes on with one that is not."
+        )
+    path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(run)))
+    return _export(archive, path, version, card.of_run(config, results), ["kgen"])
+
+
+def export_model(model, path, version=None, about=None):
+    """Writes a model as a SavedModel: `model.export`.
+
+    Args:
+        model: a kgen model. Its class, and those of its networks' layers, can be imported.
+        path: str. The model's folder.
+        version: int of at least 1, or None for the next.
+        about: str or None. What the model card says of data, training and figures.
+
+    Returns:
+        The path of the version.
+    """
+    if not model.signatures():
+        raise ValueError(
+            "Expected a model that says what it answers when it is served, by a method "
+            "`signatures` as docs/serving.md describes it. Received: a "
+            f"{type(model).__name__}, which has none"
+        )
+    modules = {type(layer).__module__ for layer in model._flatten_layers()}
+    if "__main__" in modules:
+        raise ValueError(
+            "Expected classes that another process can import. Move those of "
+            f"{type(model).__name__} from the script into a module of their own."
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        archive = os.path.join(folder, "model.keras")
+        model.save(archive)
+        return _export(archive, path, version, about, sorted(modules))
+
+
+def _export(archive, path, version, about, modules):
+    path = os.path.abspath(path)
+    _check(path, version)
+    os.makedirs(path, exist_ok=True)
+    # Beside the versions, so that renaming is all; the server looks at names that are numbers.
+    with tempfile.TemporaryDirectory(prefix=".export-", dir=path) as folder:
+        made = os.path.join(folder, "saved_model")
+        written = _write_elsewhere(archive, made, os.path.basename(path), modules)
+        version = _move(made, path, version)
+    card.write(path, version, written["model"], about, written["signatures"])
+    write_configs(os.path.dirname(path))
+    target = os.path.join(path, str(version))
+    _report(target, written["signatures"], written["warmed"])
+    return target
+
+
+def _check(path, version):
+    name = os.path.basename(path)
+    if not re.fullmatch(r"[\w.-]+", name) or name.isdecimal():
+        raise ValueError(
+            "Expected a path whose last part is the model's name on the server, of letters, "
+            f"digits, '_', '.' and '-', as saved_models/digits. Received: path={path}"
+        )
+    if version is not None and version < 1:
+        raise ValueError(f"Expected version of at least 1. Received: {version=}")
+    if importlib.util.find_spec("tensorflow") is None:
+        raise ImportError("Exporting a model needs TensorFlow: pip install tensorflow")
+    _refuse_existing(path, version)
+
+
+def _refuse_existing(path, version):
+    if version is not None and os.path.exists(os.path.join(path, str(version))):
+        raise FileExistsError(
+            f"Expected a version that is not there yet: the next one is {_next_version(path)}. "
+            f"Received: {version=}, which is in {path}"
+        )
+
+
+def _next_version(path):
+    names = os.listdir(path) if os.path.isdir(path) else []
+    return 1 + max((int(name) for name in names if name.isdecimal()), default=0)
+
+
+def _move(made, path, version):
+    """Gives what was made its number, another if the next one was taken meanwhile."""
+    while True:
+        number = _next_version(path) if version is None else version
+        target = os.path.join(path, str(number))
+        try:
+            os.rename(made, target)
+            return number
+        except OSError:  # a folder with something in it is not written over
+            _refuse_existing(path, version)
+            if not os.path.exists(target):
+                raise
+
+
+def _write_elsewhere(archive, folder, name, modules):
+    command = [sys.executable, "-m", "kgen.serving.saved_model", archive, folder, name, *modules]
+    environment = os.environ | {
+        "KERAS_BACKEND": "tensorflow",
+        "CUDA_VISIBLE_DEVICES": "-1",  # whose memory this process may hold already
+        "PYTHONPATH": os.pathsep.join(sys.path),
+    }
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"TensorFlow could not export the model:\n{done.stderr[-3000:]}")
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _report(target, signatures, warmed):
+    path = os.path.dirname(target)
+    folder, name = os.path.split(path)
+    files = [os.path.join(at, file) for at, _, names in os.walk(target) for file in names]
+    size = sum(map(os.path.getsize, files)) / 1e6
+    print(f"Wrote {target}, {size:.2f} MB. Its signatures, a row each image:")
+    for signature, of in signatures.items():
+        print(f"  {signature:<20} {card.tensors(of['inputs'])} -> {card.tensors(of['outputs'])}")
+    if not warmed:
+        print("It has no warm-up requests, which need tensorflow-serving-api: the extra `serving`.")
+    print(
+        "Serve it:\n"
+        f'  docker run --rm -p 8500:8500 -p 8501:8501 -v "{folder}:/models" tensorflow/serving '
+        "--model_config_file=/models/models.config --enable_batching "
+        "--batching_parameters_file=/models/batching.config\n"
+        "Ask it:\n"
+        f"  {_request(name, signatures)}"
+    )
+
+
+def _request(name, signatures):
+    """A command that asks the server for an image, or for what the model answers."""
+    url = f"curl -s localhost:8501/v1/models/{name}"
+    if "generate_png" not in signatures:
+        return f"{url}/metadata"
+    inputs = {"seed": [1]} | ({"label": [0]} if "label" in signatures["generate"]["inputs"] else {})
+    body = json.dumps({"signature_name": "generate_png", "inputs": inputs})
+    return f"{url}:predict -d '{body}' | jq -r '.outputs[0].b64' | base64 -d > image.png"

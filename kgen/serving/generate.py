@@ -1,0 +1,42 @@
+"""Images of a served model, as a picture."""
+
+import numpy as np
+
+from kgen import pictures
+from kgen.serving.client import Client
+
+
+def generate(
+    server: str = "localhost:8501",
+    model: str | None = None,
+    num: int = 64,
+    labels: tuple[int, ...] | None = None,
+    seed: int | None = None,
+    timeout: float = 60.0,
+    out: str = "generated.png",
+) -> str:
+    """Writes a grid of images that a served model generates.
+
+    Args:
+        server: str. "host:port" of TensorFlow Serving's REST API, or "grpc://host:port".
+        model: str. The model's name on the server.
+        num: int. How many images.
+        labels: sequence of int. The classes of a conditional model, a row each.
+        seed: int. Image i is of seed + i, and the same in any request.
+        timeout: float. Seconds that a request of up to 64 images may take.
+        out: str. The PNG file.
+
+    Returns:
+        The path of the file.
+    """
+    if not model:
+        raise ValueError(f"Expected the model's name on {server}. Received: model={model}")
+    columns = None
+    if labels:
+        columns = max(1, num // len(labels))
+        labels = np.repeat(labels, columns)
+        num = len(labels)
+    images = Client(server, model, timeout=timeout).generate(num, labels, seed=seed)
+    pictures.grid(images, columns, path=out)
+    print(f"Wrote {out}")
+    return out
