@@ -7,8 +7,8 @@ import numpy as np
 from keras import ops
 
 from kgen.models.generative_model import GenerativeModel, to_unit_range
-from kgen.serving.export import export_model
 from kgen.serving.inputs import Input
+from kgen.serving.versions import export_model
 
 
 class ImageModel(GenerativeModel):

@@ -7,8 +7,8 @@
 """
 
 from kgen.serving.client import Client
-from kgen.serving.export import export
-from kgen.serving.generate import generate
+from kgen.serving.grids import generate
 from kgen.serving.inputs import Input
+from kgen.serving.versions import export
 
 __all__ = ["Client", "Input", "export", "generate"]

@@ -20,10 +20,15 @@ def decode_images(contents, image_shape):
     height, width, channels = image_shape
 
     def decode(file):
-        pixels = tf.cast(tf.io.decode_image(file, expand_animations=False), tf.int32)
-        pixels = _to_grey(_on_white(pixels)) if channels == 1 else _on_white(pixels)
-        pixels = _cover(tf.cast(pixels, tf.float32), (height, width))
-        return tf.clip_by_value(tf.round(pixels), 0.0, 255.0) / 255.0
+        pixels = tf.cond(
+            tf.io.is_jpeg(file),
+            lambda: tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE"),
+            lambda: tf.io.decode_image(file, expand_animations=False),
+        )
+        pixels = _on_white(tf.cast(pixels, tf.int32))
+        if channels == 1:
+            pixels = _to_grey(pixels)
+        return _cover(tf.cast(pixels, tf.float32), height, width) / 255.0
 
     row = tf.TensorSpec(image_shape, tf.float32)
     return tf.map_fn(decode, contents, fn_output_signature=row)
@@ -45,18 +50,28 @@ def _to_grey(pixels):
     return (tf.reduce_sum(pixels * weights, -1, keepdims=True) + 2**15) // 2**16
 
 
-def _cover(image, size):
-    given = tf.cast(tf.shape(image)[:2], tf.float32)
-    scale = tf.reduce_max(tf.constant(size, tf.float32) / given)
-    resized = tf.raw_ops.ScaleAndTranslate(
-        images=image[None],
-        size=size,
-        scale=tf.stack([scale, scale]),
-        translation=0.5 * (tf.constant(size, tf.float32) - scale * given),
-        kernel_type="lanczos3",
-        antialias=True,
+def _cover(image, height, width):
+    given = tf.shape(image)[:2]
+    size = tf.constant([height, width], tf.float32)
+    scale = tf.reduce_max(size / tf.cast(given, tf.float32))
+    offset = 0.5 * (size - scale * tf.cast(given, tf.float32))
+    # As Pillow does, the rows first, and 8 bits between.
+    steps = (
+        (tf.stack([given[0], width]), [1.0, scale], [0.0, offset[1]]),
+        (tf.constant([height, width]), [scale, 1.0], [offset[0], 0.0]),
     )
-    return resized[0]
+    images = image[None]
+    for size, scales, offsets in steps:
+        images = tf.raw_ops.ScaleAndTranslate(
+            images=images,
+            size=size,
+            scale=tf.stack(scales),
+            translation=tf.stack(offsets),
+            kernel_type="lanczos3",
+            antialias=True,
+        )
+        images = tf.clip_by_value(tf.round(images), 0.0, 255.0)
+    return images[0]
 
 
 def encode_pngs(images):

@@ -65,7 +65,7 @@ class Rest:
             text = error.read().decode(errors="replace")
             if error.code == 503:
                 raise ConnectionError(text) from error
-            raise ValueError(_message(text)) from error
+            raise ValueError(error_message(text)) from error
         except (urllib.error.URLError, http.client.HTTPException, ConnectionError) as error:
             reason = getattr(error, "reason", error)
             if isinstance(reason, TimeoutError):
@@ -78,7 +78,7 @@ class Rest:
         return TimeoutError(f"No answer from {self._url} within {self._timeout} seconds.")
 
 
-def _message(text):
+def error_message(text):
     """The server's own words, from `{"error": ...}`; its escapes are not always JSON's."""
     try:
         return json.loads(text)["error"]

@@ -4,8 +4,8 @@ python load_v1.py FOLDER...
 
 A folder holds `1`, the SavedModel, and `given.npz`, rows of each input; it gets `found.npz`, the
 outputs of each signature by "signature.output", and these of one row alone, by "alone.", of
-shuffled rows, by "shuffled.", and of the warm-up's requests, by "warmed.". `found.npz` of those that
-have `threads` also counts the right answers among 800 of 8 threads.
+shuffled rows, by "shuffled.", and of the warm-up's requests, by "warmed.". Where there is a file
+`threads`, "right" counts the right answers among 800 of 8 threads.
 """
 
 import os
