@@ -247,27 +247,3 @@ def test_wrong_shapes_are_refused(name, signature, key, shape, served, c_program
     calls = {version: [(signature, c_api.signature_defs(version)[signature], given)]}
     with pytest.raises(RuntimeError, match=rf"\[{','.join(map(str, shape))}\] is not compatible"):
         c_api.answers(c_program, str(tmp_path), calls)
-
-
-def test_noise_is_of_its_seed_alone():
-    @tf.function
-    def draws(seeds):
-        noise, num = Noise(seeds), len(seeds)
-        return [
-            noise.standard_normal((num, 4)),
-            noise.random((num, 4)),
-            noise.uniform(-2.0, 3.0, (num, 4)),
-            noise.integers(0, 5, (num, 4)),
-        ]
-
-    seeds = np.arange(-500, 500)
-    every = [each.numpy() for each in draws(tf.constant(seeds))]
-    normal, random, uniform, integers = every
-    assert abs(normal.mean()) < 0.06 and abs(normal.std() - 1) < 0.05
-    assert random.min() >= 0 and random.max() < 1 and abs(random.mean() - 0.5) < 0.02
-    assert uniform.min() >= -2 and uniform.max() < 3 and abs(uniform.mean() - 0.5) < 0.1
-    assert sorted(set(integers.ravel())) == [0, 1, 2, 3, 4]
-    assert np.abs(np.corrcoef(random.ravel(), uniform.ravel())[0, 1]) < 0.06
-    assert len(np.unique(normal)) == normal.size
-    for whole, part in zip(every, draws(tf.constant(seeds[[7, 3]])), strict=True):
-        np.testing.assert_array_equal(whole[[7, 3]], part)
