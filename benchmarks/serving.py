@@ -2,9 +2,9 @@
 
     python benchmarks/serving.py
 
-Of each model 64 images from the loaded SavedModel and from `model.sample(64)`, both by TensorFlow in
-this process, alternated in one run; then what each signature takes of 1 and of 64 images. Last, the
-seconds of `kgen export` and of loading, of a VAE of the digits.
+Of each model 64 images from the loaded SavedModel and from `model.sample(64)`, both by TensorFlow
+in this process, alternated in one run; then what each signature takes of 1 and of 64 images. Last,
+the seconds of `kgen export` and of loading, of a VAE of the digits.
 """
 
 import os

@@ -111,7 +111,9 @@ def _run(command, *arguments):
         expected = " ".join(["kgen", command, *subjects])
         raise flags.Error(f"Expected `{expected}` and flags. Received: {' '.join(arguments)}")
     values = {name: getattr(parsed, name) for name in names if parsed[name].present}
-    function(*([subject] * len(subjects)), **values)
+    # To ask by gRPC imports TensorFlow.
+    with _quiet() if command == "generate" else contextlib.nullcontext():
+        function(*([subject] * len(subjects)), **values)
     return 0
 
 

@@ -51,7 +51,8 @@ def from_tfds(
     num_classes = None if label is None else label.num_classes
     class_names = None if label is None else tuple(label.names)
     train, test = (part(split) for split in parts)
-    terms = builder.info.redistribution_info.license or f"see {builder.info.homepage}"
+    homepage = builder.info.homepage
+    terms = builder.info.redistribution_info.license or (f"see {homepage}" if homepage else None)
     return Source(name, image_shape, train, test, num_classes, class_names, terms)
 
 

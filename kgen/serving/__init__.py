@@ -3,12 +3,12 @@
 - `export`: a run as a SavedModel; of a model itself `model.export`
 - `Client`: asks a server, with NumPy arrays in and out
 - `generate`: a picture of what a server generates
-- `Input`: what a signature of a model of one's own takes
+- `Input`, `SEED`: what a signature of a model of one's own takes
 """
 
 from kgen.serving.client import Client
 from kgen.serving.grids import generate
-from kgen.serving.inputs import Input
+from kgen.serving.inputs import SEED, Input
 from kgen.serving.versions import export
 
-__all__ = ["Client", "Input", "export", "generate"]
+__all__ = ["SEED", "Client", "Input", "export", "generate"]

@@ -177,7 +177,7 @@ class Client:
                 time.sleep(0.1 * 2**attempt)
             except ValueError as error:
                 known, self._signatures = self._signatures, None  # there may be a new version
-                hint = f" The model's signatures: {', '.join(sorted(known))}." if known else ""
+                hint = f"\nThe model's signatures: {', '.join(sorted(known))}." if known else ""
                 raise ValueError(f"{self.address} refused: {error}{hint}") from error
 
 

@@ -104,7 +104,7 @@ def _checked(name, of, tensor):
 
 
 def _describe(tensors):
-    return {name: [t.dtype.name, *t.shape[1:]] for name, t in sorted(tensors.items())}
+    return {name: [t.dtype.name, *t.shape[1:]] for name, t in tensors.items()}
 
 
 if __name__ == "__main__":

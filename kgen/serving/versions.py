@@ -27,20 +27,19 @@ def export(run: str, path: str | None = None, version: int | None = None) -> str
     Returns:
         The path of the version.
     """
-    config, archive, results = (
-        os.path.join(run, name) for name in ("config.json", "model.keras", "results.json")
-    )
-    if not os.path.exists(config):
+    there = os.listdir(run) if os.path.isdir(run) else []
+    if "config.json" not in there:
         raise FileNotFoundError(
             f"Expected a run folder with a config.json, as `kgen train` writes. Received: {run}"
         )
-    if not os.path.exists(archive) or not os.path.exists(results):
+    if not {"model.keras", "results.json", "history.csv"} <= set(there):
         raise FileNotFoundError(
-            f"Expected a finished training, with {archive} and {results}; the same `kgen train` "
-            "command goes on with one that is not."
+            "Expected a finished training, with model.keras and results.json; the same `kgen "
+            f"train` command goes on with one that is not. Received: {run}"
         )
     path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(run)))
-    return _export(archive, path, version, card.of_run(config, results), ["kgen"])
+    archive = os.path.join(run, "model.keras")
+    return _export(archive, path, version, card.of_run(run), ["kgen"])
 
 
 def export_model(model, path, version=None, about=None):

@@ -14,6 +14,7 @@ def test_digits():
     assert (data.name, data.image_shape, data.num_classes) == ("digits", (8, 8, 1), 10)
     assert (data.num_train, data.num_test, len(data.train)) == (1500, 297, 15)
     assert data.class_names == tuple("0123456789")
+    assert data.license.startswith("CC BY 4.0")
     images, labels = data.train[0]
     assert images.dtype == np.uint8 and images.max() == 255 and images.min() == 0
     assert labels.dtype == np.int32 and labels.shape == (100,)

@@ -19,7 +19,7 @@ def test_dataset_says_what_it_holds(numbered):
         data.name = "other"
     assert repr(data) == (
         "Dataset(name='arrays', image_shape=(4, 6, 1), num_classes=50, num_train=45, num_test=5, "
-        "batch_size=9, class_names=None)"
+        "batch_size=9, class_names=None, license=None)"
     )
 
 

@@ -1,3 +1,5 @@
+import json
+
 import keras
 import numpy as np
 import pytest
@@ -58,6 +60,21 @@ def test_train_and_test(storage, write_set):
     assert (images[:, 0, 0, 0] % 2 == labels).all()
     assert sorted(sum(greys(data.train), [])) == list(range(20))
     assert [len(batch) for batch in greys(data.test)] == [4, 1]
+    assert data.license is None
+
+
+@pytest.mark.parametrize(
+    ("said", "license"),
+    [
+        ({"location": {"urls": ["https://example.org"]}}, "see https://example.org"),
+        ({"redistributionInfo": {"license": "CC0"}}, "CC0"),
+    ],
+)
+def test_the_terms_of_use(said, license, write_set):
+    name, data_dir = write_set(f"kgen_terms_{license[:3].strip().lower()}")
+    (path,) = data_dir.rglob("dataset_info.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | said))
+    assert load(name, data_dir=data_dir).license == license
     assert sorted(sum(greys(data.test), [])) == list(range(20, 25))
 
 

@@ -249,6 +249,7 @@ def test_a_run_is_exported_on_the_command_line(tmp_path, made_here, monkeypatch,
     (run / "config.json").write_text(json.dumps(CONFIG))
     refused(run, "Expected a finished training")
     (run / "model.keras").write_text("")
+    (run / "history.csv").write_text("epoch,loss\n0,2.0\n1,1.0\n")
     refused(run, "the same `kgen train` command goes on")
     (run / "results.json").write_text(json.dumps({"test_images": 297, "elbo": -20.0}))
     (run / "config.json").write_text(json.dumps({"architecture": "bert"}))
@@ -261,6 +262,7 @@ def test_a_run_is_exported_on_the_command_line(tmp_path, made_here, monkeypatch,
     assert f'-v "{tmp_path}/saved_models:/models" tensorflow/serving' in printed
     card = (tmp_path / "saved_models" / "vae-digits" / "README.md").read_text()
     assert "digits, 1500 images for training. Licence of the data: CC BY 4.0." in card
+    assert "- Training: 2 epochs, batches of 50, seed 0, float32, on jax (kgen 0.1.0)." in card
     assert "test_images 297, elbo -20" in card
     assert cli.main(["kgen", "export", str(run), "--path", "other/name", "--version", "4"]) == 0
     assert (tmp_path / "other" / "name" / "4" / "saved_model.pb").exists()
