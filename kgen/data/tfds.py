@@ -51,8 +51,7 @@ def from_tfds(
     num_classes = None if label is None else label.num_classes
     class_names = None if label is None else tuple(label.names)
     train, test = (part(split) for split in parts)
-    homepage = builder.info.homepage
-    terms = builder.info.redistribution_info.license or (f"see {homepage}" if homepage else None)
+    terms = builder.info.redistribution_info.license or f"see {builder.info.homepage}"
     return Source(name, image_shape, train, test, num_classes, class_names, terms)
 
 
