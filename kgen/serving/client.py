@@ -55,7 +55,8 @@ class Client:
 
         Args:
             signature: str. Its name.
-            **inputs: arrays with a row an image, or lists of bytes, by the signature's names.
+            **inputs: arrays with a row an image, or lists of bytes, by the signature's names; an
+                "image" as floats in [0, 1] or integers in 0..255.
 
         Returns:
             dict of NumPy arrays by the signature's names, with a row an image.
@@ -138,9 +139,6 @@ class Client:
     def _of_images(self, signature, images, **given):
         if len(images) and isinstance(images[0], bytes):
             return self.predict(f"{signature}_bytes", image_bytes=images, **given)
-        images = np.asarray(images)
-        if np.issubdtype(images.dtype, np.integer):
-            images = images / np.float32(255.0)
         return self.predict(signature, image=images, **given)
 
     def _check(self, signature, inputs):
@@ -194,6 +192,8 @@ def _rows(name, value, num):
 
 def _as_array(name, value, dtype, shape):
     array = np.asarray(value, "O" if dtype == "object" else None)
+    if name == "image" and np.issubdtype(array.dtype, np.integer):
+        array = array / np.float32(255.0)
     rows = ", ".join(map(str, ("num", *shape[1:])))
     if array.shape[1:] != shape[1:] or array.ndim != len(shape):
         raise ValueError(f"Expected {name} of shape ({rows}). Received: one of {array.shape}")
@@ -201,6 +201,11 @@ def _as_array(name, value, dtype, shape):
         raise ValueError(f"Expected {name} as {dtype}. Received: {array.dtype}")
     if dtype != "object" and not np.all(np.isfinite(array)):
         raise ValueError(f"Expected finite {name}. Received: NaN or infinity.")
+    if name == "image" and array.size and not 0 <= array.min() <= array.max() <= 1:
+        raise ValueError(
+            f"Expected images in [0, 1], or integers in 0..255. Received: {array.dtype} in "
+            f"[{array.min()}, {array.max()}]"
+        )
     for i, file in enumerate(array if name == "image_bytes" else ()):
         if not isinstance(file, bytes) or not file.startswith(tuple(FILE_STARTS.values())):
             raise ValueError(

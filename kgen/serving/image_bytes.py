@@ -2,16 +2,20 @@
 
 import tensorflow as tf
 
+PNG = b"\x89PNG\r\n\x1a\n"
+MAX_PIXELS = 2**25  # a small file can decode to gigabytes
+
 
 def decode_images(contents, image_shape):
     """PNG or JPEG files as float32 images in [0, 1].
 
     They are scaled until they cover the image and cropped evenly, transparency is composited on
     white, colours are weighted into grey as Pillow does. Unlike in training, the EXIF orientation
-    is not applied, and of 16-bit grey the upper 8 bits count.
+    is not applied, and of 16 bits the upper 8 count.
 
     Args:
-        contents: string tensor (batch,).
+        contents: string tensor (batch,). Another file, or one of more than `MAX_PIXELS`, is an
+            error.
         image_shape: tuple (height, width, channels).
 
     Returns:
@@ -20,34 +24,51 @@ def decode_images(contents, image_shape):
     height, width, channels = image_shape
 
     def decode(file):
-        pixels = tf.cond(
-            tf.io.is_jpeg(file),
-            lambda: tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE"),
-            lambda: tf.io.decode_image(file, expand_animations=False),
-        )
-        pixels = _on_white(tf.cast(pixels, tf.int32))
+        pixels = _decode(file)
+        given = tf.shape(pixels)[-1]
+        pixels = tf.cond(given % 2 == 0, lambda: _on_white(pixels), lambda: pixels)
         if channels == 1:
-            pixels = _to_grey(pixels)
-        return _cover(tf.cast(pixels, tf.float32), height, width) / 255.0
+            pixels = tf.cond(given > 2, lambda: _to_grey(pixels), lambda: pixels)
+        else:
+            pixels = tf.broadcast_to(pixels, tf.concat([tf.shape(pixels)[:2], [3]], 0))
+        return tf.ensure_shape(_cover(pixels, height, width), image_shape) / 255.0
 
     row = tf.TensorSpec(image_shape, tf.float32)
     return tf.map_fn(decode, contents, fn_output_signature=row)
 
 
+def _decode(file):
+    """The pixels of a file, uint8 (height, width, 1 to 4); 2 and 4 channels end with an alpha."""
+    start = tf.strings.substr(tf.strings.join([file, bytes(24)]), 0, 24)
+    is_jpeg, is_png = tf.io.is_jpeg(file), tf.strings.substr(start, 0, 8) == PNG
+    message = ["Expected a PNG or JPEG file. Received one that starts with", start]
+    with tf.control_dependencies([tf.debugging.Assert(is_jpeg | is_png, message)]):
+        size = tf.cond(
+            is_jpeg,
+            lambda: tf.io.extract_jpeg_shape(file)[:2],
+            lambda: tf.io.decode_raw(tf.strings.substr(start, 16, 8), tf.int32, False),
+        )
+    num = tf.reduce_prod(tf.cast(size, tf.int64))
+    message = [f"Expected an image file of at most {MAX_PIXELS} pixels. Received one of", size]
+    with tf.control_dependencies([tf.debugging.Assert(num <= MAX_PIXELS, message)]):
+        return tf.cond(
+            is_jpeg,
+            lambda: tf.io.decode_jpeg(file, dct_method="INTEGER_ACCURATE"),
+            lambda: tf.io.decode_png(file),
+        )
+
+
 def _on_white(pixels):
-    """RGB of grey or RGB pixels (height, width, 1 to 4), of which 2 and 4 end with an alpha."""
-    channels = tf.shape(pixels)[-1]
-    has_alpha = 1 - channels % 2
-    alpha = tf.where(has_alpha == 1, pixels[..., -1:], 255)
-    colors = pixels[..., : channels - has_alpha]
-    # Rounded division by 255.
-    colors = (colors * alpha + 255 * (255 - alpha) + 127) // 255
-    return tf.broadcast_to(colors, tf.concat([tf.shape(pixels)[:2], [3]], 0))
+    """Pixels without their alpha."""
+    pixels = tf.cast(pixels, tf.int32)
+    colors, alpha = pixels[..., :-1], pixels[..., -1:]
+    return tf.cast((colors * alpha + 255 * (255 - alpha) + 127) // 255, tf.uint8)
 
 
 def _to_grey(pixels):
     weights = tf.constant([19595, 38470, 7471])  # ITU-R 601-2, of 2^16
-    return (tf.reduce_sum(pixels * weights, -1, keepdims=True) + 2**15) // 2**16
+    grey = tf.reduce_sum(tf.cast(pixels, tf.int32) * weights, -1, keepdims=True)
+    return tf.cast((grey + 2**15) // 2**16, tf.uint8)
 
 
 def _cover(image, height, width):

@@ -82,6 +82,28 @@ def test_jpeg_files_are_decoded_as_in_training(mode, decoders):
         assert np.abs(found - expected).max() < 3.01
 
 
+def header(width, height):
+    """The start of a PNG file of this size."""
+    size = width.to_bytes(4, "big") + height.to_bytes(4, "big")
+    return b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + size + b"\x08\0\0\0\0"
+
+
+@pytest.mark.parametrize(
+    ("file", "message"),
+    [
+        (b"", "Expected a PNG or JPEG file"),
+        (b"junk", "PNG or JPEG file.*junk"),
+        (b"GIF89a" + bytes(40), "PNG or JPEG file.*GIF89a"),
+        (header(2**13, 2**12 + 1), "at most 33554432 pixels.*8192 4097|4097"),
+        (header(2**30, 2**30), "at most 33554432 pixels"),
+        (header(8, 8), "decode PNG|Invalid PNG"),
+    ],
+)
+def test_other_files_are_refused(file, message, decoders):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        decoded(decoders, file, (12, 16, 1))
+
+
 def test_images_become_png_files_and_come_back(decoders):
     images = np.random.default_rng(0).integers(0, 256, (3, 12, 16, 3)) / 255.0
     files = encode_pngs(tf.constant(images, "float32")).numpy()
