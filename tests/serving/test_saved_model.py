@@ -1,5 +1,7 @@
 """SavedModels answer as the models do, to TensorFlow alone."""
 
+import pathlib
+
 import keras
 import numpy as np
 import pytest
@@ -102,6 +104,9 @@ def test_the_answers_are_the_models_own(name, served, with_noise_of):
     expected = with_files(own_answers(each.model, each.given, with_noise_of))
     found = {k: v for k, v in each.v1.items() if k.count(".") == 1}
     assert_same_answers(found, expected)
+    documented = (pathlib.Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    for signature in {key.split(".")[0] for key in found}:
+        assert f"`{signature.removesuffix('_bytes')}`" in documented
     images = found.get("generate.image")
     assert images is None or np.abs(images[0] - images[1]).max() > 0
 
