@@ -1,9 +1,12 @@
 import gc
 import os
 
-import keras
-import numpy as np
-import pytest
+# The same kernels on every processor: TensorFlow's others have no dilated transposed convolution.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
 
 gc.set_threshold(200_000, 20, 100)  # looking through thousands of graphs takes a tenth of the time
 
