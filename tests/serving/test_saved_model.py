@@ -199,7 +199,7 @@ BAD = {
     "a category too many": ("info_gan", "generate_codes", {"codes": [[3, 0.0]] * 64}, "codes"),
     "a number beyond 1": ("info_gan", "generate_codes", {"codes": [[2, 1.1]] * 64}, "codes"),
     "no image": ("vae", "encode_bytes", {"image_bytes": [b"junk"] * 64}, "PNG or JPEG"),
-    "half a file": ("vae", "encode_bytes", {"image_bytes": 0.5}, "decode PNG"),
+    "half a file": ("vae", "encode_bytes", {"image_bytes": 0.5}, "Invalid PNG"),
 }
 
 
