@@ -1,7 +1,5 @@
 """The sampling engine, and what autoregressive models refuse or tell."""
 
-import functools
-
 import keras
 import numpy as np
 import pytest
@@ -13,36 +11,7 @@ from kgen.layers import GatedBlock, MaskedConv2D
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
 from kgen.networks.scan_row import scan_row
-from tests.models.test_pixel_cnn import labels_of, models
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="A SavedModel is TensorFlow's")
-def test_sampling_inside_a_saved_model(tmp_path):
-    """Of stock operations, with a batch of any size."""
-    import tensorflow as tf
-
-    signature = [tf.TensorSpec((None, 5, 4, 1)), tf.TensorSpec((None,), "int32")]
-    uniform = np.random.default_rng(3).random((6, 5, 4, 1), dtype="float32")
-    for model in models((5, 4, 1), levels=4):
-        y = labels_of(model, 6)
-        module = tf.Module()
-        module.kept = [variable.value for variable in model.network.variables]
-        module.sample = tf.function(functools.partial(sample_rows, model), signature)
-        tf.saved_model.save(module, str(tmp_path), signatures=module.sample)
-        loaded = tf.saved_model.load(str(tmp_path)).signatures["serving_default"]
-        graph = loaded.graph.as_graph_def()
-        nodes = [graph.node, *(function.node_def for function in graph.library.function)]
-        assert not [node.op for part in nodes for node in part if "Xla" in node.op]
-        labels = tf.zeros(6, "int32") if y is None else tf.constant(y)
-        (made,) = loaded(uniform=tf.constant(uniform), labels=labels).values()
-        np.testing.assert_allclose(made, model.sample(6, y, seed=3), atol=1e-6)
-
-
-def sample_rows(model, uniform, labels):
-    memory = model.network.start(ops.shape(uniform)[0])
-    given = {"uniform": uniform, "known": -ops.ones_like(uniform)}
-    labels = None if model.num_classes is None else labels
-    return model._make_rows(given, labels, np.float32(1.0), memory)[0]
+from tests.models.test_pixel_cnn import models
 
 
 def test_memory_is_that_of_some_rows():
