@@ -16,15 +16,13 @@ ROWS = 64
 class Served:
     """A model, the folder of its SavedModel, rows of its inputs, and what other processes answer.
 
-    `v1` are the answers of the version-1 loader without Keras, see load_v1.py, and `c` those of the
-    C API.
+    `v1` are the answers of the version-1 loader without Keras, see load_v1.py.
     """
 
     model: object
     folder: str
     given: dict
     v1: dict = None
-    c: dict = None
 
     @property
     def version(self):
