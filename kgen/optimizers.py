@@ -9,6 +9,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     Keras' trainers, checkpoints and callbacks look at `model.optimizer` alone, so everything that
     has to be carried through a step, saved or restored must be reachable from it. Keras' callbacks
     find the single optimizers in the list `optimizers`, and `group["generator"]` is a player's.
+    `compiled_with` are the optimizers' configs as they came.
 
     Args:
         by_player: dict of keras.optimizers.Optimizer by player.
@@ -24,6 +25,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         super().__init__(learning_rate=0.0, name=name)
         self.by_player = dict(by_player)
         self.player_variables = {}
+        self.learning_rate_scale = 1.0
+        self.compiled_with = {player: serialize(o) for player, o in self.by_player.items()}
         self._rates = [
             float(keras.ops.convert_to_numpy(optimizer.learning_rate))
             for optimizer in self.optimizers
@@ -71,6 +74,24 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     def learning_rate(self, value):
         for optimizer, rate in zip(self.optimizers, self._rates, strict=True):
             optimizer.learning_rate = value * rate / self._rates[0] if self._rates[0] else value
+
+    def scale_learning_rates(self, factor):
+        """Multiplies every player's learning rate, a schedule's by its start.
+
+        A step that is compiled already keeps its schedule.
+
+        Args:
+            factor: float.
+        """
+        self.learning_rate_scale *= factor
+        for optimizer in self.optimizers:
+            schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
+            if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+                schedule.initial_learning_rate *= factor
+            else:
+                optimizer.learning_rate = factor * float(
+                    keras.ops.convert_to_numpy(optimizer.learning_rate)
+                )
 
     def finalize_variable_values(self, var_list):
         for player, optimizer in self.by_player.items():

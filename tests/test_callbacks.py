@@ -1,4 +1,3 @@
-import errno
 import os
 import re
 import warnings
@@ -8,7 +7,7 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen import callbacks
+from kgen import backups, callbacks
 from tests.models.test_vae import networks
 
 
@@ -70,54 +69,6 @@ def test_grids_of_every_second_epoch(tmp_path):
     assert (callback.model.num, callback.model.seed) == (4, 5)
 
 
-def test_checkpoint_keeps_the_newest_and_it_loads(tmp_path, digits):
-    model = tiny()
-    fit(model, digits[0], callbacks.Checkpoint(str(tmp_path / "new")), epochs=2)
-    assert os.listdir(tmp_path / "new") == ["epoch-0002.keras"]
-    loaded = keras.saving.load_model(callbacks.checkpoints(str(tmp_path / "new"))[-1])
-    assert_same(model.variables, loaded.variables)
-    assert_same(model.optimizer.variables, loaded.optimizer.variables)
-
-
-@pytest.mark.parametrize("fault", ["write", "rename"])
-def test_a_failing_save_keeps_the_checkpoint_before(tmp_path, digits, monkeypatch, fault):
-    model, checkpoint = tiny(), callbacks.Checkpoint(str(tmp_path))
-    fit(model, digits[0], checkpoint)
-    expected, before = values(model.variables), read(tmp_path)
-
-    def full(*paths):
-        if fault == "write":
-            with open(paths[0], "wb") as file:
-                file.write(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(*((model, "save") if fault == "write" else (os, "replace")), full)
-    with pytest.raises(OSError, match="No space"):
-        fit(model, digits[0], checkpoint, initial_epoch=1, epochs=2)
-    assert read(tmp_path) == before
-    loaded = keras.saving.load_model(tmp_path / "epoch-0001.keras")
-    for x, y in zip(expected, values(loaded.variables), strict=True):
-        np.testing.assert_array_equal(x, y)
-
-
-def test_checkpoints_are_in_the_order_of_their_epochs(tmp_path):
-    folder = tmp_path / "a[b]*"
-    folder.mkdir()
-    for name in ("epoch-10000", "epoch-9999", "epoch-0002", ".epoch-20000.keras.tmp", "model"):
-        (folder / f"{name}.keras").touch()
-    paths = callbacks.checkpoints(str(folder))
-    assert [callbacks.checkpoint_epoch(path) for path in paths] == [2, 9999, 10000]
-    assert callbacks.checkpoints(str(tmp_path / "missing")) == []
-
-
-def test_checkpoint_goes_past_epoch_9999(tmp_path):
-    callback = callbacks.Checkpoint(str(tmp_path))
-    callback.set_model(StubModel())
-    for epoch in (9998, 9999):
-        callback.on_epoch_end(epoch)
-    assert os.listdir(tmp_path) == ["epoch-10000.keras"]
-
-
 def test_save_model_replaces_a_file(tmp_path):
     path = tmp_path / "model.keras"
     path.write_text("earlier")
@@ -126,35 +77,43 @@ def test_save_model_replaces_a_file(tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_stop_on_nan_names_loss_epoch_and_batch(value):
-    callback = callbacks.StopOnNaN()
+def test_stop_on_nan_names_loss_player_and_step(value, digits):
+    model, callback = tiny(), callbacks.StopOnNaN()
+    fit(model, digits[0])
+    callback.set_model(model)
     callback.on_epoch_begin(4)
     callback.on_train_batch_end(0, {"loss": 1.0, "kl_loss": 0.0})
-    with pytest.raises(FloatingPointError, match=f"^kl_loss became {value} in epoch 5, batch 4"):
+    message = f"^kl_loss became {value} at step 2 of the vae, epoch 5"
+    with pytest.raises(FloatingPointError, match=message):
         callback.on_train_batch_end(3, {"loss": 1.0, "kl_loss": value})
 
 
 @pytest.mark.parametrize(
     ("learning_rate", "batch_size", "validated", "message"),
     [
-        (1e30, 32, False, "loss became (nan|inf) in epoch 2, batch 2"),
+        (1e30, 32, False, "loss became (nan|inf) at step 4 of the vae, epoch 2"),
         # The last step of an epoch ruins the weights after its own loss was taken.
-        (1e30, 64, True, "val_.*loss became (nan|inf) in epoch 2"),
-        (float("inf"), 64, False, "(kernel|bias) became NaN or infinite in epoch 2"),
+        (1e30, 64, True, "val_.*loss became (nan|inf) at step 2 of the vae, epoch 2"),
+        (float("inf"), 64, False, "(kernel|bias) became NaN or infinite at step 2 .*, epoch 2"),
     ],
 )
-def test_the_checkpoint_before_a_nan_is_good(
+def test_the_backup_before_a_nan_is_good(
     tmp_path, digits, learning_rate, batch_size, validated, message
 ):
-    images, _ = digits
-    model, given = tiny(), (callbacks.StopOnNaN(), callbacks.Checkpoint(str(tmp_path)))
-    fit(model, images, *given)
-    model.optimizer.learning_rate = learning_rate
-    validation = {"validation_data": (images,)} if validated else {}
+    data = kgen.data.load((np.concatenate([digits[0], digits[0][:8]])), batch_size=batch_size)
+    assert data.num_train == 65
+    model, backup = tiny(), callbacks.Backup(str(tmp_path), data.train, every_steps=1)
+    given = {"callbacks": [callbacks.StopOnNaN(), backup], "verbose": 0}
+    model.fit(data.train, **given)
+    ruin = keras.callbacks.LambdaCallback(
+        on_epoch_begin=lambda *_: setattr(model.optimizer, "learning_rate", learning_rate)
+    )
+    given["callbacks"] = [ruin, *given["callbacks"]]
+    validation = {"validation_data": data.test} if validated else {}
     with pytest.raises(FloatingPointError, match=message):
-        fit(model, images, *given, initial_epoch=1, epochs=3, batch_size=batch_size, **validation)
-    assert os.listdir(tmp_path) == ["epoch-0001.keras"]
-    loaded = keras.saving.load_model(tmp_path / "epoch-0001.keras")
+        model.fit(data.train, epochs=3, **given, **validation)
+    assert sorted(os.listdir(tmp_path))[-1] == "epoch-0001-batch-000000.keras"
+    loaded = keras.saving.load_model(backups.newest(str(tmp_path)))
     assert all(np.isfinite(v).all() for v in values(loaded.variables))
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from kgen import cli, runs
+from kgen import callbacks, cli, runs
 from kgen.models import catalog
 
 BACKEND = keras.backend.backend()
@@ -89,7 +89,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     commands = {"run": COMMAND, "killed": KILLED}
     processes = [
-        start(code, *training(folder / name), KERAS_BACKEND=BACKEND)
+        start(code, *training(folder / name), "--backup_steps", 2, KERAS_BACKEND=BACKEND)
         for name, code in commands.items()
     ]
     (status, out, err), killed = map(finish, processes)
@@ -355,10 +355,23 @@ def test_the_backend_is_chosen_before_keras_is_imported(run, flags, expected):
 
 def test_a_killed_training_goes_on_as_if_nothing_had_happened(trained):
     run, killed = trained / "run", trained / "killed"
-    assert os.listdir(killed / "checkpoint") == ["epoch-0001.keras"]
+    assert sorted(os.listdir(killed / "checkpoint"))[-1] == "epoch-0001-batch-000001.keras"
     again = start(COMMAND, *training(killed), "--backend", BACKEND, KERAS_BACKEND=OTHER)
     status, out, err = finish(again)
     assert status == 0 and f"on {BACKEND}" in out, err
     assert_same(*(keras.saving.load_model(folder / "model.keras") for folder in (killed, run)))
     for name in ("history.csv", "results.json", "samples.png", "samples/epoch-0002.png"):
         assert (killed / name).read_bytes() == (run / name).read_bytes(), name
+
+
+def test_sigterm_leaves_with_a_status_of_its_own(copy, monkeypatch, capsys):
+    class Terminate(callbacks.StopOnNaN):
+        def on_train_batch_end(self, batch, logs=None):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(callbacks, "StopOnNaN", Terminate)
+    with pytest.raises(SystemExit) as left:
+        kgen("train", "vae", *SETTINGS, "--run", copy, "--epochs", "3")
+    assert left.value.code == callbacks.PREEMPTED
+    assert "after 2 epochs and 1 batches" in capsys.readouterr().err
+    assert sorted(os.listdir(copy / "checkpoint"))[-1] == "epoch-0002-batch-000001.keras"

@@ -80,7 +80,8 @@ def test_a_run_holds_what_it_promises(whole):
         "samples/epoch-0001.png",
         "samples/epoch-0002.png",
         "samples/epoch-0003.png",
-        "checkpoint/epoch-0003.keras",
+        "checkpoint/epoch-0000-batch-000000.keras",
+        "checkpoint/epoch-0003-batch-000000.keras",
         "model.keras",
         "samples.png",
         "reconstructions.png",
@@ -121,7 +122,7 @@ def test_two_epochs_and_one_are_three(half, whole):
 
 
 def test_a_finished_run_is_only_evaluated(copy, monkeypatch, capsys):
-    monkeypatch.setattr(kgen.VAE, "fit", lambda *args, **kwargs: pytest.fail("trained again"))
+    monkeypatch.setattr(kgen.VAE, "training_step", lambda *_: pytest.fail("trained again"))
     before = files(copy)
     this = train(copy, epochs=3)
     after = files(copy)
@@ -184,6 +185,8 @@ def test_other_versions_go_on_and_are_written(copy):
         ({"latent_dimm": 3}, "argument of VAE: .*Did you mean latent_dim\\? Received: latent_dimm"),
         ({"encoder": None}, "argument of VAE: .*Received: encoder"),
         ({"epochs": 0}, "epochs=0"),
+        ({"on_nan": "ignore"}, "'stop' or 'rollback'. Received: on_nan='ignore'"),
+        ({"backup_seconds": 0.0}, "every_seconds above 0"),
         ({"learning_rate": 0.0}, "rate above 0"),
         ({"batch_size": 0}, "batch_size=0"),
         ({"latent_dim": 0}, "latent_dim=0"),
@@ -219,21 +222,19 @@ def test_a_run_without_a_checkpoint_starts_anew(tmp_path):
     assert_same_state(folder, trained)
 
 
-def test_a_full_disk_keeps_the_checkpoint_and_the_run_goes_on_after(half, whole, monkeypatch):
-    checkpoint = files(half / "checkpoint")
-    replace = os.replace
-
-    def full(source, target):
-        if os.path.basename(target) == "epoch-0003.keras":
-            raise OSError(errno.ENOSPC, "No space left on device")
-        replace(source, target)
+def test_a_run_goes_on_from_the_middle_of_an_epoch(half, whole, monkeypatch):
+    class Interrupt(callbacks.StopOnNaN):
+        def on_train_batch_end(self, batch, logs=None):
+            if batch == 2:
+                raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(os, "replace", full)
-        with pytest.raises(OSError, match="No space"):
-            train(half, epochs=3)
-    assert files(half / "checkpoint") == checkpoint
-    assert len(rows(half)) == 1 + 3  # the epoch itself was whole
+        patch.setattr(callbacks, "StopOnNaN", Interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(half, epochs=3, backup_steps=2)
+    assert sorted(os.listdir(half / "checkpoint"))[-1] == "epoch-0002-batch-000002.keras"
+    this = runs.load(str(half))
+    assert int(this.model.optimizer.iterations) == 12
     train(half, epochs=3)
     assert_same_state(half, whole)
     assert rows(half) == rows(whole)
@@ -255,13 +256,49 @@ def test_small_files_are_written_whole_or_not_at_all(half, monkeypatch, name):
     assert files(half)[name] == before[name]
 
 
-def test_a_diverging_run_keeps_its_last_good_epoch(tmp_path):
-    with pytest.raises(FloatingPointError, match="loss became (nan|inf) in epoch 1, batch"):
+def test_a_diverging_run_keeps_its_last_good_state(tmp_path):
+    with pytest.raises(FloatingPointError, match="loss became (nan|inf) at step 2 of the vae"):
         train(tmp_path / "run", epochs=2, learning_rate=1e30)
-    assert not callbacks.checkpoints(str(tmp_path / "run" / "checkpoint"))
+    assert os.listdir(tmp_path / "run" / "checkpoint") == ["epoch-0000-batch-000000.keras"]
     assert not (tmp_path / "run" / "model.keras").exists()
-    with pytest.raises(FileNotFoundError, match="at least one whole epoch"):
-        runs.load(str(tmp_path / "run"))
+    assert int(runs.load(str(tmp_path / "run")).model.optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize("bad_rates", [2, 9])
+def test_a_diverging_run_rolls_back_to_half_the_learning_rate(
+    tmp_path, monkeypatch, capsys, bad_rates
+):
+    check, limit = callbacks.StopOnNaN.on_train_batch_end, 0.04 * 0.75 * 0.5 ** (bad_rates - 1)
+
+    def diverge(self, batch, logs=None):
+        late = int(self.model.optimizer.iterations) == 8
+        if late and float(self.model.optimizer.learning_rate) > limit:
+            logs = {"loss": float("nan")}
+        check(self, batch, logs)
+
+    monkeypatch.setattr(callbacks.StopOnNaN, "on_train_batch_end", diverge)
+    settings = {"epochs": 2, "learning_rate": 0.04, "on_nan": "rollback", "backup_steps": 3}
+    if bad_rates > training.MAX_ROLLBACKS:
+        with pytest.raises(FloatingPointError, match="loss became nan at step 8.*5 attempts"):
+            train(tmp_path, **settings)
+        return
+    model = train(tmp_path, **settings).model
+    assert int(model.optimizer.iterations) == 10
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.01)
+    out = capsys.readouterr().out
+    assert "Back to 1 epochs and 1 batches, with 0.25 of the learning rate" in out
+    assert [row[0] for row in rows(tmp_path)] == ["epoch", "0", "1"]
+    train(tmp_path, **settings | {"epochs": 3})
+    learning_rate = runs.load(str(tmp_path)).model.optimizer.learning_rate
+    assert float(keras.ops.convert_to_numpy(learning_rate)) == pytest.approx(0.01)
+
+
+def test_a_run_that_is_deterministic(tmp_path, monkeypatch):
+    called = []
+    monkeypatch.setattr(training.backend, "set_deterministic", lambda: called.append(True))
+    for deterministic in (True, False):
+        train(tmp_path / str(deterministic), batch_size=1500, deterministic=deterministic)
+    assert called == [True]
 
 
 @pytest.mark.parametrize("verb", [runs.load, runs.sample, runs.reconstruct, runs.evaluate])
@@ -506,6 +543,7 @@ def test_a_run_has_the_callbacks_that_report(tmp_path, monkeypatch):
     monkeypatch.setattr(training, "write_results", lambda *_: None)
     train(tmp_path, model="gan")
     assert {callbacks.StopOnNaN, callbacks.StuckDiscriminator} <= {type(each) for each in seen}
+    assert isinstance(seen[-1], callbacks.Backup)
 
 
 @pytest.mark.parametrize(

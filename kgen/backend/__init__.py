@@ -9,7 +9,9 @@
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
 - `SCAN_UNROLL`: how many steps a turn of a compiled loop should have
+- `STEPS_PAST_THE_END`: whether a step changes something when the data have come to their end
 - `input_pipeline`: what `fit` reads in place of a PyDataset, where that is faster
+- `set_deterministic`: the same bits from the same steps
 """
 
 import keras
@@ -17,6 +19,7 @@ import keras
 if keras.backend.backend() == "tensorflow":
     from kgen.backend.tensorflow import (
         SCAN_UNROLL,
+        STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
@@ -25,11 +28,13 @@ if keras.backend.backend() == "tensorflow":
         conv2d_transpose,
         input_gradient,
         input_pipeline,
+        set_deterministic,
         value_and_grad,
     )
 elif keras.backend.backend() == "jax":
     from kgen.backend.jax import (
         SCAN_UNROLL,
+        STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
@@ -38,11 +43,13 @@ elif keras.backend.backend() == "jax":
         conv2d_transpose,
         input_gradient,
         input_pipeline,
+        set_deterministic,
         value_and_grad,
     )
 elif keras.backend.backend() == "torch":
     from kgen.backend.torch import (
         SCAN_UNROLL,
+        STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
         Model,
         apply_gradients,
@@ -51,6 +58,7 @@ elif keras.backend.backend() == "torch":
         conv2d_transpose,
         input_gradient,
         input_pipeline,
+        set_deterministic,
         value_and_grad,
     )
 else:
@@ -61,6 +69,7 @@ else:
 
 __all__ = [
     "SCAN_UNROLL",
+    "STEPS_PAST_THE_END",
     "WRONG_SECOND_DERIVATIVES",
     "Model",
     "apply_gradients",
@@ -69,5 +78,6 @@ __all__ = [
     "conv2d_transpose",
     "input_gradient",
     "input_pipeline",
+    "set_deterministic",
     "value_and_grad",
 ]

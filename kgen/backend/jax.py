@@ -1,12 +1,15 @@
 """The seam on JAX, where stateful code runs inside scopes that hold the variables' values."""
 
 import functools
+import os
 
 import jax
 import keras
 from jax import numpy as jnp
 
 WRONG_SECOND_DERIVATIVES = ()
+
+STEPS_PAST_THE_END = False
 
 SCAN_UNROLL = 1
 
@@ -227,3 +230,9 @@ def compile_function(model, fn):
 def input_pipeline(dataset):
     """The data set itself: Keras reads it batch by batch at no cost worth saving."""
     return dataset
+
+
+def set_deterministic():
+    """Makes the same steps give the same bits, at some cost in speed; call it first of all."""
+    flags = "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}"

@@ -11,6 +11,8 @@ WRONG_SECOND_DERIVATIVES = (
     keras.layers.LayerNormalization,
 )
 
+STEPS_PAST_THE_END = True  # what of a step does not depend on the batch runs without one
+
 SCAN_UNROLL = 4  # without XLA a turn of a loop costs as much as a small network in it
 
 
@@ -108,7 +110,7 @@ def input_pipeline(dataset):
         dataset.on_epoch_begin()
         try:
             batches = []
-            for i in range(len(dataset)):
+            for i in range(dataset.num_batches):
                 batch = dataset[i]
                 if batches and (len(batches) == at_a_time or batch[0].shape != batches[0][0].shape):
                     yield stack(batches)
@@ -125,3 +127,8 @@ def input_pipeline(dataset):
     # The tuner's thread can miss that an epoch is over, and then sleeps for as long as it lasted.
     options.autotune.enabled = False
     return pipeline.prefetch(at_a_time).with_options(options)
+
+
+def set_deterministic():
+    """Makes the same steps give the same bits, at some cost in speed; call it first of all."""
+    tf.config.experimental.enable_op_determinism()

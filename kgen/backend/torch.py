@@ -1,9 +1,13 @@
 """The seam on PyTorch."""
 
+import os
+
 import keras
 import torch
 
 WRONG_SECOND_DERIVATIVES = ()
+
+STEPS_PAST_THE_END = False
 
 SCAN_UNROLL = 1
 
@@ -101,3 +105,9 @@ def compile_function(model, fn):
 def input_pipeline(dataset):
     """The data set itself: Keras reads it batch by batch at no cost worth saving."""
     return dataset
+
+
+def set_deterministic():
+    """Makes the same steps give the same bits, at some cost in speed; call it first of all."""
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)

@@ -22,9 +22,9 @@ class TrainBatches(keras.utils.PyDataset):
 
     The last, short batch is dropped, unless the whole split is smaller than one batch: then there
     is one batch of everything. Iterating by hand (`for batch in train`) reads the epoch `epoch`
-    and does not advance it; `fit` does, and so does `evaluate`. With `steps_per_epoch` each of
-    Keras' epochs is the start of an epoch here; TensorFlow then reads ahead, and the order is no
-    longer certain.
+    and does not advance it; `fit` does, and so does `evaluate`. `resume` makes the next pass start
+    in the middle of its epoch. With `steps_per_epoch` each of Keras' epochs is the start of an
+    epoch here; TensorFlow then reads ahead, and the order is no longer certain.
 
     Args:
         split: the images.
@@ -52,6 +52,16 @@ class TrainBatches(keras.utils.PyDataset):
         self.epoch = 0
 
     @property
+    def settings(self) -> dict:
+        """What the order of the images depends on."""
+        return {
+            "images": self._split.size,
+            "batch_size": self._batch_size,
+            "seed": self._seed,
+            "augmented": self._augment is not None,
+        }
+
+    @property
     def epoch(self) -> int:
         """The number of the next epoch to be read. Set it to resume there."""
         return self._next_epoch
@@ -61,12 +71,20 @@ class TrainBatches(keras.utils.PyDataset):
         epoch = operator.index(epoch)
         if epoch < 0:
             raise ValueError(f"`epoch` must be at least 0. Received: epoch={epoch}")
+        self.resume(epoch)
+
+    def resume(self, epoch: int, batch: int = 0):
+        """Let the next pass of `fit` start at a batch of an epoch, both counted from 0."""
+        if not 0 <= batch < len(self):
+            raise ValueError(f"There are {len(self)} batches. Received: batch={batch}")
         self._next_epoch = epoch
+        self._skipped_next = batch
         self._start(epoch)
 
-    def _start(self, epoch):
+    def _start(self, epoch, skipped=0):
         with self._lock:
             self._reading = epoch
+            self._skipped = skipped
             self._positions = {}
 
     @property
@@ -79,8 +97,12 @@ class TrainBatches(keras.utils.PyDataset):
 
     def on_epoch_begin(self):
         """Start to read the next epoch."""
-        self._start(self._next_epoch)
-        self._next_epoch += not self._is_trial
+        if self._is_trial:
+            self._start(self._next_epoch)
+        else:
+            self._start(self._next_epoch, self._skipped_next)
+            self._next_epoch += 1
+            self._skipped_next = 0
 
     def on_epoch_end(self):
         """Forget which batches were read, so that indexing shows the next epoch."""
@@ -91,13 +113,18 @@ class TrainBatches(keras.utils.PyDataset):
         """Number of batches in an epoch."""
         return self._split.size // self._batch_size
 
+    @property
+    def num_batches(self) -> int:
+        """Number of batches in the pass that is being read: what `resume` left of its epoch."""
+        return len(self) - self._skipped
+
     def __getitem__(self, index: int) -> Batch:
         """Read the batch that goes by `index` in this epoch."""
         if not 0 <= index < len(self):
             raise IndexError(f"There are {len(self)} batches. Received: index={index}")
         with self._lock:
             epoch = self._reading
-            position = self._positions.setdefault(index, len(self._positions))
+            position = self._positions.setdefault(index, self._skipped + len(self._positions))
         return self._read(epoch, position)
 
     def __iter__(self) -> Iterator[Batch]:

@@ -1,5 +1,6 @@
 """What every model shares: players, steps, logs, randomness, saving."""
 
+import contextlib
 import itertools
 import random
 
@@ -41,6 +42,8 @@ class GenerativeModel(backend.Model):
         self._trackers = {}
         self.add_logs(*self.log_names)
         self._functions = {}
+        self._player_of = {}
+        self._minimizing = None
 
     def add_logs(self, *names):
         """Adds to what `log` takes and `fit` shows, beside `log_names`.
@@ -139,7 +142,9 @@ class GenerativeModel(backend.Model):
             loss = loss_fn(*args)
             return loss + sum(own for network in networks for own in network.losses)
 
+        self._minimizing = player
         loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
+        self._minimizing = None
         if f"{player}_gradient_norm" in self._trackers:
             self._log_gradient_norm(player, gradients, optimizer.scale_loss(1.0))
         backend.apply_gradients(optimizer, gradients, variables)
@@ -156,7 +161,13 @@ class GenerativeModel(backend.Model):
     def log(self, **values):
         """Adds to the means that `fit` shows: scalars, or one value an example."""
         for name, value in values.items():
+            if self._minimizing is not None:
+                self._player_of.setdefault(name, self._minimizing)
             self._trackers[name].update_state(ops.stop_gradient(ops.cast(value, "float32")))
+
+    def player_of(self, name):
+        """The player whose loss logs this first in a step, None where none does."""
+        return self._player_of.get(name)
 
     def run_train_step(self, data):
         """Called by the backend's `train_step` with a batch of what `fit` was given."""
@@ -194,7 +205,11 @@ class GenerativeModel(backend.Model):
             self._check_data(x_val, y_val)
         elif validation_data is not None:
             kwargs["validation_data"] = backend.input_pipeline(self._check_data(validation_data))
-        return super().fit(x, y, batch_size=batch_size, epochs=epochs, **kwargs)
+        with contextlib.ExitStack() as stack:
+            for callback in keras.tree.flatten(kwargs.get("callbacks")):
+                if hasattr(callback, "around_fit"):
+                    stack.enter_context(callback.around_fit())
+            return super().fit(x, y, batch_size=batch_size, epochs=epochs, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """`keras.Model.evaluate`; the same data gives the same figures."""

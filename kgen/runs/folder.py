@@ -9,6 +9,7 @@ from importlib import metadata
 import keras
 
 import kgen
+from kgen.differences import differences
 from kgen.whole_file import replacing
 
 NOTES = ("data_set", "versions")  # what a config says besides the settings
@@ -16,29 +17,14 @@ NOTES = ("data_set", "versions")  # what a config says besides the settings
 
 def check_same(folder, earlier, config):
     """Raises a ValueError that lists the differences between a run's settings and those now."""
-    names = _flatten({name: value for name, value in earlier.items() if name not in NOTES})
-    earlier, config = _flatten(earlier), _flatten(config)
-    differences = [
-        f"  {name}: {earlier.get(name)!r} in the folder, {config.get(name)!r} now"
-        for name in dict.fromkeys([*names, *config])
-        if earlier.get(name) != config.get(name)
-    ]
-    if differences:
+    earlier = {name: value for name, value in earlier.items() if name not in NOTES}
+    changed = differences(earlier, config, "in the folder")
+    if changed:
         raise ValueError(
             f"{folder} holds a run with other settings:\n"
-            + "\n".join(differences)
+            + "\n".join(changed)
             + "\nGive the same settings to go on with it, or another run folder."
         )
-
-
-def _flatten(config, prefix=""):
-    flat = {}
-    for name, value in config.items():
-        if isinstance(value, dict):
-            flat |= _flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
 
 
 def read_config(folder):
@@ -58,7 +44,7 @@ def write_json(path, values):
 
 
 def drop_rows(path, done):
-    """Cuts a history back to the epochs that the checkpoint holds."""
+    """Cuts a history back to the epochs that were whole at the backup."""
     if not os.path.exists(path):
         return
     with open(path, newline="") as file:

@@ -5,7 +5,7 @@ import os
 
 import keras
 
-from kgen import callbacks
+from kgen import backups
 from kgen.data import load as load_data
 from kgen.runs.folder import read_config
 
@@ -17,7 +17,7 @@ class Run:
     Attributes:
         folder: str. Where it is.
         config: dict. What `config.json` holds.
-        model: the model as of the last whole epoch.
+        model: the model as of the last backup.
     """
 
     folder: str
@@ -40,7 +40,7 @@ def load(folder: str) -> Run:
         folder: str. What `train` wrote, finished or not.
 
     Returns:
-        The `Run`, with its model as of the last whole epoch.
+        The `Run`, with its model as of the last backup.
 
     Raises:
         FileNotFoundError: the folder holds no run, or no trained model yet.
@@ -50,8 +50,7 @@ def load(folder: str) -> Run:
         raise FileNotFoundError(
             f"Expected a run folder with a config.json, as `kgen train` writes. Received: {folder}"
         )
-    paths = callbacks.checkpoints(os.path.join(folder, "checkpoint"))
-    paths = paths or [os.path.join(folder, "model.keras")]
-    if not os.path.exists(paths[-1]):
-        raise FileNotFoundError(f"Expected at least one whole epoch of training in {folder}.")
-    return Run(folder, config, keras.saving.load_model(paths[-1]))
+    path = backups.newest(os.path.join(folder, "checkpoint")) or os.path.join(folder, "model.keras")
+    if not os.path.exists(path):
+        raise FileNotFoundError(f"Expected a backup of the training in {folder}.")
+    return Run(folder, config, keras.saving.load_model(path))

@@ -6,7 +6,7 @@ import random
 
 import keras
 
-from kgen import callbacks
+from kgen import backend, backups, callbacks
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
 from kgen.models.catalog import all_arguments, model_class, needs_labels
@@ -14,6 +14,8 @@ from kgen.optimizers import with_learning_rate
 from kgen.runs.folder import check_same, drop_rows, read_config, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
+
+MAX_ROLLBACKS = 5
 
 
 def train(
@@ -28,6 +30,10 @@ def train(
     conditional: bool = False,
     learning_rate: float | None = None,
     precision: str = "float32",
+    deterministic: bool = False,
+    on_nan: str = "stop",
+    backup_seconds: float = 60.0,
+    backup_steps: int | None = None,
     seed: int = 0,
     **arguments,
 ) -> Run:
@@ -47,6 +53,12 @@ def train(
         learning_rate: float. Instead of the paper's; of several players the first's, and the
             others' in the paper's ratio.
         precision: str. "float32", "mixed_bfloat16" or "mixed_float16".
+        deterministic: bool. Let the same steps give the same bits, which costs some speed: what a
+            training needs that is to end bit for bit the same after a kill.
+        on_nan: str. When a loss is NaN or infinite, "stop", or "rollback": go back to the last
+            backup and on with half the learning rate, five times at most.
+        backup_seconds: float. Seconds from one backup to the next.
+        backup_steps: int. Steps from one backup to the next, as well.
         seed: int. Seeds the weights, the noise and the order of the data.
         **arguments: arguments of the model's class, such as `latent_dim`.
 
@@ -55,11 +67,13 @@ def train(
 
     Raises:
         ValueError: an argument differs from the folder's, or is not valid.
-        FloatingPointError: a loss became NaN; the last good epoch is kept.
+        FloatingPointError: a loss became NaN; the last good backup is kept.
     """
     chosen = model_class(model)
     if epochs < 1:
         raise ValueError(f"Expected epochs of at least 1. Received: epochs={epochs}")
+    if on_nan not in ("stop", "rollback"):
+        raise ValueError(f"Expected on_nan of 'stop' or 'rollback'. Received: {on_nan=}")
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
     config = {
         "model": model,
@@ -75,6 +89,7 @@ def train(
         },
         "learning_rate": learning_rate,
         "precision": precision,
+        "deterministic": deterministic,
         "seed": seed,
         "backend": keras.backend.backend(),
     }
@@ -82,27 +97,47 @@ def train(
     earlier = read_config(folder)
     if earlier is not None:
         check_same(folder, earlier, config)
+    if deterministic:
+        backend.set_deterministic()
     data = load_data(**config["data"])
-    paths = callbacks.checkpoints(os.path.join(folder, "checkpoint"))
-    random.seed(seed)  # where Keras' initializers take their seeds from
-    if paths:
-        trained = keras.saving.load_model(paths[-1])
-        done = callbacks.checkpoint_epoch(paths[-1])
-    else:
-        trained = _build(chosen, config, data)
-        done = 0
+    this = Run(folder, config, _build(chosen, config, data))
+    backup = callbacks.Backup(this.path("checkpoint"), data.train, backup_seconds, backup_steps)
     notes = {"data_set": _facts(data), "versions": versions()}
-    write_json(os.path.join(folder, "config.json"), config | notes)
-    this = Run(folder, config, trained)
-    if done:
-        print(f"{folder}: {done} of {epochs} epochs are done.")
-    if done < epochs:
-        _fit(this, data, done, epochs)
+    write_json(this.path("config.json"), config | notes)
+    while True:
+        try:
+            _fit(this, data, backup, epochs)
+            break
+        except FloatingPointError as error:
+            if on_nan == "stop":
+                raise
+            this.model = _build(chosen, config, data)
+            _roll_back(this, data, error)
     write_results(this, data)
     return this
 
 
+def _roll_back(run, data, error):
+    """Halves the learning rate of the last backup, or raises the error that led here."""
+    folder = run.path("checkpoint")
+    settings = backups.settings_of(run.model, data.train)
+    notes = backups.restore(backups.newest(folder), run.model, settings)
+    if notes["learning_rate_scale"] <= 0.5**MAX_ROLLBACKS:
+        raise FloatingPointError(
+            f"{error} It is the end of {MAX_ROLLBACKS} attempts, each with half the learning rate "
+            "of the one before."
+        ) from error
+    run.model.optimizer.scale_learning_rates(0.5)
+    scale = run.model.optimizer.learning_rate_scale
+    backups.write(folder, run.model, notes | {"learning_rate_scale": scale})
+    print(
+        f"{error}\nBack to {notes['epoch']} epochs and {notes['batch']} batches, with {scale:g} of "
+        "the learning rate."
+    )
+
+
 def _build(model_class, config, data):
+    random.seed(config["seed"])  # where Keras' initializers take their seeds from
     if config["conditional"] and data.num_classes is None:
         raise ValueError(
             f"Expected a data set with labels, for a conditional model. Received: {data.name}, "
@@ -124,9 +159,27 @@ def _build(model_class, config, data):
     return model
 
 
-def _fit(run, data, done, epochs):
+def _fit(run, data, backup, epochs):
+    path = backups.newest(backup.folder)
+    done = 0 if path is None else backups.read_notes(path)["epoch"]
+    if path is not None:
+        print(f"{run.folder}: {done} of {epochs} epochs are done.")
     drop_rows(run.path("history.csv"), done)
-    data.train.epoch = done
+    run.model.fit(
+        data.train,
+        validation_data=data.test,
+        epochs=epochs,
+        shuffle=False,  # the data's order is a function of seed and epoch
+        callbacks=[
+            callbacks.StopOnNaN(),
+            callbacks.StuckDiscriminator(),
+            *(_loggers(run) if done < epochs else []),
+            backup,
+        ],
+    )
+
+
+def _loggers(run):
     loggers = [keras.callbacks.CSVLogger(run.path("history.csv"), append=True)]
     try:
         require_tensorflow("TensorBoard")
@@ -135,19 +188,7 @@ def _fit(run, data, done, epochs):
         print(f"No TensorBoard logs: {error}")
     if hasattr(run.model, "sample"):
         loggers.append(callbacks.SampleGrid(run.path("samples")))
-    run.model.fit(
-        data.train,
-        validation_data=data.test,
-        initial_epoch=done,
-        epochs=epochs,
-        shuffle=False,  # the data's order is a function of seed and epoch
-        callbacks=[
-            callbacks.StopOnNaN(),
-            callbacks.StuckDiscriminator(),
-            *loggers,
-            callbacks.Checkpoint(run.path("checkpoint")),
-        ],
-    )
+    return loggers
 
 
 def _facts(data):

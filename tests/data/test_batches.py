@@ -134,3 +134,23 @@ def test_index_out_of_range(numbered):
 def test_negative_epoch(numbered):
     with pytest.raises(ValueError, match="Received: epoch=-1"):
         load(numbered()).train.epoch = -1
+
+
+def test_resume_starts_the_next_pass_in_the_middle_of_its_epoch():
+    data, plain = (load("digits", batch_size=300).train for _ in range(2))
+    data.resume(3, batch=2)
+    seen = []
+    for epoch in (3, 4):
+        data.on_epoch_begin()
+        seen.append([data[i] for i in range(data.num_batches)])
+        data.on_epoch_end()
+        plain.epoch = epoch
+        expected = list(plain)[2 if epoch == 3 else 0 :]
+        assert read(seen[-1]) == read(expected)
+    assert data.epoch == 5 and len(data) == data.num_batches == 5
+
+
+@pytest.mark.parametrize("batch", [-1, 5])
+def test_resume_at_a_batch_that_is_not_there(batch):
+    with pytest.raises(ValueError, match=f"There are 5 batches. Received: batch={batch}"):
+        load("digits", batch_size=300).train.resume(0, batch)

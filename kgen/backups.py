@@ -1,0 +1,155 @@
+"""The exact state of a training as a file: written whole or not at all, proved before it is read.
+
+A backup is a `.keras` file, with `backup.json` in it beside what Keras keeps: where in the data the
+training stood, what it had logged of the epoch, and the settings that must be the same to go on.
+"""
+
+import json
+import os
+import re
+import zipfile
+
+import keras
+from keras import ops
+
+from kgen.differences import differences
+from kgen.warn import warn
+from kgen.whole_file import replacing
+
+NOTES = "backup.json"
+_NAME = re.compile(r"epoch-(\d+)-batch-(\d+)\.keras")
+
+
+def paths(folder):
+    """The backups in a folder, oldest first."""
+    names = os.listdir(folder) if os.path.isdir(folder) else []
+    found = [name for name in names if _NAME.fullmatch(name)]
+    return [os.path.join(folder, name) for name in sorted(found, key=_position)]
+
+
+def _position(name):
+    return tuple(map(int, _NAME.fullmatch(name).groups()))
+
+
+def newest(folder):
+    """The newest backup in a folder that is whole, or None where there are none at all.
+
+    Raises:
+        ValueError: there are some, and none is whole.
+    """
+    found = paths(folder)
+    for path in reversed(found):
+        if is_whole(path):
+            return path
+        warn(f"{path} is damaged; training goes on from the backup before it.")
+    if found:
+        raise ValueError(
+            f"Expected a backup that is whole in {folder}. Received: {', '.join(found)}, all of "
+            "them damaged. Delete them to start anew, or bring back a copy."
+        )
+    return None
+
+
+def is_whole(path):
+    """Whether a backup can be read and all its checksums are right."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return archive.testzip() is None and NOTES in archive.namelist()
+    except Exception:  # whatever a damaged file raises
+        return False
+
+
+def read_notes(path):
+    """What `write` was given besides the model."""
+    with zipfile.ZipFile(path) as archive:
+        return json.loads(archive.read(NOTES))
+
+
+def write(folder, model, notes):
+    """Writes a backup.
+
+    Args:
+        folder: str. It is made if it is missing.
+        model: a compiled kgen model.
+        notes: dict with the position, "epoch" and "batch", of what JSON can hold.
+
+    Returns:
+        Its path.
+    """
+    path = os.path.join(folder, f"epoch-{notes['epoch']:04d}-batch-{notes['batch']:06d}.keras")
+    with replacing(path) as temporary:
+        model.save(temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(NOTES, json.dumps(notes))
+    return path
+
+
+def delete_all_but(folder, kept):
+    """Deletes backups, and what a kill left of one that was being written."""
+    kept = {os.path.basename(path) for path in kept}
+    for name in os.listdir(folder):
+        if _NAME.fullmatch(name.removeprefix(".tmp-")) and name not in kept:
+            os.remove(os.path.join(folder, name))
+
+
+def restore(path, model, settings):
+    """Gives a model the state of a backup.
+
+    Args:
+        path: str. A backup that is whole.
+        model: a kgen model like the one that was saved, compiled in the same way.
+        settings: dict. What `settings_of` gives now.
+
+    Returns:
+        The backup's notes.
+
+    Raises:
+        ValueError: the settings are not those of the backup.
+    """
+    notes = read_notes(path)
+    changed = differences(notes["settings"], settings, "in the backup")
+    if changed:
+        raise ValueError(
+            f"{path} is a backup of another training:\n"
+            + "\n".join(changed)
+            + "\nGive the same settings to go on with it, or another folder."
+        )
+    optimizer = model.optimizer
+    optimizer.scale_learning_rates(notes["learning_rate_scale"] / optimizer.learning_rate_scale)
+    model.load_weights(path)
+    return notes
+
+
+def settings_of(model, data):
+    """What must be the same for a training to go on: the model, its optimizers, its data.
+
+    Args:
+        model: a compiled kgen model.
+        data: the training batches.
+    """
+    config = model.get_config()
+    arguments = {k: v for k, v in config.items() if k != "name" and _is_plain(v)}
+    arguments["dtype"] = model.dtype_policy.name
+    return json.loads(
+        json.dumps(
+            {
+                "model": type(model).__name__,
+                "arguments": arguments,
+                "weights": [list(variable.shape) for variable in model.variables],
+                "optimizers": model.optimizer.compiled_with,
+                "data": data.settings,
+                "keras": keras.__version__,
+            }
+        )
+    )
+
+
+def _is_plain(value):
+    if isinstance(value, (list, tuple)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, str))
+
+
+def broken_variables(model):
+    """The paths of the trainable variables that hold NaN or infinity."""
+    return [v.path for v in model.trainable_variables if not ops.all(ops.isfinite(v))]

@@ -1,0 +1,334 @@
+import csv
+import errno
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+
+import kgen
+from kgen import backups, callbacks
+from kgen.optimizers import OptimizerGroup
+
+
+def tiny(learning_rate=1e-3, run_eagerly=keras.backend.backend() == "tensorflow", **kwargs):
+    """Two players, batch normalization, averaged weights, noise.
+
+    TensorFlow takes longer to trace it than to train it.
+    """
+    random.seed(0)
+    z = keras.Input((2,))
+    x = keras.layers.Dense(64, use_bias=False)(z)
+    x = keras.layers.BatchNormalization()(x)
+    x = keras.layers.Reshape((8, 8, 1))(x)
+    generator = keras.Model(z, keras.layers.Activation("tanh")(x))
+    image = keras.Input((8, 8, 1))
+    x = keras.layers.Flatten()(image)
+    x = keras.layers.Dropout(0.2, seed=0)(keras.layers.Dense(8, activation="tanh")(x))
+    discriminator = keras.Model(image, keras.layers.Dense(1)(x))
+    model = kgen.GAN(
+        (8, 8, 1),
+        latent_dim=2,
+        generator=generator,
+        discriminator=discriminator,
+        ema_decay=0.9,
+        seed=1,
+        **kwargs,
+    )
+    optimizers = {p: keras.optimizers.Adam(learning_rate, name=p) for p in model.players()}
+    model.compile(optimizers, run_eagerly=run_eagerly)
+    return model
+
+
+def load(batch_size=500, **kwargs):
+    return kgen.data.load("digits", batch_size=batch_size, **kwargs)
+
+
+class Interrupt(keras.callbacks.Callback):
+    """Leaves `fit` after so many steps."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.left = steps
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.left -= 1
+        if self.left == 0:
+            raise KeyboardInterrupt
+
+
+def train(folder, *others, data=None, model=None, epochs=2, every_steps=1):
+    data, model = data or load(), model or tiny()
+    backup = callbacks.Backup(str(folder), data.train, every_steps=every_steps)
+    given = [*others, callbacks.StopOnNaN(), backup]
+    model.fit(data.train, validation_data=data.test, epochs=epochs, verbose=0, callbacks=given)
+    return model
+
+
+def state(model):
+    arrays = [*model.variables, *model.optimizer.variables]
+    return {v.path + str(i): keras.ops.convert_to_numpy(v) for i, v in enumerate(arrays)}
+
+
+def assert_same(a, b):
+    for (name, x), y in zip(a.items(), b.values(), strict=True):
+        np.testing.assert_array_equal(x, y, name)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """The folder of a training of two epochs of three steps, and the state that it ended with."""
+    folder = tmp_path_factory.mktemp("backups")
+    return folder, state(train(folder))
+
+
+@pytest.fixture
+def folder(whole, tmp_path):
+    """A copy of its backups: after five steps, and at its end."""
+    return shutil.copytree(whole[0], tmp_path / "copy")
+
+
+def names(folder):
+    return sorted(os.listdir(folder))
+
+
+def test_the_two_newest_backups_are_kept(whole):
+    assert names(whole[0]) == ["epoch-0001-batch-000002.keras", "epoch-0002-batch-000000.keras"]
+    loaded = keras.saving.load_model(backups.newest(str(whole[0])))
+    assert_same(state(loaded), whole[1])
+
+
+def test_a_finished_training_is_restored(whole, folder):
+    assert_same(state(train(folder)), whole[1])
+    assert names(folder) == names(whole[0])
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, whole, steps):
+    for others in ([Interrupt(steps)], []):
+        try:
+            model = train(tmp_path, *others)
+        except KeyboardInterrupt:
+            continue
+    assert_same(state(model), whole[1])
+
+
+def test_a_training_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
+    command = [sys.executable, "-m", "tests.kills", str(tmp_path), "20"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=400)
+    assert done.returncode == 0, done.stderr[-3000:]
+    ends = [np.load(tmp_path / name / "end.npz") for name in ("whole", "killed")]
+    assert_same(*({name: end[name] for name in end.files} for end in ends))
+    rows = []
+    for name in ("whole", "killed"):
+        with open(tmp_path / name / "history.csv", newline="") as file:
+            # The last row of an epoch counts: a kill after it was written repeats it.
+            rows.append({row["epoch"]: row for row in csv.DictReader(file)})
+    assert rows[0] == rows[1]
+    assert list(rows[0]) == [str(epoch) for epoch in range(7)]
+
+
+def test_what_is_logged_of_an_epoch_is_that_of_the_whole_epoch(tmp_path):
+    histories = [train_history(tmp_path / "whole")]
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", Interrupt(5))
+    histories.append(train_history(tmp_path / "parts"))
+    assert list(histories[0]) == list(histories[1])
+    for name, values in histories[1].items():
+        assert values == histories[0][name][-1:], name  # of the second epoch alone
+
+
+def train_history(folder):
+    return train(folder).history.history
+
+
+def test_another_callback_ends_a_resumed_epoch(tmp_path):
+    class Stop(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            self.model.stop_training = True
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, Interrupt(1))
+    model = train(tmp_path, Stop(), epochs=5)
+    assert int(model.optimizer.iterations) == 3
+    assert names(tmp_path)[-1] == "epoch-0001-batch-000000.keras"
+
+
+def test_seconds_between_backups(tmp_path, monkeypatch):
+    clock, taken = [0.0], []
+    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
+    write = backups.write
+
+    def slow(folder, model, notes):
+        clock[0] += 1.0
+        taken.append((notes["epoch"], notes["batch"]))
+        return write(folder, model, notes)
+
+    monkeypatch.setattr(backups, "write", slow)
+
+    class Tick(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            clock[0] += 20.0
+
+    data = load()
+    backup = callbacks.Backup(str(tmp_path), data.train, every_seconds=30)
+    tiny().fit(data.train, epochs=3, verbose=0, callbacks=[Tick(), backup])
+    # A second each: fifty seconds are the least from one to the next.
+    assert taken == [(0, 0), (1, 0), (2, 0), (3, 0)]
+
+
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OSError, match="folder that backups can be written to. Received: .*file"):
+        train(tmp_path / "file" / "backups")
+
+
+@pytest.mark.parametrize("fault", ["write", "rename"])
+def test_a_full_disk_keeps_the_last_backup_and_training_goes_on(folder, whole, monkeypatch, fault):
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
+
+    def full(*paths):
+        if fault == "write":
+            with open(paths[-1], "wb") as file:
+                file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    model = tiny()
+    with monkeypatch.context() as patch:
+        patch.setattr(*((model, "save") if fault == "write" else (os, "replace")), full)
+        with pytest.warns(UserWarning, match="No backup could be written.*No space left"):
+            train(folder, model=model, epochs=3)
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == before
+    assert_same(state(model), state(train(folder, epochs=3)))
+
+
+def test_no_backup_of_broken_weights(tmp_path):
+    model = tiny()
+    model.optimizer["generator"].learning_rate = float("inf")
+    with pytest.raises(FloatingPointError, match="became nan at step 1 of the discriminator"):
+        train(tmp_path, model=model, data=load(1500), epochs=9)
+    assert names(tmp_path) == ["epoch-0000-batch-000000.keras"]
+
+
+@pytest.mark.parametrize("damage", ["truncated", "emptied", "flipped"])
+def test_a_damaged_backup_falls_back_to_the_one_before(folder, whole, damage):
+    path = folder / names(folder)[-1]
+    content = bytearray(path.read_bytes())
+    if damage == "flipped":
+        content[len(content) // 2] ^= 1
+    else:
+        del content[len(content) // 2 if damage == "truncated" else 0 :]
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match=f"{path.name} is damaged; .* the backup before it"):
+        model = train(folder)
+    assert_same(state(model), whole[1])
+    assert backups.is_whole(path)
+
+
+def test_every_flipped_bit_is_found_or_changes_nothing(folder):
+    path = folder / names(folder)[-1]
+    content = path.read_bytes()
+
+    def read():
+        with zipfile.ZipFile(path) as archive:
+            return {name: archive.read(name) for name in archive.namelist()}
+
+    expected, rng = read(), random.Random(0)
+    found = 0
+    # Half of them in the directory at the end, which has no checksum.
+    for low in [0] * 100 + [len(content) - 600] * 100:
+        damaged = bytearray(content)
+        damaged[rng.randrange(low, len(content))] ^= 1 << rng.randrange(8)
+        path.write_bytes(damaged)
+        if backups.is_whole(path):
+            assert read() == expected
+        else:
+            found += 1
+    assert found > 120
+
+
+def test_no_whole_backup_is_an_error(folder):
+    for name in names(folder):
+        (folder / name).write_bytes(b"")
+    with pytest.warns(UserWarning, match="damaged"), pytest.raises(ValueError, match="start anew"):
+        train(folder)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"data": 250}, "data.batch_size: 500 in the backup, 250 now"),
+        ({"learning_rate": 0.1}, r"learning_rate: 0.001\d* in the backup, 0.1\d* now"),
+        ({"discriminator_steps": 2}, "arguments.discriminator_steps: 1 in the backup, 2 now"),
+        ({"dtype": "mixed_bfloat16"}, "arguments.dtype: 'float32' in the .*, 'mixed_bfloat16' now"),
+        ({"keras": "4.0.0"}, f"keras: '{keras.__version__}' in the backup, '4.0.0' now"),
+    ],
+)
+def test_a_backup_of_another_training_is_refused(folder, changes, message, monkeypatch):
+    before = {name: (folder / name).read_bytes() for name in names(folder)}
+    data = load(changes.pop("data", 500))
+    monkeypatch.setattr(keras, "__version__", changes.pop("keras", keras.__version__))
+    with pytest.raises(ValueError, match=f"backup of another training:(?s:.*){message}"):
+        train(folder, data=data, model=tiny(**changes), epochs=3)
+    assert {name: (folder / name).read_bytes() for name in names(folder)} == before
+
+
+def test_another_model_is_refused(folder):
+    model = kgen.Autoencoder((8, 8, 1), latent_dim=1)
+    model.compile()
+    with pytest.raises(ValueError, match="model: 'GAN' in the backup, 'Autoencoder' now"):
+        train(folder, model=model)
+
+
+def test_sigterm_saves_and_leaves(tmp_path, whole, capsys):
+    class Terminate(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            if batch == 1:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    earlier = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as left:
+        train(tmp_path, Terminate(), every_steps=None)
+    assert left.value.code == callbacks.PREEMPTED == 75
+    assert "after 0 epochs and 2 batches" in capsys.readouterr().err
+    assert names(tmp_path) == ["epoch-0000-batch-000000.keras", "epoch-0000-batch-000002.keras"]
+    assert signal.getsignal(signal.SIGTERM) is earlier
+    assert_same(state(train(tmp_path)), whole[1])
+
+
+def test_a_fit_that_fails_leaves_sigterm_as_it_was(tmp_path):
+    earlier = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, Interrupt(1))
+    assert signal.getsignal(signal.SIGTERM) is earlier
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"data": np.zeros((8, 8, 8, 1))}, "whose order is known.*Received: data=ndarray"),
+        ({"every_seconds": 0}, "every_seconds above 0 or None. Received: every_seconds=0"),
+        ({"every_steps": -1}, "every_steps above 0"),
+    ],
+)
+def test_bad_arguments(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        callbacks.Backup("folder", **{"data": load().train} | arguments)
+
+
+def test_learning_rates_are_scaled_and_scheduled_ones_too():
+    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
+    group = OptimizerGroup(
+        {"a": keras.optimizers.SGD(0.2, name="a"), "b": keras.optimizers.SGD(schedule, name="b")}
+    )
+    group.scale_learning_rates(0.5)
+    group.scale_learning_rates(0.5)
+    rates = [float(keras.ops.convert_to_numpy(o.learning_rate)) for o in group.optimizers]
+    np.testing.assert_allclose(rates, [0.05, 0.025], rtol=1e-6)
+    assert group.learning_rate_scale == 0.25
