@@ -10,7 +10,7 @@ import re
 import zipfile
 
 import keras
-from keras import ops
+import numpy as np
 
 from kgen.differences import differences
 from kgen.warn import warn
@@ -152,4 +152,5 @@ def _is_plain(value):
 
 def broken_variables(model):
     """The paths of the trainable variables that hold NaN or infinity."""
-    return [v.path for v in model.trainable_variables if not ops.all(ops.isfinite(v))]
+    arrays = {v.path: keras.ops.convert_to_numpy(v) for v in model.trainable_variables}
+    return [path for path, array in arrays.items() if not np.isfinite(array).all()]

@@ -61,9 +61,10 @@ class Backup(keras.callbacks.Callback):
     the process with the exit status `PREEMPTED`.
 
     A backup is written beside and renamed, and the one before is kept; a damaged one is not used,
-    with a warning. It is a `.keras` file. None is made of weights that are NaN or infinite, nor kept
-    when the loss is so in the very next step, if `StopOnNaN` comes before in the list. When one
-    cannot be written, training goes on with a warning, unless it is the first.
+    with a warning. It is a `.keras` file. None is made of weights that are NaN or infinite, nor
+    kept when the loss is so in the very next step, if `StopOnNaN` comes before in the list. When
+    one cannot be written, training goes on with a warning, unless it is the first. Of several
+    processes the first writes, and all of them read.
 
     Args:
         folder: str. Made if it is missing. A training has a folder of its own.
@@ -177,7 +178,7 @@ class Backup(keras.callbacks.Callback):
             or self._step(epoch, batch) - self._saved_step >= self.every_steps
         ):
             self._save(epoch, batch)
-        if self._terminated:
+        if self._terminated and self.model.process_index == 0:
             print(
                 f"\nStopped by SIGTERM after {epoch} epochs and {batch} batches. The same command "
                 "goes on from there.",
@@ -188,15 +189,15 @@ class Backup(keras.callbacks.Callback):
     def _save(self, epoch, batch):
         started = time.monotonic()
         model = self.model
+        if model.process_index > 0:  # whose state is that of the first
+            return
         if backups.broken_variables(model):
             return
         notes = {
             "epoch": epoch,
             "batch": batch,
             "data_epoch": epoch + self._data_ahead,
-            "logged": [
-                float(keras.ops.convert_to_numpy(v)) for v in model.metrics_variables if batch
-            ],
+            "logged": model.logged() if batch else [],
             "learning_rate_scale": model.optimizer.learning_rate_scale,
             "settings": self._settings,
         }

@@ -16,12 +16,11 @@ import kgen
 from kgen import backups, callbacks
 from kgen.optimizers import OptimizerGroup
 
+TRACING_IS_SLOWER_THAN_TRAINING = keras.backend.backend() == "tensorflow"
 
-def tiny(learning_rate=1e-3, run_eagerly=keras.backend.backend() == "tensorflow", **kwargs):
-    """Two players, batch normalization, averaged weights, noise.
 
-    TensorFlow takes longer to trace it than to train it.
-    """
+def tiny(learning_rate=1e-3, run_eagerly=TRACING_IS_SLOWER_THAN_TRAINING, **kwargs):
+    """Two players, batch normalization, averaged weights, noise."""
     random.seed(0)
     z = keras.Input((2,))
     x = keras.layers.Dense(64, use_bias=False)(z)

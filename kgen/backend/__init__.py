@@ -11,6 +11,8 @@
 - `SCAN_UNROLL`: how many steps a turn of a compiled loop should have
 - `STEPS_PAST_THE_END`: whether a step changes something when the data have come to their end
 - `input_pipeline`: what `fit` reads in place of a PyDataset, where that is faster
+- `strategy`: the context in which a model is made and trained on several devices
+- `mean_over_replicas`: the mean of a tensor over them, differentiable
 - `set_deterministic`: the same bits from the same steps
 """
 
@@ -28,7 +30,9 @@ if keras.backend.backend() == "tensorflow":
         conv2d_transpose,
         input_gradient,
         input_pipeline,
+        mean_over_replicas,
         set_deterministic,
+        strategy,
         value_and_grad,
     )
 elif keras.backend.backend() == "jax":
@@ -43,7 +47,9 @@ elif keras.backend.backend() == "jax":
         conv2d_transpose,
         input_gradient,
         input_pipeline,
+        mean_over_replicas,
         set_deterministic,
+        strategy,
         value_and_grad,
     )
 elif keras.backend.backend() == "torch":
@@ -58,7 +64,9 @@ elif keras.backend.backend() == "torch":
         conv2d_transpose,
         input_gradient,
         input_pipeline,
+        mean_over_replicas,
         set_deterministic,
+        strategy,
         value_and_grad,
     )
 else:
@@ -78,6 +86,8 @@ __all__ = [
     "conv2d_transpose",
     "input_gradient",
     "input_pipeline",
+    "mean_over_replicas",
     "set_deterministic",
+    "strategy",
     "value_and_grad",
 ]

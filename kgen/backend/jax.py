@@ -1,11 +1,15 @@
 """The seam on JAX, where stateful code runs inside scopes that hold the variables' values."""
 
+import contextlib
 import functools
+import math
 import os
 
 import jax
 import keras
 from jax import numpy as jnp
+
+from kgen.backend.replicas import PartOfBatches
 
 WRONG_SECOND_DERIVATIVES = ()
 
@@ -44,6 +48,46 @@ class Model(keras.Model):
     whole state, and the new state is read from the scope when it is done.
     """
 
+    @property
+    def num_replicas(self):
+        """How many replicas a batch is divided over."""
+        return _num_replicas()
+
+    @property
+    def num_processes(self):
+        """How many processes train together."""
+        return jax.process_count()
+
+    @property
+    def process_index(self):
+        """The number of this process among them; 0 writes."""
+        return jax.process_index()
+
+    def prepare_replicas(self, generators):
+        """Makes ready for steps on several replicas; call it before `fit` and `evaluate`.
+
+        Args:
+            generators: list of the model's SeedGenerators. All replicas together draw from them as
+                one would.
+
+        Raises:
+            ValueError: the model was made before the distribution was set.
+        """
+        del generators
+        if keras.distribution.distribution() is None:
+            return
+        variables = [*self.variables, *([] if self.optimizer is None else self.optimizer.variables)]
+        if any(isinstance(v.value.sharding, jax.sharding.SingleDeviceSharding) for v in variables):
+            raise ValueError(
+                "Expected a model made under the distribution it trains with: call "
+                "keras.distribution.set_distribution before the model is made. Received: a model "
+                "made without one."
+            )
+
+    def logged(self):
+        """The numbers behind the means of the logs, without asking other processes."""
+        return [float(v.value) for v in self.metrics_variables]
+
     def train_step(self, state, data):
         optimizer_variables = self.optimizer.variables
         return self._run_in_scope(self.run_train_step, state, data, optimizer_variables)
@@ -73,6 +117,41 @@ class Model(keras.Model):
             [scope.get_current_value(variable) for variable in group] for group in state_variables
         )
         return logs, new_state
+
+
+def _num_replicas():
+    distribution = keras.distribution.distribution()
+    return 1 if distribution is None else math.prod(distribution.device_mesh.shape)
+
+
+@contextlib.contextmanager
+def strategy(name):
+    """What a model is made and trained in, to do so on several devices.
+
+    Args:
+        name: None, or "data_parallel" for all devices, those of other hosts among them when
+            KERAS_DISTRIBUTION_JOB_ADDRESSES, _NUM_PROCESSES and _PROCESS_ID name them.
+    """
+    if name is None:
+        yield
+        return
+    if name != "data_parallel":
+        raise ValueError(
+            f"Expected the strategy 'data_parallel' on JAX. Received: strategy={name!r}"
+        )
+    if "KERAS_DISTRIBUTION_JOB_ADDRESSES" in os.environ:
+        if not jax.distributed.is_initialized():
+            # Without effect on GPUs and TPUs, whose own are used.
+            jax.config.update("jax_cpu_collectives_implementation", "gloo")
+            keras.distribution.initialize()
+    devices = keras.distribution.list_devices()
+    with keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope():
+        yield
+
+
+def mean_over_replicas(x):
+    """`x`: a tensor is that of all replicas at once."""
+    return x
 
 
 def _differentiate(fn, variables, values):
@@ -228,8 +307,10 @@ def compile_function(model, fn):
 
 
 def input_pipeline(dataset):
-    """The data set itself: Keras reads it batch by batch at no cost worth saving."""
-    return dataset
+    """The data set itself, of which each of several processes reads its part of every batch."""
+    if _num_replicas() == 1 or not getattr(dataset, "reads_in_order", False):
+        return dataset
+    return PartOfBatches(dataset, jax.process_index(), jax.process_count(), _num_replicas())
 
 
 def set_deterministic():

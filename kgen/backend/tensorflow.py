@@ -1,8 +1,14 @@
 """The seam on TensorFlow."""
 
+import contextlib
+import json
+import os
+
 import keras
 import numpy as np
 import tensorflow as tf
+
+from kgen.backend.replicas import draw_apart
 
 # keras.ops.moments stops the gradient of the mean, which is then missing in second derivatives.
 WRONG_SECOND_DERIVATIVES = (
@@ -17,13 +23,148 @@ SCAN_UNROLL = 4  # without XLA a turn of a loop costs as much as a small network
 
 
 class Model(keras.Model):
-    """`keras.Model` whose train and test steps are written for every backend at once."""
+    """`keras.Model` whose train and test steps are written for every backend at once.
+
+    With `tf.distribute.MultiWorkerMirroredStrategy`, Keras 3.15's `fit` fails in two places: in
+    `_maybe_symbolic_build`, which averages a batch over the workers to build a model that is built
+    already, and where it averages scalar logs along their first axis. The first does nothing here,
+    and the logs have an axis.
+    """
 
     def train_step(self, data):
-        return self.run_train_step(data)
+        return self._shaped(self.run_train_step(data))
 
     def test_step(self, data):
-        return self.run_test_step(data)
+        return self._shaped(self.run_test_step(data))
+
+    def _shaped(self, logs):
+        if self.num_processes == 1:
+            return logs
+        return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+
+    def _maybe_symbolic_build(self, iterator=None, data_batch=None):
+        """Nothing: kgen's models are built when they are made."""
+
+    @property
+    def num_replicas(self):
+        """How many replicas a batch is divided over."""
+        return self.distribute_strategy.num_replicas_in_sync
+
+    @property
+    def num_processes(self):
+        """How many processes train together."""
+        resolver = self.distribute_strategy.cluster_resolver
+        return 1 if resolver is None else max(1, resolver.cluster_spec().num_tasks("worker"))
+
+    @property
+    def process_index(self):
+        """The number of this process among them; 0 writes."""
+        return 0 if self.num_processes == 1 else self.distribute_strategy.cluster_resolver.task_id
+
+    def prepare_replicas(self, generators):
+        """Makes ready for steps on several replicas; call it before `fit` and `evaluate`.
+
+        Args:
+            generators: list of the model's SeedGenerators, which each replica draws others from.
+
+        Raises:
+            ValueError: the model was made outside the scope of the strategy.
+        """
+        within = tf.distribute.get_strategy()
+        if tf.distribute.has_strategy() and within is not self.distribute_strategy:
+            raise ValueError(
+                "Expected a model made under the strategy it trains with: make and compile it "
+                "inside `with strategy.scope():`. Received: a model made outside of it."
+            )
+        if self.num_processes > 1 and not keras.__version__.startswith("3.15."):
+            raise ImportError(
+                "kgen mends what MultiWorkerMirroredStrategy lacks in Keras 3.15, and knows no "
+                f"other version: pip install 'keras==3.15.*'. Received: Keras {keras.__version__}"
+            )
+        if self.num_replicas > 1:
+            draw_apart(generators, _replica)
+
+    def logged(self):
+        """The numbers behind the means of the logs, without asking other processes."""
+        strategy = self.distribute_strategy
+        numbers = []
+        for variable in self.metrics_variables:
+            own = strategy.experimental_local_results(variable.value)
+            numbers.append(float(sum(own)) * strategy.num_replicas_in_sync / len(own))
+        return numbers
+
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit`, which says what to do when another worker stops."""
+        try:
+            return super().fit(*args, **kwargs)
+        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as e:
+            if self.num_processes == 1:
+                raise
+            raise ConnectionError(
+                "Another worker stopped or cannot be reached. Start all of them again with the "
+                f"same commands: training goes on from the last backup. TensorFlow: {e.message}"
+            ) from e
+
+
+def _replica():
+    context = tf.distribute.get_replica_context()
+    return 0 if context is None else context.replica_id_in_sync_group
+
+
+@contextlib.contextmanager
+def strategy(name):
+    """What a model is made and trained in, to do so on several devices.
+
+    Args:
+        name: None; "mirrored", for all GPUs of this machine; or "multi_worker", for the machines
+            that TF_CONFIG names.
+    """
+    if name is None:
+        yield
+        return
+    if name not in ("mirrored", "multi_worker"):
+        raise ValueError(
+            "Expected the strategy 'mirrored' or 'multi_worker' on TensorFlow. "
+            f"Received: strategy={name!r}"
+        )
+    if name == "multi_worker":
+        _check_tf_config()
+        chosen = tf.distribute.MultiWorkerMirroredStrategy()
+    elif tf.config.list_physical_devices("GPU"):
+        chosen = tf.distribute.MirroredStrategy()
+    else:  # TensorFlow's collectives of CPUs in one process are for one model only
+        chosen = tf.distribute.MirroredStrategy(
+            cross_device_ops=tf.distribute.ReductionToOneDevice()
+        )
+    with chosen.scope():
+        yield
+
+
+def _check_tf_config():
+    text = os.environ.get("TF_CONFIG", "")
+    example = (
+        '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": {"type": "worker", '
+        '"index": 0}}'
+    )
+    try:
+        config = json.loads(text)
+        workers, index = config["cluster"]["worker"], config["task"]["index"]
+        is_right = config["task"]["type"] == "worker" and 0 <= index < len(workers)
+    except (ValueError, KeyError, TypeError):
+        is_right = False
+    if not is_right:
+        raise ValueError(
+            f"Expected TF_CONFIG to name all workers and which of them this is, as {example}. "
+            f"Received: TF_CONFIG={text!r}"
+        )
+
+
+def mean_over_replicas(x):
+    """The mean of a tensor over the replicas, differentiable."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return x
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
 
 
 def value_and_grad(loss_fn, variables, optimizer=None):

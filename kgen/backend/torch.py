@@ -1,9 +1,14 @@
 """The seam on PyTorch."""
 
+import contextlib
 import os
+import re
 
 import keras
 import torch
+from torch import distributed
+
+from kgen.backend.replicas import PartOfBatches, draw_apart
 
 WRONG_SECOND_DERIVATIVES = ()
 
@@ -15,16 +20,141 @@ SCAN_UNROLL = 1
 class Model(keras.Model):
     """`keras.Model` whose train and test steps are written for every backend at once.
 
-    Steps run without recording a graph: `value_and_grad` records what it differentiates.
+    Steps run without recording a graph: `value_and_grad` records what it differentiates. When
+    `torch.distributed` is initialized, the processes train one model: they start from the weights
+    of the first, average their gradients and logs, and draw noise of their own.
     """
 
     @torch.no_grad()
     def train_step(self, data):
-        return self.run_train_step(data)
+        logs = self.run_train_step(data)
+        if self.num_processes > 1:
+            _average([v.value for v in self._statistics])
+            return self.get_metrics_result()
+        return logs
 
     @torch.no_grad()
     def test_step(self, data):
         return self.run_test_step(data)
+
+    @torch.no_grad()
+    def get_metrics_result(self):
+        """The means over the batches of all processes."""
+        if self.num_processes == 1:
+            return super().get_metrics_result()
+        sums = torch.stack([v.value for metric in self.metrics for v in metric.variables])
+        distributed.all_reduce(sums)
+        totals, counts = sums[0::2], sums[1::2]
+        means = torch.where(counts > 0, totals / counts, torch.zeros_like(totals))
+        return {metric.name: mean for metric, mean in zip(self.metrics, means, strict=True)}
+
+    @property
+    def num_replicas(self):
+        """How many replicas a batch is divided over."""
+        return self.num_processes
+
+    @property
+    def num_processes(self):
+        """How many processes train together."""
+        return _world()
+
+    @property
+    def process_index(self):
+        """The number of this process among them; 0 writes."""
+        return distributed.get_rank() if self.num_processes > 1 else 0
+
+    def prepare_replicas(self, generators):
+        """Makes ready for steps on several replicas; call it before `fit` and `evaluate`.
+
+        Args:
+            generators: list of the model's SeedGenerators, which each replica draws others from.
+        """
+        if self.num_processes == 1:
+            return
+        draw_apart(generators, distributed.get_rank)
+        optimizer = [] if self.optimizer is None else self.optimizer.variables
+        for variable in (*self.variables, *optimizer):
+            distributed.broadcast(variable.value.data, 0)
+        self._statistics = [
+            variable
+            for layer in self._flatten_layers()
+            if isinstance(layer, keras.layers.BatchNormalization) and not layer.synchronized
+            for variable in layer.non_trainable_variables
+        ]
+
+    def logged(self):
+        """The numbers behind the means of the logs, without asking other processes."""
+        return [float(v.value) for v in self.metrics_variables]
+
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit`, which says what to do when another process stops."""
+        try:
+            return super().fit(*args, **kwargs)
+        except RuntimeError as e:
+            if self.num_processes == 1 or not re.search("gloo|NCCL|Connection", str(e)):
+                raise
+            raise ConnectionError(
+                "Another process stopped or cannot be reached. Start all of them again with the "
+                f"same command: training goes on from the last backup. PyTorch: {e}"
+            ) from e
+
+
+def _world():
+    return distributed.get_world_size() if distributed.is_initialized() else 1
+
+
+def _average(tensors):
+    """The means of tensors over all processes, in place and in one message."""
+    if tensors:
+        message = torch._utils._flatten_dense_tensors(tensors)
+        distributed.all_reduce(message)
+        message /= _world()
+        parts = torch._utils._unflatten_dense_tensors(message, tensors)
+        torch._foreach_copy_(tensors, parts)
+
+
+@contextlib.contextmanager
+def strategy(name):
+    """What a model is made and trained in, to do so on several devices.
+
+    Args:
+        name: None. Under `torchrun` the processes that it started train together, each on a GPU of
+            its own where there are some.
+    """
+    if name is not None:
+        raise ValueError(
+            "Expected no strategy on PyTorch, where `torchrun --nproc-per-node N -m kgen.cli train "
+            f"...` trains on N devices. Received: strategy={name!r}"
+        )
+    if "TORCHELASTIC_RUN_ID" not in os.environ or distributed.is_initialized():
+        yield
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group()
+    try:
+        yield
+    finally:
+        distributed.destroy_process_group()
+
+
+class _Mean(torch.autograd.Function):
+    """The mean over all processes, whose gradient is again the mean of theirs."""
+
+    @staticmethod
+    def forward(ctx, x):
+        x = x.contiguous().clone()
+        distributed.all_reduce(x)
+        return x / _world()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return _Mean.apply(gradient)
+
+
+def mean_over_replicas(x):
+    """The mean of a tensor over the replicas, differentiable."""
+    return x if _world() == 1 else _Mean.apply(x)
 
 
 def value_and_grad(loss_fn, variables, optimizer=None):
@@ -37,7 +167,7 @@ def value_and_grad(loss_fn, variables, optimizer=None):
 
     Returns:
         The unscaled loss and a list of gradients, zeros where the loss does not depend on the
-        variable.
+        variable; of several processes the gradients are the mean.
     """
     with torch.enable_grad():
         loss = loss_fn()
@@ -48,7 +178,10 @@ def value_and_grad(loss_fn, variables, optimizer=None):
         allow_unused=True,
         materialize_grads=True,
     )
-    return loss.detach(), list(gradients)
+    gradients = list(gradients)
+    if _world() > 1:
+        _average(gradients)
+    return loss.detach(), gradients
 
 
 def apply_gradients(optimizer, gradients, variables):
@@ -103,8 +236,10 @@ def compile_function(model, fn):
 
 
 def input_pipeline(dataset):
-    """The data set itself: Keras reads it batch by batch at no cost worth saving."""
-    return dataset
+    """The data set itself, of which each of several processes reads its part of every batch."""
+    if _world() == 1 or not getattr(dataset, "reads_in_order", False):
+        return dataset
+    return PartOfBatches(dataset, distributed.get_rank(), _world())
 
 
 def set_deterministic():

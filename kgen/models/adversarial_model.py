@@ -208,8 +208,13 @@ class AdversarialModel(SamplesPrior, LatentModel):
             return [(x, y)]
         if x.shape[0] is not None:
             self.check_batch_size(x.shape[0])
-        parts = ops.split(x, steps)
-        return zip(parts, [None] * steps if y is None else ops.split(y, steps), strict=True)
+
+        def parts(tensor):
+            # Row i goes to step i % steps: the parts of several replicas make up those of one.
+            shape = (-1, steps, *tensor.shape[1:])
+            return ops.unstack(ops.reshape(tensor, shape), steps, axis=1)
+
+        return zip(parts(x), [None] * steps if y is None else parts(y), strict=True)
 
     def train_discriminator(self, x, y):
         """One step of the discriminator on images in [-1, 1]."""

@@ -192,6 +192,7 @@ class GenerativeModel(backend.Model):
         `default_batch_size`.
         """
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
+        self.prepare_replicas(self._seed_generators_of_all())
         if batch_size is None and _is_whole(x):
             batch_size = self.default_batch_size
         given = self._check_data(x, y, batch_size, kwargs.get("validation_split") or 0.0)
@@ -214,6 +215,7 @@ class GenerativeModel(backend.Model):
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """`keras.Model.evaluate`; the same data gives the same figures."""
         if not kwargs.get("_use_cached_eval_dataset"):
+            self.prepare_replicas(self._seed_generators_of_all())
             x = backend.input_pipeline(self._check_data(x, y))
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)
 
@@ -248,8 +250,17 @@ class GenerativeModel(backend.Model):
                 x_last, _, _ = keras.utils.unpack_x_y_sample_weight(x[x.num_batches - 1])
                 sizes.append(len(keras.tree.flatten(x_last)[0]))
             for size in sizes:
-                self.check_batch_size(size)
+                self._check_batch(size)
         return x
+
+    def _check_batch(self, size):
+        """Whether a step can train on a batch of so many examples, those of all replicas."""
+        if size % self.num_replicas:
+            raise ValueError(
+                f"Expected batches that divide by the {self.num_replicas} replicas; drop a last, "
+                f"short batch. Received: a batch of {size}"
+            )
+        self.check_batch_size(size // self.num_replicas)
 
     @property
     def metrics(self):
@@ -287,6 +298,9 @@ class GenerativeModel(backend.Model):
 
     def _random_states(self):
         return [variable for variable in self.variables if variable.name == "seed_generator_state"]
+
+    def _seed_generators_of_all(self):
+        return [each for layer in self._flatten_layers() for each in layer._seed_generators]
 
     def get_config(self):
         return super().get_config() | {"seed": self.seed}

@@ -154,7 +154,8 @@ def test_the_critic_sees_other_images_in_each_step():
     )
     images = np.random.default_rng(0).random((12, *SHAPE), dtype="float32")
     gan.fit(images, batch_size=12, shuffle=False, verbose=0)
-    np.testing.assert_allclose(np.concatenate(seen), 2.0 * images - 1.0, atol=1e-6)
+    for step, part in enumerate(seen):
+        np.testing.assert_allclose(part, 2.0 * images[step::3] - 1.0, atol=1e-6)
     assert updates == ["critic"] * 3 + ["generator"]
 
 

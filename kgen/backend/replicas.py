@@ -1,0 +1,66 @@
+"""What several replicas need on more than one backend."""
+
+import keras
+from keras import ops
+
+_STRIDE = 0x3C6EF372  # the seeds of replicas are as far apart as no user's are
+
+
+def draw_apart(generators, replica):
+    """Lets seed generators give each replica other seeds, and the first one their own.
+
+    Args:
+        generators: list of keras.random.SeedGenerator.
+        replica: callable that gives the number of the replica, an int or a scalar tensor.
+    """
+
+    def next_of(generator):
+        draw = generator.next
+
+        def next_seed(ordered=True):
+            seed = draw(ordered)
+            shift = ops.cast(replica(), seed.dtype) * _STRIDE
+            return seed + ops.stack([shift, ops.zeros_like(shift)])
+
+        return next_seed
+
+    for generator in generators:
+        if "next" not in vars(generator):
+            generator.next = next_of(generator)
+
+
+class PartOfBatches(keras.utils.PyDataset):
+    """Of each batch the rows that one of several processes trains on.
+
+    Args:
+        dataset: keras.utils.PyDataset of tuples of arrays.
+        index: int. The number of the process.
+        count: int. The number of processes.
+        divisor: int. What a batch has to divide by; the rows that are too many are left out.
+    """
+
+    reads_in_order = True
+
+    def __init__(self, dataset, index, count, divisor=1):
+        super().__init__(workers=dataset.workers)
+        self._dataset, self._index, self._count = dataset, index, count
+        self._divisor = divisor
+
+    def __len__(self):
+        return len(self._dataset)
+
+    @property
+    def num_batches(self):
+        return self._dataset.num_batches
+
+    def __getitem__(self, index):
+        batch = self._dataset[index]
+        num = len(batch[0]) // self._divisor * self._divisor
+        start, end = (num * i // self._count for i in (self._index, self._index + 1))
+        return tuple(part[start:end] for part in batch)
+
+    def on_epoch_begin(self):
+        self._dataset.on_epoch_begin()
+
+    def on_epoch_end(self):
+        self._dataset.on_epoch_end()

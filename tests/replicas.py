@@ -1,0 +1,139 @@
+"""Small models trained on however many replicas there are, in a process of its own.
+
+python -m tests.replicas OUT [STRATEGY]: each model makes four steps of SGD whose noise is fixed, row
+by row of the whole batch; OUT has the weights and logs of each. Then they draw noise of their own.
+"""
+
+import os
+import sys
+
+import keras
+import numpy as np
+from keras import ops
+
+import kgen
+from kgen import backend, networks
+
+SHAPE = (8, 8, 1)
+BATCH = 8
+
+
+def replica():
+    """The number of this replica in whose batch noise is drawn."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        return 0 if context is None else context.replica_id_in_sync_group
+    if keras.backend.backend() == "torch":
+        from torch import distributed
+
+        return distributed.get_rank() if distributed.is_initialized() else 0
+    return 0
+
+
+def fixed(draw):
+    """A function of `keras.random` whose rows are this replica's of the same table each time."""
+
+    def fixed_draw(shape, *bounds, seed=None, **kwargs):
+        table = draw(np.random.default_rng(0), (2 * BATCH, *map(int, shape[1:])), *bounds)
+        num = ops.cast(shape[0], "int32")
+        rows = ops.cast(replica(), "int32") * num + ops.arange(num, dtype="int32")
+        return ops.take(ops.convert_to_tensor(table), rows, axis=0)
+
+    return fixed_draw
+
+
+def normal(rng, shape):
+    return rng.standard_normal(shape, dtype="float32")
+
+
+def uniform(rng, shape, low=0.0, high=1.0):
+    return rng.uniform(low, high, shape).astype("float32")
+
+
+def randint(rng, shape, low, high):
+    return rng.integers(low, high, shape).astype("int32")
+
+
+def judge(**kwargs):
+    return networks.dcgan_discriminator(SHAPE, filters=2, **kwargs)
+
+
+def models():
+    generators = [networks.dcgan_generator(size, SHAPE, filters=2) for size in (2, 2, 6)]
+    return {
+        "vae": kgen.VAE(
+            SHAPE,
+            latent_dim=2,
+            encoder=networks.dense_encoder(SHAPE, 4, units=(6,)),
+            decoder=networks.dense_decoder(2, SHAPE, units=(6,)),
+        ),
+        "dcgan": kgen.DCGAN(
+            SHAPE, 2, generator=generators[0], discriminator=judge(), ema_decay=0.9
+        ),
+        "wgan_gp": kgen.WGANGP(
+            SHAPE, 2, generator=generators[1], critic=judge(batch_normalization=False), n_critic=2
+        ),
+        "info_gan": kgen.InfoGAN(
+            SHAPE,
+            2,
+            categorical=(3,),
+            continuous=1,
+            generator=generators[2],
+            discriminator=judge(with_features=True),
+        ),
+        "pixel_cnn": kgen.PixelCNN(SHAPE, levels=2, filters=4, blocks=1),
+    }
+
+
+def data():
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (40, *SHAPE), dtype="uint8")
+    return kgen.data.load(images, batch_size=BATCH)  # four batches, and four images held out
+
+
+def arrays(model):
+    return [ops.convert_to_numpy(v) for v in (*model.variables, *model.optimizer.variables)]
+
+
+def draws(model):
+    """Noise of the model's own seeds on each replica of this process."""
+
+    def draw():
+        return keras.random.normal((4,), seed=model.seed_generator)
+
+    if keras.backend.backend() == "tensorflow":
+        results = model.distribute_strategy.run(draw)
+        return np.stack(model.distribute_strategy.experimental_local_results(results))
+    return ops.convert_to_numpy(draw())[None]
+
+
+def train():
+    ends = {}
+    functions = keras.random.normal, keras.random.uniform, keras.random.randint
+    for name in models():
+        keras.utils.set_random_seed(0)
+        model = models()[name]
+        model.compile("sgd" if name == "pixel_cnn" else keras.optimizers.SGD(0.02))
+        keras.random.normal, keras.random.uniform, keras.random.randint = map(
+            fixed, (normal, uniform, randint)
+        )
+        this = data()
+        history = model.fit(this.train, validation_data=this.test, epochs=1, verbose=0).history
+        keras.random.normal, keras.random.uniform, keras.random.randint = functions
+        ends |= {f"{name}/{i}": array for i, array in enumerate(arrays(model))}
+        ends |= {f"{name}/{log}": np.array(value) for log, value in history.items()}
+    return ends | {"noise": draws(model)}
+
+
+if __name__ == "__main__":
+    path, *name = sys.argv[1:]
+    if keras.backend.backend() == "tensorflow" and "TWO_CPUS" in os.environ:
+        import tensorflow as tf
+
+        cpu = tf.config.list_physical_devices("CPU")[0]
+        two = [tf.config.LogicalDeviceConfiguration()] * 2
+        tf.config.set_logical_device_configuration(cpu, two)
+    with backend.strategy(*(name or [None])):
+        np.savez(path, **train())
