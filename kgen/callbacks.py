@@ -135,6 +135,42 @@ class Backup(keras.callbacks.Callback):
             self._notes = notes = backups.restore(self._kept, self.model, self._settings)
             self.model._initial_epoch = notes["epoch"]  # as Keras' own BackupAndRestore does
             self.data.resume(notes["data_epoch"], notes["batch"])
+            self._tell_of_other_replicas(notes["replicas"])
+        step = -1 if self._notes is None else self._step(notes["epoch"], notes["batch"]) % 2**20
+        if self.model.mean_over_processes(step) != step:
+            raise ValueError(
+                "Expected a folder that all processes see, with the same backups in it. Received: "
+                f"{self.folder}, where this one finds {self._kept}"
+            )
+
+    def roll_back(self, model, learning_rate_scale):
+        """Writes the newest backup again with other learning rates, for the next `fit`.
+
+        Args:
+            model: a compiled kgen model; it gets the state.
+            learning_rate_scale: float. Of the learning rates that it was compiled with.
+
+        Returns:
+            The backup's notes.
+        """
+        path = backups.newest(self.folder)
+        notes = backups.restore(path, model, backups.settings_of(model, self.data))
+        notes["learning_rate_scale"] = learning_rate_scale
+        factor = learning_rate_scale / model.optimizer.learning_rate_scale
+        model.optimizer.scale_learning_rates(factor)
+        if model.process_index == 0:
+            backups.write(self.folder, model, notes)
+        model.mean_over_processes(0)  # the others wait for it
+        return notes
+
+    def _tell_of_other_replicas(self, earlier):
+        now = self.model.num_replicas
+        if earlier != now:
+            warn(
+                f"The backup is of a training on {earlier} replicas, and this one is on {now}: "
+                "noise is drawn or sums are rounded in another way, so it will not end bit for bit "
+                "as it would have."
+            )
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model._initial_epoch = None
@@ -198,6 +234,7 @@ class Backup(keras.callbacks.Callback):
             "batch": batch,
             "data_epoch": epoch + self._data_ahead,
             "logged": model.logged() if batch else [],
+            "replicas": model.num_replicas,
             "learning_rate_scale": model.optimizer.learning_rate_scale,
             "settings": self._settings,
         }

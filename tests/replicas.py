@@ -1,7 +1,7 @@
 """Small models trained on however many replicas there are, in a process of its own.
 
-python -m tests.replicas OUT [STRATEGY]: each model makes four steps of SGD whose noise is fixed, row
-by row of the whole batch; OUT has the weights and logs of each. Then they draw noise of their own.
+python -m tests.replicas OUT [STRATEGY]: each model makes four steps of SGD whose noise is fixed,
+row by row of the whole batch; OUT has the weights and logs of each, and noise of their own.
 """
 
 import os
@@ -37,8 +37,7 @@ def fixed(draw):
 
     def fixed_draw(shape, *bounds, seed=None, **kwargs):
         table = draw(np.random.default_rng(0), (2 * BATCH, *map(int, shape[1:])), *bounds)
-        num = ops.cast(shape[0], "int32")
-        rows = ops.cast(replica(), "int32") * num + ops.arange(num, dtype="int32")
+        rows = replica() * shape[0] + ops.arange(shape[0], dtype="int32")
         return ops.take(ops.convert_to_tensor(table), rows, axis=0)
 
     return fixed_draw

@@ -7,7 +7,9 @@ import os
 
 import jax
 import keras
+import numpy as np
 from jax import numpy as jnp
+from jax.experimental import multihost_utils
 
 from kgen.backend.replicas import PartOfBatches
 
@@ -83,6 +85,12 @@ class Model(keras.Model):
                 "keras.distribution.set_distribution before the model is made. Received: a model "
                 "made without one."
             )
+
+    def mean_over_processes(self, number):
+        """The mean of a number over the processes, which wait for each other."""
+        if self.num_processes == 1:
+            return number
+        return float(multihost_utils.process_allgather(np.float32(number)).mean())
 
     def logged(self):
         """The numbers behind the means of the logs, without asking other processes."""

@@ -84,6 +84,14 @@ class Model(keras.Model):
         if self.num_replicas > 1:
             draw_apart(generators, _replica)
 
+    def mean_over_processes(self, number):
+        """The mean of a number over the processes, which wait for each other."""
+        if self.num_processes == 1:
+            return number
+        strategy = self.distribute_strategy
+        numbers = strategy.run(lambda: tf.constant(number, tf.float64))
+        return float(strategy.reduce(tf.distribute.ReduceOp.MEAN, numbers, axis=None))
+
     def logged(self):
         """The numbers behind the means of the logs, without asking other processes."""
         strategy = self.distribute_strategy

@@ -82,6 +82,14 @@ class Model(keras.Model):
             for variable in layer.non_trainable_variables
         ]
 
+    def mean_over_processes(self, number):
+        """The mean of a number over the processes, which wait for each other."""
+        if self.num_processes == 1:
+            return number
+        total = keras.ops.convert_to_tensor(float(number))
+        distributed.all_reduce(total)
+        return float(total) / self.num_processes
+
     def logged(self):
         """The numbers behind the means of the logs, without asking other processes."""
         return [float(v.value) for v in self.metrics_variables]

@@ -250,11 +250,11 @@ class GenerativeModel(backend.Model):
                 x_last, _, _ = keras.utils.unpack_x_y_sample_weight(x[x.num_batches - 1])
                 sizes.append(len(keras.tree.flatten(x_last)[0]))
             for size in sizes:
-                self._check_batch(size)
+                self.check_whole_batch(size)
         return x
 
-    def _check_batch(self, size):
-        """Whether a step can train on a batch of so many examples, those of all replicas."""
+    def check_whole_batch(self, size):
+        """`check_batch_size` of what each replica has of a batch."""
         if size % self.num_replicas:
             raise ValueError(
                 f"Expected batches that divide by the {self.num_replicas} replicas; drop a last, "

@@ -1,8 +1,10 @@
 """A training from its settings to its folder."""
 
+import contextlib
 import json
 import os
 import random
+import tempfile
 
 import keras
 
@@ -30,6 +32,7 @@ def train(
     conditional: bool = False,
     learning_rate: float | None = None,
     precision: str = "float32",
+    strategy: str | None = None,
     deterministic: bool = False,
     on_nan: str = "stop",
     backup_seconds: float = 60.0,
@@ -53,6 +56,8 @@ def train(
         learning_rate: float. Instead of the paper's; of several players the first's, and the
             others' in the paper's ratio.
         precision: str. "float32", "mixed_bfloat16" or "mixed_float16".
+        strategy: str. Train on several devices: "mirrored" or "multi_worker" on TensorFlow,
+            "data_parallel" on JAX; on PyTorch `torchrun` does it. See docs/distributed.md.
         deterministic: bool. Let the same steps give the same bits, which costs some speed: what a
             training needs that is to end bit for bit the same after a kill.
         on_nan: str. When a loss is NaN or infinite, "stop", or "rollback": go back to the last
@@ -99,37 +104,54 @@ def train(
         check_same(folder, earlier, config)
     if deterministic:
         backend.set_deterministic()
-    data = load_data(**config["data"])
-    this = Run(folder, config, _build(chosen, config, data))
-    backup = callbacks.Backup(this.path("checkpoint"), data.train, backup_seconds, backup_steps)
-    notes = {"data_set": _facts(data), "versions": versions()}
-    write_json(this.path("config.json"), config | notes)
-    while True:
-        try:
-            _fit(this, data, backup, epochs)
-            break
-        except FloatingPointError as error:
-            if on_nan == "stop":
-                raise
-            this.model = _build(chosen, config, data)
-            _roll_back(this, data, error)
-    write_results(this, data)
+    with backend.strategy(strategy):
+        data = load_data(**config["data"])
+        this = Run(folder, config, _build(chosen, config, data))
+        backup = callbacks.Backup(this.path("checkpoint"), data.train, backup_seconds, backup_steps)
+        with _own_output(this):
+            notes = {"data_set": _facts(data), "versions": versions()}
+            write_json(this.path("config.json"), config | notes)
+            while True:
+                try:
+                    _fit(this, data, backup, epochs)
+                    break
+                except FloatingPointError as error:
+                    if on_nan == "stop":
+                        raise
+                    _roll_back(this, data, backup, error)
+            write_results(this, data)
     return this
 
 
-def _roll_back(run, data, error):
+@contextlib.contextmanager
+def _own_output(run):
+    """Of several processes the first has the run folder and the screen, the others neither.
+
+    All of them do the same, as JAX wants it, and read the same backups.
+    """
+    if run.model.process_index == 0:
+        yield
+        return
+    folder = run.folder
+    with (
+        tempfile.TemporaryDirectory() as run.folder,
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+    ):
+        yield
+    run.folder = folder
+
+
+def _roll_back(run, data, backup, error):
     """Halves the learning rate of the last backup, or raises the error that led here."""
-    folder = run.path("checkpoint")
-    settings = backups.settings_of(run.model, data.train)
-    notes = backups.restore(backups.newest(folder), run.model, settings)
-    if notes["learning_rate_scale"] <= 0.5**MAX_ROLLBACKS:
+    scale = 0.5 * run.model.optimizer.learning_rate_scale
+    if scale < 0.5**MAX_ROLLBACKS:
         raise FloatingPointError(
             f"{error} It is the end of {MAX_ROLLBACKS} attempts, each with half the learning rate "
             "of the one before."
         ) from error
-    run.model.optimizer.scale_learning_rates(0.5)
-    scale = run.model.optimizer.learning_rate_scale
-    backups.write(folder, run.model, notes | {"learning_rate_scale": scale})
+    run.model = _build(model_class(run.config["model"]), run.config, data)
+    notes = backup.roll_back(run.model, scale)
     print(
         f"{error}\nBack to {notes['epoch']} epochs and {notes['batch']} batches, with {scale:g} of "
         "the learning rate."
@@ -150,7 +172,7 @@ def _build(model_class, config, data):
         dtype=config["precision"],
         **config["arguments"],
     )
-    model.check_batch_size(min(data.batch_size, data.num_train))
+    model.check_whole_batch(min(data.batch_size, data.num_train))
     model.adapt(data.train)
     optimizers = model.default_optimizers()
     if config["learning_rate"] is not None:
