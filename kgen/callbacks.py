@@ -153,6 +153,7 @@ class Backup(keras.callbacks.Callback):
         Returns:
             The backup's notes.
         """
+        model.mean_over_processes(0)  # all of them have left `fit`
         path = backups.newest(self.folder)
         notes = backups.restore(path, model, backups.settings_of(model, self.data))
         notes["learning_rate_scale"] = learning_rate_scale
@@ -160,7 +161,7 @@ class Backup(keras.callbacks.Callback):
         model.optimizer.scale_learning_rates(factor)
         if model.process_index == 0:
             backups.write(self.folder, model, notes)
-        model.mean_over_processes(0)  # the others wait for it
+        model.mean_over_processes(0)  # the others read it when it is whole
         return notes
 
     def _tell_of_other_replicas(self, earlier):
@@ -177,12 +178,14 @@ class Backup(keras.callbacks.Callback):
         self._epoch, self._first_batch = epoch, 0
         self._data_ahead = self.data.epoch - epoch
         if self._notes is not None:
-            if epoch == self._notes["epoch"]:
-                self._first_batch = self._notes["batch"]
-                self._set_logged(self._notes["logged"])
-            self._saved_step = self._step(epoch, self._first_batch)
+            self._first_batch = self._notes["batch"]
+            for variable, value in zip(
+                self.model.metrics_variables, self._notes["logged"], strict=False
+            ):
+                variable.assign(value)
             self._notes = None
-        elif self._kept is None:
+        self._saved_step = self._step(epoch, self._first_batch)
+        if self._kept is None:
             self._save(epoch, 0)
 
     def on_train_batch_end(self, batch, logs=None):
@@ -225,21 +228,25 @@ class Backup(keras.callbacks.Callback):
     def _save(self, epoch, batch):
         started = time.monotonic()
         model = self.model
-        if model.process_index > 0:  # whose state is that of the first
-            return
-        if backups.broken_variables(model):
-            return
-        notes = {
-            "epoch": epoch,
-            "batch": batch,
-            "data_epoch": epoch + self._data_ahead,
-            "logged": model.logged() if batch else [],
-            "replicas": model.num_replicas,
-            "learning_rate_scale": model.optimizer.learning_rate_scale,
-            "settings": self._settings,
-        }
+        # The other processes' state is that of the first.
+        if model.process_index == 0 and not backups.broken_variables(model):
+            notes = {
+                "epoch": epoch,
+                "batch": batch,
+                "data_epoch": epoch + self._data_ahead,
+                "logged": model.logged() if batch else [],
+                "replicas": model.num_replicas,
+                "learning_rate_scale": model.optimizer.learning_rate_scale,
+                "settings": self._settings,
+            }
+            self._write(notes)
+        self._saved_step = self._step(epoch, batch)
+        self._saved_at = time.monotonic()
+        self._seconds = self._saved_at - started
+
+    def _write(self, notes):
         try:
-            path = backups.write(self.folder, model, notes)
+            path = backups.write(self.folder, self.model, notes)
             backups.delete_all_but(self.folder, [path, self._kept or path])
             self._before, self._kept, self._proved = self._kept, path, False
         except OSError as error:
@@ -249,13 +256,6 @@ class Backup(keras.callbacks.Callback):
                     f"{error}"
                 ) from error
             warn(f"No backup could be written, and training goes on: {error}")
-        self._saved_step = self._step(epoch, batch)
-        self._saved_at = time.monotonic()
-        self._seconds = self._saved_at - started
-
-    def _set_logged(self, values):
-        for variable, value in zip(self.model.metrics_variables, values, strict=False):
-            variable.assign(value)
 
 
 def save_model(model, path):

@@ -1,14 +1,13 @@
 """The seam on TensorFlow."""
 
 import contextlib
-import json
-import os
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from kgen.backend.replicas import draw_apart
+from kgen.backend.workers import read_tf_config, waiting
 
 # keras.ops.moments stops the gradient of the mean, which is then missing in second derivatives.
 WRONG_SECOND_DERIVATIVES = (
@@ -136,8 +135,8 @@ def strategy(name):
             f"Received: strategy={name!r}"
         )
     if name == "multi_worker":
-        _check_tf_config()
-        chosen = tf.distribute.MultiWorkerMirroredStrategy()
+        with waiting(*read_tf_config()):
+            chosen = tf.distribute.MultiWorkerMirroredStrategy()
     elif tf.config.list_physical_devices("GPU"):
         chosen = tf.distribute.MirroredStrategy()
     else:  # TensorFlow's collectives of CPUs in one process are for one model only
@@ -146,25 +145,6 @@ def strategy(name):
         )
     with chosen.scope():
         yield
-
-
-def _check_tf_config():
-    text = os.environ.get("TF_CONFIG", "")
-    example = (
-        '{"cluster": {"worker": ["host0:12345", "host1:12345"]}, "task": {"type": "worker", '
-        '"index": 0}}'
-    )
-    try:
-        config = json.loads(text)
-        workers, index = config["cluster"]["worker"], config["task"]["index"]
-        is_right = config["task"]["type"] == "worker" and 0 <= index < len(workers)
-    except (ValueError, KeyError, TypeError):
-        is_right = False
-    if not is_right:
-        raise ValueError(
-            f"Expected TF_CONFIG to name all workers and which of them this is, as {example}. "
-            f"Received: TF_CONFIG={text!r}"
-        )
 
 
 def mean_over_replicas(x):

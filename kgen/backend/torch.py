@@ -44,6 +44,7 @@ class Model(keras.Model):
             return super().get_metrics_result()
         sums = torch.stack([v.value for metric in self.metrics for v in metric.variables])
         distributed.all_reduce(sums)
+        self._logged = sums / self.num_processes
         totals, counts = sums[0::2], sums[1::2]
         means = torch.where(counts > 0, totals / counts, torch.zeros_like(totals))
         return {metric.name: mean for metric, mean in zip(self.metrics, means, strict=True)}
@@ -92,6 +93,8 @@ class Model(keras.Model):
 
     def logged(self):
         """The numbers behind the means of the logs, without asking other processes."""
+        if self.num_processes > 1:
+            return self._logged.tolist()
         return [float(v.value) for v in self.metrics_variables]
 
     def fit(self, *args, **kwargs):
@@ -140,10 +143,8 @@ def strategy(name):
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     distributed.init_process_group()
-    try:
-        yield
-    finally:
-        distributed.destroy_process_group()
+    yield
+    distributed.destroy_process_group()  # after an error it would wait for who may be gone
 
 
 class _Mean(torch.autograd.Function):
