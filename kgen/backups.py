@@ -8,6 +8,7 @@ import json
 import os
 import re
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
@@ -78,10 +79,20 @@ def write(folder, model, notes):
     """
     path = os.path.join(folder, f"epoch-{notes['epoch']:04d}-batch-{notes['batch']:06d}.keras")
     with replacing(path) as temporary:
-        model.save(temporary)
+        _in_a_thread(model.save, temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(NOTES, json.dumps(notes))
     return path
+
+
+def _in_a_thread(function, *args):
+    """Calls a function where no strategy is set.
+
+    Keras makes a variable whenever it saves an optimizer, which under a strategy all processes
+    would have to do together.
+    """
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(function, *args).result()
 
 
 def delete_all_but(folder, kept):

@@ -1,15 +1,22 @@
 """Training on several replicas: each in processes of its own, with a time limit."""
 
+import contextlib
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import keras
 import numpy as np
 import pytest
 
+import kgen
+from kgen import backend, callbacks
+from kgen.backend import workers
+from kgen.backend.replicas import PartOfBatches
 from tests import replicas
 
 BACKEND = keras.backend.backend()
@@ -47,19 +54,16 @@ def environment(index=None):
     }
 
 
-def start(module, *arguments, index=None):
+def start(program, *arguments, index=None):
+    """`program` is a module's name or, in a list, code."""
+    python = ["-c", *program] if isinstance(program, list) else ["-m", program]
     return subprocess.Popen(
-        [sys.executable, "-m", module, *map(str, arguments)],
+        [sys.executable, *python, *map(str, arguments)],
         env=environment(index),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-
-
-def start_two(module, *arguments):
-    environment.ports = [free_port(), free_port()]
-    return [start(module, *arguments, index=i) for i in range(2)]
 
 
 def finish(*processes):
@@ -115,3 +119,174 @@ def test_replicas_draw_noise_of_their_own(ends):
     for noise in [two, *(ends[name]["noise"] for name in NAMES if name == "devices")]:
         np.testing.assert_array_equal(noise[:1], first)
         assert np.abs(noise[0] - noise[1]).min() > 1e-3
+
+
+def test_a_short_batch_of_validation_counts_by_its_images():
+    """Of 3 images one replica has 1 and another 2; the mean is that of the 3."""
+    images = np.random.default_rng(0).integers(0, 256, (8, 2, 2, 1), dtype="uint8")
+    test = kgen.data.load(images[:4], batch_size=3).test
+    parts = [PartOfBatches(test, i, 2) for i in range(2)]
+    rows = [part[0][0] for part in parts]
+    np.testing.assert_array_equal(np.concatenate(rows), test[0][0])
+
+
+MEMBER = """
+import os, signal, sys
+sys.argv[0] = "kgen"
+from kgen import callbacks, cli
+
+class Kill(callbacks.StopOnNaN):
+    def on_train_batch_end(self, batch, logs=None):
+        super().on_train_batch_end(batch, logs)
+        if (self._epoch, batch) == (1, 2):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+if sys.argv.pop() == "killed":
+    callbacks.StopOnNaN = Kill
+sys.exit(cli.main(sys.argv))
+"""
+
+
+def train_on_two(folder, *roles):
+    """`kgen train` in two processes; what `finish` gives of each."""
+    flags = ["--epochs", 3, "--batch_size", 300, "--latent_dim", 2, "--backup_steps", 2]
+    if TWO_PROCESSES[BACKEND]:
+        flags += ["--strategy", TWO_PROCESSES[BACKEND]]
+    environment.ports = [free_port(), free_port()]
+    return finish(
+        *(
+            start([MEMBER], "train", "vae", "--run", folder, *flags, role, index=i)
+            for i, role in enumerate(roles)
+        )
+    )
+
+
+def test_a_process_that_dies_stops_the_other_and_both_go_on(tmp_path):
+    (first, _, err), (second, _, _) = train_on_two(tmp_path / "run", "whole", "killed")
+    assert second == -signal.SIGKILL
+    assert first not in (0, -signal.SIGKILL)
+    assert "kgen: Another" in err and "Start all of them again with the same" in err, err[-3000:]
+    assert sorted(os.listdir(tmp_path / "run" / "checkpoint"))[-1].startswith("epoch-0001-batch")
+    first, second = train_on_two(tmp_path / "run", "whole", "whole")
+    assert first[0] == second[0] == 0, (first[2] + second[2])[-3000:]
+    assert "1 of 3 epochs are done" in first[1] and "epochs" not in second[1]
+    history = (tmp_path / "run" / "history.csv").read_text().splitlines()
+    assert [row.split(",")[0] for row in history] == ["epoch", "0", "1", "2"]
+    assert (tmp_path / "run" / "results.json").exists()
+
+
+def test_a_backup_on_other_replicas_is_said_to_end_otherwise(tmp_path, monkeypatch):
+    data = kgen.data.load("digits", batch_size=300)
+    for epochs, warned in ((1, False), (2, True)):
+        model = replicas.models()["vae"]
+        model.compile()
+        backup = callbacks.Backup(str(tmp_path), data.train)
+        expected = pytest.warns(UserWarning, match="on 1 replicas, and this one is on 2")
+        with expected if warned else contextlib.nullcontext():
+            model.fit(data.train, epochs=epochs, verbose=0, callbacks=[backup])
+        monkeypatch.setattr(backend.Model, "num_replicas", 2)
+
+
+@pytest.mark.parametrize(("size", "is_right"), [(8, True), (6, False), (4, True), (5, False)])
+def test_a_batch_is_divided_over_replicas_and_then_over_steps(monkeypatch, size, is_right):
+    model = replicas.models()["wgan_gp"]
+    monkeypatch.setattr(backend.Model, "num_replicas", 2)
+    if is_right:
+        model.check_whole_batch(size)
+        return
+    message = "2 replicas; drop.*a batch of 5" if size == 5 else "2 steps of the critic.*batch of 3"
+    with pytest.raises(ValueError, match=message):
+        model.check_whole_batch(size)
+
+
+def test_arrays_are_refused_by_several_processes(monkeypatch):
+    model = replicas.models()["vae"]
+    model.compile()
+    monkeypatch.setattr(backend.Model, "num_processes", 2)
+    with pytest.raises(ValueError, match="several processes.*kgen.data.load"):
+        model.fit(np.zeros((8, 8, 8, 1)), verbose=0)
+
+
+@pytest.mark.parametrize("name", ["mirrored", "multi_worker", "data_parallel", "other"])
+def test_a_strategy_of_another_backend(name, monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if name == TWO_DEVICES.get(BACKEND):
+        return
+    message = "TF_CONFIG" if (BACKEND, name) == ("tensorflow", "multi_worker") else f"'{name}'"
+    with pytest.raises(ValueError, match=f"Received: .*{message}"), backend.strategy(name):
+        pass
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's processes share the first's weights")
+def test_a_model_made_before_its_strategy():
+    model = replicas.models()["vae"]
+    model.compile()
+    data = kgen.data.load("digits", batch_size=300)
+    with (
+        backend.strategy(TWO_DEVICES[BACKEND]),
+        pytest.raises(ValueError, match="Expected a model made under"),
+    ):
+        model.fit(data.train, verbose=0)
+
+
+@pytest.mark.parametrize("synchronized", [True, False])
+def test_batch_norm_has_the_moments_of_all_replicas_or_its_own(monkeypatch, synchronized):
+    layer = kgen.layers.BatchNorm(synchronized=synchronized)
+    layer = type(layer).from_config(layer.get_config())
+    x = np.random.default_rng(0).standard_normal((6, 3)).astype("float32")
+    layer.build(x.shape)
+    monkeypatch.setattr(backend, "mean_over_replicas", lambda moment: moment + 1.0)
+    y = keras.ops.convert_to_numpy(layer(x, training=True))
+    mean = x.mean(axis=0) + synchronized
+    variance = np.square(x - mean).mean(axis=0) + synchronized
+    np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-3), rtol=1e-4, atol=1e-5)
+
+
+GOOD = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        '{"cluster": {}}',
+        json.dumps(GOOD | {"task": {"type": "worker", "index": 2}}),
+        json.dumps(GOOD | {"task": {"type": "chief", "index": 0}}),
+        json.dumps(GOOD | {"cluster": {"worker": ["a", "b"]}}),
+    ],
+)
+def test_a_tf_config_that_says_nothing(monkeypatch, text):
+    monkeypatch.setenv("TF_CONFIG", text)
+    with pytest.raises(
+        ValueError, match="TF_CONFIG to name all workers(?s:.*)Received: TF_CONFIG="
+    ):
+        workers.read_tf_config()
+
+
+def test_a_tf_config(monkeypatch):
+    monkeypatch.setenv("TF_CONFIG", json.dumps(GOOD))
+    assert workers.read_tf_config() == (["a:1", "b:2"], 1)
+
+
+def test_missing_workers_are_named_while_they_are_waited_for(monkeypatch, capsys):
+    left = []
+    monkeypatch.setattr(os, "_exit", left.append)
+    with socket.create_server(("localhost", 0)) as there:
+        names = ["here:1", f"localhost:{there.getsockname()[1]}", f"localhost:{free_port()}"]
+        with workers.waiting(names, 0, patience=0.2, interval=0.1):
+            while not left:
+                time.sleep(0.05)
+    assert left[0] == 1
+    err = capsys.readouterr().err
+    assert f"Not to be reached: {names[2]}" in err and names[1] not in err
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="mends Keras' TensorFlow trainer")
+def test_several_workers_need_the_keras_that_is_mended(monkeypatch):
+    model = replicas.models()["vae"]
+    monkeypatch.setattr(backend.Model, "num_processes", 2)
+    monkeypatch.setattr(keras, "__version__", "3.99.0")
+    with pytest.raises(ImportError, match=r"keras==3.15.*Received: Keras 3.99.0"):
+        model.prepare_replicas([])

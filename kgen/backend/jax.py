@@ -4,6 +4,7 @@ import contextlib
 import functools
 import math
 import os
+import re
 
 import jax
 import keras
@@ -96,6 +97,18 @@ class Model(keras.Model):
         """The numbers behind the means of the logs, without asking other processes."""
         return [float(v.value) for v in self.metrics_variables]
 
+    def fit(self, *args, **kwargs):
+        """`keras.Model.fit`, which says what to do when another process stops."""
+        try:
+            return super().fit(*args, **kwargs)
+        except jax.errors.JaxRuntimeError as e:
+            if self.num_processes == 1 or not re.search("Gloo|NCCL|onnection|heartbeat", str(e)):
+                raise
+            raise ConnectionError(
+                "Another process stopped or cannot be reached. Start all of them again with the "
+                f"same commands: training goes on from the last backup. JAX: {e}"
+            ) from e
+
     def train_step(self, state, data):
         optimizer_variables = self.optimizer.variables
         return self._run_in_scope(self.run_train_step, state, data, optimizer_variables)
@@ -147,11 +160,17 @@ def strategy(name):
         raise ValueError(
             f"Expected the strategy 'data_parallel' on JAX. Received: strategy={name!r}"
         )
-    if "KERAS_DISTRIBUTION_JOB_ADDRESSES" in os.environ:
-        if not jax.distributed.is_initialized():
-            # Without effect on GPUs and TPUs, whose own are used.
-            jax.config.update("jax_cpu_collectives_implementation", "gloo")
-            keras.distribution.initialize()
+    addresses = os.environ.get("KERAS_DISTRIBUTION_JOB_ADDRESSES")
+    if addresses and not jax.distributed.is_initialized():
+        # As keras.distribution.initialize does, which would take minutes to see that one is gone.
+        jax.config.update("jax_cpu_collectives_implementation", "gloo")
+        jax.distributed.initialize(
+            addresses.split(",")[0],
+            int(os.environ["KERAS_DISTRIBUTION_NUM_PROCESSES"]),
+            int(os.environ["KERAS_DISTRIBUTION_PROCESS_ID"]),
+            heartbeat_timeout_seconds=30,
+            shutdown_timeout_seconds=60,
+        )
     devices = keras.distribution.list_devices()
     with keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope():
         yield

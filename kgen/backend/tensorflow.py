@@ -70,7 +70,7 @@ class Model(keras.Model):
             ValueError: the model was made outside the scope of the strategy.
         """
         within = tf.distribute.get_strategy()
-        if tf.distribute.has_strategy() and within is not self.distribute_strategy:
+        if tf.distribute.has_strategy() and within is not self._distribute_strategy:
             raise ValueError(
                 "Expected a model made under the strategy it trains with: make and compile it "
                 "inside `with strategy.scope():`. Received: a model made outside of it."
@@ -104,8 +104,8 @@ class Model(keras.Model):
         """`keras.Model.fit`, which says what to do when another worker stops."""
         try:
             return super().fit(*args, **kwargs)
-        except (tf.errors.UnavailableError, tf.errors.AbortedError, tf.errors.InternalError) as e:
-            if self.num_processes == 1:
+        except tf.errors.OpError as e:
+            if self.num_processes == 1 or "ollective" not in e.message:
                 raise
             raise ConnectionError(
                 "Another worker stopped or cannot be reached. Start all of them again with the "

@@ -192,6 +192,11 @@ class GenerativeModel(backend.Model):
         `default_batch_size`.
         """
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
+        if self.num_processes > 1 and _is_whole(x):
+            raise ValueError(
+                "Expected data whose order all of several processes know, as "
+                "kgen.data.load((images, labels), batch_size=...).train. Received: arrays"
+            )
         self.prepare_replicas(self._seed_generators_of_all())
         if batch_size is None and _is_whole(x):
             batch_size = self.default_batch_size

@@ -187,18 +187,17 @@ def _fit(run, data, backup, epochs):
     if path is not None:
         print(f"{run.folder}: {done} of {epochs} epochs are done.")
     drop_rows(run.path("history.csv"), done)
-    run.model.fit(
-        data.train,
-        validation_data=data.test,
-        epochs=epochs,
-        shuffle=False,  # the data's order is a function of seed and epoch
-        callbacks=[
-            callbacks.StopOnNaN(),
-            callbacks.StuckDiscriminator(),
-            *(_loggers(run) if done < epochs else []),
-            backup,
-        ],
-    )
+    given = [
+        callbacks.StopOnNaN(),
+        callbacks.StuckDiscriminator(),
+        *(_loggers(run) if done < epochs else []),
+        backup,
+    ]
+    try:
+        run.model.fit(data.train, validation_data=data.test, epochs=epochs, callbacks=given)
+    except (ConnectionError, FloatingPointError):
+        print()  # after the unfinished progress bar
+        raise
 
 
 def _loggers(run):
