@@ -135,6 +135,13 @@ class TestToyWGANGP(ModelContract):
                         variable.assign(value)
             self.assert_plainly_trained(model, atol=1e-5 if BACKEND == "tensorflow" else 1e-6)
 
+    def test_validation_data_of_every_form(self):
+        model = self.compiled()
+        batches = ((self.images[i : i + 8],) for i in (0, 8))
+        for done, form in enumerate(((self.images, None), [self.images], batches), start=1):
+            self.check_validation(model, 1, form)
+            self.assert_plainly_trained(model, done)
+
     def test_a_bad_first_batch_of_a_stream(self):
         with pytest.raises(ValueError, match=r"in \[0, 1\]"):
             self.compiled().fit((batch for batch in [(2.0 * np.ones((8, 2, 2, 1)),)]), verbose=0)
