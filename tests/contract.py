@@ -15,7 +15,7 @@ from kgen import backend  # noqa: F401 - the models need a backend that kgen kno
 # and then by the rounding of their sums (2e-11 seen, once in thousands of tests).
 ROUNDING = 1e-7 if keras.backend.backend() == "tensorflow" else 0.0
 
-# TensorFlow takes longer to trace a small model than to train it, and eager steps repeat to the bit.
+# TensorFlow takes longer to trace a small model than to train it; eager steps repeat to the bit.
 EAGER = keras.backend.backend() == "tensorflow"
 
 PLAIN = {}  # by test class, its `PlainTraining`
