@@ -214,7 +214,8 @@ class ModelContract:
     def test_mixed_precision(self, policy):
         keras.config.set_dtype_policy(policy)
         model = self.compiled()
-        assert np.isfinite(list(self.fit(model).values())).all()
+        steps = {"epochs": 2} if policy == "mixed_bfloat16" else {}  # float16 is slow on a CPU
+        assert np.isfinite(list(self.fit(model, **steps).values())).all()
         assert all(v.dtype == "float32" for v in model.trainable_variables)
         scaled = [
             isinstance(o, keras.optimizers.LossScaleOptimizer) for o in model.optimizer.optimizers

@@ -72,7 +72,12 @@ def models():
             SHAPE, 2, generator=generators[0], discriminator=judge(), ema_decay=0.9
         ),
         "wgan_gp": kgen.WGANGP(
-            SHAPE, 2, generator=generators[1], critic=judge(batch_normalization=False), n_critic=2
+            SHAPE,
+            2,
+            generator=generators[1],
+            critic=judge(batch_normalization=False),
+            n_critic=2,
+            log_gradient_norms=True,
         ),
         "info_gan": kgen.InfoGAN(
             SHAPE,

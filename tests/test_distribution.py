@@ -283,6 +283,17 @@ def test_missing_workers_are_named_while_they_are_waited_for(monkeypatch, capsys
     assert f"Not to be reached: {names[2]}" in err and names[1] not in err
 
 
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="the others clip the whole gradient")
+@pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue"])
+def test_clipping_on_several_replicas_is_refused(monkeypatch, name):
+    model = replicas.models()["vae"]
+    model.compile(keras.optimizers.SGD(0.1, **{name: 1.0}))
+    model.prepare_replicas([])
+    monkeypatch.setattr(backend.Model, "num_replicas", 2)
+    with pytest.raises(ValueError, match=f"without {name}.*Received: {name}=1.0"):
+        model.prepare_replicas([])
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="mends Keras' TensorFlow trainer")
 def test_several_workers_need_the_keras_that_is_mended(monkeypatch):
     model = replicas.models()["vae"]

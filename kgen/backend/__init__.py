@@ -3,6 +3,7 @@
 - `Model`: keras.Model whose steps are written once, as `run_train_step(data)` and
   `run_test_step(data)`; each returns the logs
 - `value_and_grad`: a loss and its gradients for any subset of the variables
+- `add_up`: from a replica's gradients to those of the whole batch
 - `apply_gradients`: one step of an optimizer
 - `input_gradient`: d sum(fn(x)) / dx, differentiable again
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
@@ -24,6 +25,7 @@ if keras.backend.backend() == "tensorflow":
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
         Model,
+        add_up,
         apply_gradients,
         compile_function,
         conv2d,
@@ -41,6 +43,7 @@ elif keras.backend.backend() == "jax":
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
         Model,
+        add_up,
         apply_gradients,
         compile_function,
         conv2d,
@@ -58,6 +61,7 @@ elif keras.backend.backend() == "torch":
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
         Model,
+        add_up,
         apply_gradients,
         compile_function,
         conv2d,
@@ -80,6 +84,7 @@ __all__ = [
     "STEPS_PAST_THE_END",
     "WRONG_SECOND_DERIVATIVES",
     "Model",
+    "add_up",
     "apply_gradients",
     "compile_function",
     "conv2d",

@@ -67,7 +67,8 @@ class Model(keras.Model):
             generators: list of the model's SeedGenerators, which each replica draws others from.
 
         Raises:
-            ValueError: the model was made outside the scope of the strategy.
+            ValueError: the model was made outside the scope of the strategy, or its optimizer
+                clips gradients.
         """
         within = tf.distribute.get_strategy()
         if tf.distribute.has_strategy() and within is not self._distribute_strategy:
@@ -82,6 +83,18 @@ class Model(keras.Model):
             )
         if self.num_replicas > 1:
             draw_apart(generators, _replica)
+            self._refuse_clipping()
+
+    def _refuse_clipping(self):
+        for optimizer in getattr(self.optimizer, "optimizers", []):
+            for name in ("clipnorm", "global_clipnorm", "clipvalue"):
+                value = getattr(getattr(optimizer, "inner_optimizer", optimizer), name)
+                if value is not None:
+                    raise ValueError(
+                        f"Expected an optimizer without {name} on several replicas: Keras would "
+                        "clip each replica's part of the gradient before they are added up. "
+                        f"Received: {name}={value}"
+                    )
 
     def mean_over_processes(self, number):
         """The mean of a number over the processes, which wait for each other."""
@@ -178,6 +191,14 @@ def value_and_grad(loss_fn, variables, optimizer=None):
         scaled_loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
     return loss, gradients
+
+
+def add_up(gradients):
+    """The gradients of the whole batch from those that `value_and_grad` gives on each replica."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
 
 def apply_gradients(optimizer, gradients, variables):

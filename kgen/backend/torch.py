@@ -193,6 +193,11 @@ def value_and_grad(loss_fn, variables, optimizer=None):
     return loss.detach(), gradients
 
 
+def add_up(gradients):
+    """The gradients themselves, which are those of the whole batch."""
+    return gradients
+
+
 def apply_gradients(optimizer, gradients, variables):
     """Moves `variables` by one step of `optimizer`."""
     with torch.no_grad():

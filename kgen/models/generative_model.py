@@ -146,7 +146,8 @@ class GenerativeModel(backend.Model):
         loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
         self._minimizing = None
         if f"{player}_gradient_norm" in self._trackers:
-            self._log_gradient_norm(player, gradients, optimizer.scale_loss(1.0))
+            whole = backend.add_up(gradients)
+            self._log_gradient_norm(player, whole, optimizer.scale_loss(1.0))
         backend.apply_gradients(optimizer, gradients, variables)
         return loss
 

@@ -4,7 +4,7 @@
 - `history.csv`: every epoch's losses
 - `logs/`: TensorBoard
 - `samples/`: a grid of samples after every epoch
-- `checkpoint/`: the exact state after the last whole epoch
+- `checkpoint/`: the two newest backups of the exact state, in the middle of an epoch too
 - `model.keras`: the trained model
 - `samples.png`, `reconstructions.png`, `codes.png`, `completions.png`, `results.json`: what it
   reached

@@ -619,3 +619,19 @@ def test_gradient_norms_are_those_before_the_loss_scale():
         history = gan.fit(np.zeros((4, *SHAPE)), batch_size=4, verbose=0).history
         norms.append(history["generator_gradient_norm"][0])
     assert norms[1] == pytest.approx(norms[0], rel=0.05)
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
+def test_a_penalty_too_large_for_half_precision(policy):
+    """A slope of 100 at 64 pixels has a squared norm of 640,000; float16 ends at 65,504."""
+    keras.config.set_dtype_policy(policy)
+    image = keras.Input(SHAPE)
+    x = keras.layers.Flatten()(image)
+    critic = keras.Model(image, keras.layers.Dense(1, kernel_initializer="ones")(x))
+    gan = kgen.WGANGP(SHAPE, 3, critic=critic, seed=0)
+    for layer in critic.layers[2:]:
+        layer.set_weights([100.0 * layer.get_weights()[0], layer.get_weights()[1]])
+    x = np.random.default_rng(0).random((2, *SHAPE), dtype="float32")
+    penalty = gan.penalty(*map(ops.convert_to_tensor, (x, x)), None, False)
+    assert keras.backend.standardize_dtype(penalty.dtype) == "float32"
+    np.testing.assert_allclose(ops.convert_to_numpy(penalty), 10.0 * 799.0**2, rtol=1e-3)

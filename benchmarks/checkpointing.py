@@ -1,0 +1,91 @@
+"""What backups cost: time at their default interval, and memory beside the training's.
+
+    KERAS_BACKEND=jax python benchmarks/checkpointing.py [--seconds 240]
+
+Trains a DCGAN of about ten million parameters on random 32x32 images, and reports the seconds of
+one backup of its state, what part of the training time backups took in this run, and the highest
+resident memory before the first backup and in all.
+"""
+
+import os
+import resource
+import tempfile
+import time
+
+import keras
+import numpy as np
+from absl import app, flags
+
+import kgen
+from kgen import backups, callbacks, networks
+
+SECONDS = flags.DEFINE_float("seconds", 240.0, "How long to train.")
+SHAPE = (32, 32, 3)
+
+
+class Clock(keras.callbacks.Callback):
+    """Stops after some seconds."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+
+    def on_train_begin(self, logs=None):
+        self.started = time.monotonic()
+
+    def on_train_batch_end(self, batch, logs=None):
+        if time.monotonic() - self.started > self.seconds:
+            self.model.stop_training = True
+
+
+def peak():
+    """The highest resident memory so far, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def train(data, seconds, *given):
+    """The model, and the seconds that `fit` took."""
+    keras.utils.set_random_seed(0)
+    model = kgen.DCGAN(
+        SHAPE,
+        generator=networks.dcgan_generator(100, SHAPE, filters=176),
+        discriminator=networks.dcgan_discriminator(SHAPE, filters=176),
+        seed=0,
+    )
+    model.compile()
+    clock = Clock(seconds)
+    model.fit(data.train, epochs=1, verbose=0, callbacks=[clock, *given])
+    return model, time.monotonic() - clock.started
+
+
+def main(_):
+    """Measures and prints."""
+    images = np.random.default_rng(0).integers(0, 256, (20_000, *SHAPE), dtype="uint8")
+    data = kgen.data.load(images, batch_size=16)
+    train(data, 10.0)
+    without = peak()
+    spent = []
+    write = backups.write
+
+    def timed(*args):
+        started = time.monotonic()
+        path = write(*args)
+        spent.append(time.monotonic() - started)
+        return path
+
+    backups.write = timed
+    with tempfile.TemporaryDirectory() as folder:
+        model, total = train(data, SECONDS.value, callbacks.Backup(folder, data.train))
+        size = os.path.getsize(backups.newest(folder)) / 2**20
+    arrays = [*model.variables, *model.optimizer.variables]
+    state = sum(np.prod(v.shape) for v in arrays) * 4 / 2**20
+    parameters = sum(np.prod(v.shape) for v in model.trainable_variables) / 1e6
+    print(f"{keras.backend.backend()}, DCGAN of {parameters:.1f} M parameters")
+    print(f"state {state:.0f} MiB, a backup {size:.0f} MiB")
+    print(f"{len(spent)} backups in {total:.0f} s: {', '.join(f'{s:.2f}' for s in spent)} s each")
+    print(f"of the training time: {100 * sum(spent) / total:.2f}%")
+    print(f"highest memory without {without:.0f} MiB, with {peak():.0f} MiB")
+
+
+if __name__ == "__main__":
+    app.run(main)
