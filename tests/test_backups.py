@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen import backups, callbacks
+from kgen import backup, backups, callbacks
 from kgen.optimizers import OptimizerGroup
 
 TRACING_IS_SLOWER_THAN_TRAINING = keras.backend.backend() == "tensorflow"
@@ -64,8 +64,8 @@ class Interrupt(keras.callbacks.Callback):
 
 def train(folder, *others, data=None, model=None, epochs=2, every_steps=1):
     data, model = data or load(), model or tiny()
-    backup = callbacks.Backup(str(folder), data.train, every_steps=every_steps)
-    given = [*others, callbacks.StopOnNaN(), backup]
+    last = callbacks.Backup(str(folder), data.train, every_steps=every_steps)
+    given = [*others, callbacks.StopOnNaN(), last]
     model.fit(data.train, validation_data=data.test, epochs=epochs, verbose=0, callbacks=given)
     return model
 
@@ -161,7 +161,7 @@ def test_another_callback_ends_a_resumed_epoch(tmp_path):
 
 def test_seconds_between_backups(tmp_path, monkeypatch):
     clock, taken = [0.0], []
-    monkeypatch.setattr(callbacks.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(backup.time, "monotonic", lambda: clock[0])
     write = backups.write
 
     def slow(folder, model, notes):
@@ -176,8 +176,8 @@ def test_seconds_between_backups(tmp_path, monkeypatch):
             clock[0] += 20.0
 
     data = load()
-    backup = callbacks.Backup(str(tmp_path), data.train, every_seconds=30)
-    tiny().fit(data.train, epochs=3, verbose=0, callbacks=[Tick(), backup])
+    given = [Tick(), callbacks.Backup(str(tmp_path), data.train, every_seconds=30)]
+    tiny().fit(data.train, epochs=3, verbose=0, callbacks=given)
     # A second each: fifty seconds are the least from one to the next.
     assert taken == [(0, 0), (1, 0), (2, 0), (3, 0)]
 

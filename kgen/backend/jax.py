@@ -4,7 +4,6 @@ import contextlib
 import functools
 import math
 import os
-import re
 
 import jax
 import keras
@@ -12,7 +11,7 @@ import numpy as np
 from jax import numpy as jnp
 from jax.experimental import multihost_utils
 
-from kgen.backend.replicas import PartOfBatches
+from kgen.backend.replicas import PartOfBatches, telling_of_lost_processes
 
 WRONG_SECOND_DERIVATIVES = ()
 
@@ -99,15 +98,10 @@ class Model(keras.Model):
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`, which says what to do when another process stops."""
-        try:
+        if self.num_processes == 1:
             return super().fit(*args, **kwargs)
-        except jax.errors.JaxRuntimeError as e:
-            if self.num_processes == 1 or not re.search("Gloo|NCCL|onnection|heartbeat", str(e)):
-                raise
-            raise ConnectionError(
-                "Another process stopped or cannot be reached. Start all of them again with the "
-                f"same commands: training goes on from the last backup. JAX: {e}"
-            ) from e
+        with telling_of_lost_processes(jax.errors.JaxRuntimeError, "Gloo|NCCL|onnection|heartbeat"):
+            return super().fit(*args, **kwargs)
 
     def train_step(self, state, data):
         optimizer_variables = self.optimizer.variables

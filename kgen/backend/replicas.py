@@ -1,5 +1,8 @@
 """What several replicas need on more than one backend."""
 
+import contextlib
+import re
+
 import keras
 from keras import ops
 
@@ -64,3 +67,25 @@ class PartOfBatches(keras.utils.PyDataset):
 
     def on_epoch_end(self):
         self._dataset.on_epoch_end()
+
+
+@contextlib.contextmanager
+def telling_of_lost_processes(kind, pattern):
+    """Says what to do when another process stops.
+
+    Args:
+        kind: the class of the backend's errors.
+        pattern: str. A regular expression of those that mean it.
+
+    Raises:
+        ConnectionError: the backend raised such an error.
+    """
+    try:
+        yield
+    except kind as error:
+        if not re.search(pattern, str(error)):
+            raise
+        raise ConnectionError(
+            "Another process stopped or cannot be reached. Start all of them again with the same "
+            f"commands: training goes on from the last backup. The backend: {error}"
+        ) from error

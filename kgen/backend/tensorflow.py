@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kgen.backend.replicas import draw_apart
+from kgen.backend.replicas import draw_apart, telling_of_lost_processes
 from kgen.backend.workers import read_tf_config, waiting
 
 # keras.ops.moments stops the gradient of the mean, which is then missing in second derivatives.
@@ -114,16 +114,11 @@ class Model(keras.Model):
         return numbers
 
     def fit(self, *args, **kwargs):
-        """`keras.Model.fit`, which says what to do when another worker stops."""
-        try:
+        """`keras.Model.fit`, which says what to do when another process stops."""
+        if self.num_processes == 1:
             return super().fit(*args, **kwargs)
-        except tf.errors.OpError as e:
-            if self.num_processes == 1 or "ollective" not in e.message:
-                raise
-            raise ConnectionError(
-                "Another worker stopped or cannot be reached. Start all of them again with the "
-                f"same commands: training goes on from the last backup. TensorFlow: {e.message}"
-            ) from e
+        with telling_of_lost_processes(tf.errors.OpError, "ollective"):
+            return super().fit(*args, **kwargs)
 
 
 def _replica():

@@ -2,13 +2,12 @@
 
 import contextlib
 import os
-import re
 
 import keras
 import torch
 from torch import distributed
 
-from kgen.backend.replicas import PartOfBatches, draw_apart
+from kgen.backend.replicas import PartOfBatches, draw_apart, telling_of_lost_processes
 
 WRONG_SECOND_DERIVATIVES = ()
 
@@ -99,15 +98,10 @@ class Model(keras.Model):
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`, which says what to do when another process stops."""
-        try:
+        if self.num_processes == 1:
             return super().fit(*args, **kwargs)
-        except RuntimeError as e:
-            if self.num_processes == 1 or not re.search("gloo|NCCL|Connection", str(e)):
-                raise
-            raise ConnectionError(
-                "Another process stopped or cannot be reached. Start all of them again with the "
-                f"same command: training goes on from the last backup. PyTorch: {e}"
-            ) from e
+        with telling_of_lost_processes(RuntimeError, "gloo|NCCL|onnection"):
+            return super().fit(*args, **kwargs)
 
 
 def _world():

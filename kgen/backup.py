@@ -1,0 +1,230 @@
+"""The callback that keeps the exact state of a training, and goes on from it."""
+
+import contextlib
+import math
+import os
+import signal
+import sys
+import threading
+import time
+import warnings
+
+import keras
+
+from kgen import backend, backups
+from kgen.warn import warn
+
+PREEMPTED = 75
+"""The exit status after SIGTERM: the system's EX_TEMPFAIL, try again later."""
+
+_END_OF_EPOCH = "end of epoch"  # as true as True, and not what another callback sets
+
+
+class Backup(keras.callbacks.Callback):
+    """Keeps the exact state of a training, and goes on from it when `fit` is called again.
+
+    Weights, every optimizer, averaged weights, the random state, the place in the data and what
+    was logged of the epoch: with the same script on the same machine, a training that was killed at
+    any moment ends bit for bit as one that was not (TensorFlow on several threads, and GPUs, need
+    `kgen.backend.set_deterministic()` for that). Other callbacks' states, such as the patience of
+    `EarlyStopping`, are not kept. Put it last in the list.
+
+    SIGTERM, which announces that a machine is taken away, makes a backup after the step and ends
+    the process with the exit status `PREEMPTED`.
+
+    A backup is written beside and renamed, and the one before is kept; a damaged one is not used,
+    with a warning. It is a `.keras` file. None is made of weights that are NaN or infinite, nor
+    kept when the loss is so in the very next step, if `StopOnNaN` comes before in the list. When
+    one cannot be written, training goes on with a warning, unless it is the first. Of several
+    processes the first writes, and all of them read.
+
+    Args:
+        folder: str. Made if it is missing. A training has a folder of its own.
+        data: what `fit` is given, `kgen.data.load(...).train`, whose order is known.
+        every_seconds: float or None. Seconds from one backup to the next, or fifty times what one
+            took if that is more. Defaults to 60.
+        every_steps: int or None. Steps from one backup to the next.
+
+    Raises:
+        ValueError: in `fit`, the folder has backups of a training with other settings, or none of
+            them is whole.
+        OSError: in `fit`, the first backup cannot be written.
+
+    Example:
+    >>> data = kgen.data.load("digits")
+    >>> vae = kgen.VAE(data.image_shape, latent_dim=2)
+    >>> vae.compile()
+    >>> backup = kgen.callbacks.Backup("runs/backup", data.train)  # doctest: +SKIP
+    >>> history = vae.fit(data.train, epochs=9, callbacks=[backup])  # doctest: +SKIP
+    """
+
+    def __init__(self, folder, data, every_seconds=60.0, every_steps=None):
+        super().__init__()
+        for name, value in (("every_seconds", every_seconds), ("every_steps", every_steps)):
+            if value is not None and not value > 0:
+                raise ValueError(f"Expected {name} above 0 or None. Received: {name}={value}")
+        if not hasattr(data, "resume"):
+            raise ValueError(
+                "Expected data whose order is known, as kgen.data.load((images, labels)).train. "
+                f"Received: data={type(data).__name__}"
+            )
+        self.folder = folder
+        self.data = data
+        self.every_seconds = math.inf if every_seconds is None else every_seconds
+        self.every_steps = math.inf if every_steps is None else every_steps
+        self._before = self._kept = None
+        self._seconds = 0.0
+
+    @contextlib.contextmanager
+    def around_fit(self):
+        """What `fit` runs in: SIGTERM is noticed, and an epoch may begin in its middle."""
+        self._terminated = False
+
+        def notice(*_):
+            self._terminated = True
+
+        # Python lets no other thread set a handler.
+        in_main_thread = threading.current_thread() is threading.main_thread()
+        earlier = signal.signal(signal.SIGTERM, notice) if in_main_thread else None
+        try:
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "Your input ran out of data")
+                yield
+        except FloatingPointError:
+            if self._before is not None and not self._proved:
+                os.remove(self._kept)  # of weights that were finite, but good for no step
+            raise
+        finally:
+            if in_main_thread:
+                signal.signal(signal.SIGTERM, earlier or signal.SIG_DFL)
+
+    def on_train_begin(self, logs=None):
+        self._settings = backups.settings_of(self.model, self.data)
+        self._saved_at = time.monotonic()
+        self._before, self._kept, self._proved = None, backups.newest(self.folder), True
+        self._notes = None
+        if self._kept is not None:
+            self._notes = notes = backups.restore(self._kept, self.model, self._settings)
+            self.model._initial_epoch = notes["epoch"]  # as Keras' own BackupAndRestore does
+            self.data.resume(notes["data_epoch"], notes["batch"])
+            self._tell_of_other_replicas(notes["replicas"])
+        step = -1 if self._notes is None else self._step(notes["epoch"], notes["batch"]) % 2**20
+        if self.model.mean_over_processes(step) != step:
+            raise ValueError(
+                "Expected a folder that all processes see, with the same backups in it. Received: "
+                f"{self.folder}, where this one finds {self._kept}"
+            )
+
+    def roll_back(self, model, learning_rate_scale):
+        """Writes the newest backup again with other learning rates, for the next `fit`.
+
+        Args:
+            model: a compiled kgen model; it gets the state.
+            learning_rate_scale: float. Of the learning rates that it was compiled with.
+
+        Returns:
+            The backup's notes.
+        """
+        model.mean_over_processes(0)  # all of them have left `fit`
+        path = backups.newest(self.folder)
+        notes = backups.restore(path, model, backups.settings_of(model, self.data))
+        notes["learning_rate_scale"] = learning_rate_scale
+        factor = learning_rate_scale / model.optimizer.learning_rate_scale
+        model.optimizer.scale_learning_rates(factor)
+        if model.process_index == 0:
+            backups.write(self.folder, model, notes)
+        model.mean_over_processes(0)  # the others read it when it is whole
+        return notes
+
+    def _tell_of_other_replicas(self, earlier):
+        now = self.model.num_replicas
+        if earlier != now:
+            warn(
+                f"The backup is of a training on {earlier} replicas, and this one is on {now}: "
+                "noise is drawn or sums are rounded in another way, so it will not end bit for bit "
+                "as it would have."
+            )
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.model._initial_epoch = None
+        self._epoch, self._first_batch = epoch, 0
+        self._data_ahead = self.data.epoch - epoch
+        if self._notes is not None:
+            self._first_batch = self._notes["batch"]
+            for variable, value in zip(
+                self.model.metrics_variables, self._notes["logged"], strict=False
+            ):
+                variable.assign(value)
+            self._notes = None
+        self._saved_step = self._step(epoch, self._first_batch)
+        if self._kept is None:
+            self._save(epoch, 0)
+
+    def on_train_batch_end(self, batch, logs=None):
+        self._proved = True
+        done = self._first_batch + batch + 1
+        if done < len(self.data):
+            self._save_if_due(self._epoch, done)
+        elif self._first_batch and backend.STEPS_PAST_THE_END and not self.model.stop_training:
+            # Keras counts as many steps in this epoch as in any other.
+            self.model.stop_training = _END_OF_EPOCH
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.model.stop_training is _END_OF_EPOCH:
+            self.model.stop_training = False
+        self._save_if_due(epoch + 1, 0)
+
+    def on_train_end(self, logs=None):
+        if logs and self._step(self._epoch + 1, 0) != self._saved_step:
+            self._save(self._epoch + 1, 0)
+
+    def _step(self, epoch, batch):
+        return epoch * len(self.data) + batch
+
+    def _save_if_due(self, epoch, batch):
+        waited = time.monotonic() - self._saved_at
+        if (
+            self._terminated
+            or waited >= max(self.every_seconds, 50 * self._seconds)
+            or self._step(epoch, batch) - self._saved_step >= self.every_steps
+        ):
+            self._save(epoch, batch)
+        if self._terminated and self.model.process_index == 0:
+            print(
+                f"\nStopped by SIGTERM after {epoch} epochs and {batch} batches. The same command "
+                "goes on from there.",
+                file=sys.stderr,
+            )
+            raise SystemExit(PREEMPTED)
+
+    def _save(self, epoch, batch):
+        started = time.monotonic()
+        model = self.model
+        # The other processes' state is that of the first.
+        if model.process_index == 0 and not backups.broken_variables(model):
+            notes = {
+                "epoch": epoch,
+                "batch": batch,
+                "data_epoch": epoch + self._data_ahead,
+                "logged": model.logged() if batch else [],
+                "replicas": model.num_replicas,
+                "learning_rate_scale": model.optimizer.learning_rate_scale,
+                "settings": self._settings,
+            }
+            self._write(notes)
+        self._saved_step = self._step(epoch, batch)
+        self._saved_at = time.monotonic()
+        self._seconds = self._saved_at - started
+
+    def _write(self, notes):
+        try:
+            path = backups.write(self.folder, self.model, notes)
+            backups.delete_all_but(self.folder, [path, self._kept or path])
+            self._before, self._kept, self._proved = self._kept, path, False
+        except OSError as error:
+            if self._kept is None:
+                raise OSError(
+                    f"Expected a folder that backups can be written to. Received: {self.folder}, "
+                    f"{error}"
+                ) from error
+            warn(f"No backup could be written, and training goes on: {error}")
