@@ -121,13 +121,22 @@ def test_replicas_draw_noise_of_their_own(ends):
         assert np.abs(noise[0] - noise[1]).min() > 1e-3
 
 
-def test_a_short_batch_of_validation_counts_by_its_images():
-    """Of 3 images one replica has 1 and another 2; the mean is that of the 3."""
-    images = np.random.default_rng(0).integers(0, 256, (8, 2, 2, 1), dtype="uint8")
-    test = kgen.data.load(images[:4], batch_size=3).test
-    parts = [PartOfBatches(test, i, 2) for i in range(2)]
-    rows = [part[0][0] for part in parts]
-    np.testing.assert_array_equal(np.concatenate(rows), test[0][0])
+def test_processes_have_each_row_of_a_short_batch_once():
+    test = kgen.data.load(np.zeros((4, 2, 2, 1)), batch_size=8).train
+    images = np.arange(5)[:, None]
+    test._read = lambda *_: (images, images[:, 0])
+    parts = [PartOfBatches(test, i, 2)[0] for i in range(2)]
+    for found in zip(*parts, strict=True):
+        assert [len(rows) for rows in found] == [2, 3]
+        np.testing.assert_array_equal(np.concatenate(found).ravel(), np.arange(5))
+
+
+def test_rows_that_do_not_divide_are_left_out_and_told_of_once():
+    data = kgen.data.load(np.zeros((8, 2, 2, 1)), batch_size=5).train
+    part = PartOfBatches(data, 0, 1, divisor=2)
+    with pytest.warns(UserWarning, match="last 1 of a batch of 5 .* 2 replicas") as told:
+        assert [len(part[0][0]) for _ in range(2)] == [4, 4]
+    assert len(told) == 1
 
 
 MEMBER = """

@@ -6,6 +6,8 @@ import re
 import keras
 from keras import ops
 
+from kgen.warn import warn
+
 _STRIDE = 0x3C6EF372  # the seeds of replicas are as far apart as no user's are
 
 
@@ -48,6 +50,7 @@ class PartOfBatches(keras.utils.PyDataset):
         super().__init__(workers=dataset.workers)
         self._dataset, self._index, self._count = dataset, index, count
         self._divisor = divisor
+        self._has_told = False
 
     def __len__(self):
         return len(self._dataset)
@@ -58,7 +61,14 @@ class PartOfBatches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         batch = self._dataset[index]
-        num = len(batch[0]) // self._divisor * self._divisor
+        left_out = len(batch[0]) % self._divisor
+        if left_out and not self._has_told:
+            self._has_told = True
+            warn(
+                f"The last {left_out} of a batch of {len(batch[0])} images are left out, as it does "
+                f"not divide by the {self._divisor} replicas."
+            )
+        num = len(batch[0]) - left_out
         start, end = (num * i // self._count for i in (self._index, self._index + 1))
         return tuple(part[start:end] for part in batch)
 
