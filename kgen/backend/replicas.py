@@ -65,8 +65,8 @@ class PartOfBatches(keras.utils.PyDataset):
         if left_out and not self._has_told:
             self._has_told = True
             warn(
-                f"The last {left_out} of a batch of {len(batch[0])} images are left out, as it does "
-                f"not divide by the {self._divisor} replicas."
+                f"The last {left_out} of a batch of {len(batch[0])} images are left out, as it "
+                f"does not divide by the {self._divisor} replicas."
             )
         num = len(batch[0]) - left_out
         start, end = (num * i // self._count for i in (self._index, self._index + 1))
