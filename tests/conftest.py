@@ -17,6 +17,11 @@ if keras.backend.backend() == "tensorflow":
     tf.config.threading.set_intra_op_parallelism_threads(1)
     # Graphs this small cost more to optimize than to run.
     tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # The tuner's thread can miss that an epoch is over, and then sleeps for as long as it lasted.
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    iterate = tf.data.Dataset.__iter__
+    tf.data.Dataset.__iter__ = lambda dataset: iterate(dataset.with_options(untuned))
 
 
 @pytest.fixture(scope="session", autouse=True)
