@@ -100,6 +100,7 @@ class Backup(keras.callbacks.Callback):
 
     def on_train_begin(self, logs=None):
         self._settings = backups.settings_of(self.model, self.data)
+        self._saved_step = None
         self._saved_at = time.monotonic()
         self._before, self._kept, self._proved = None, backups.newest(self.folder), True
         self._notes = None
@@ -156,7 +157,8 @@ class Backup(keras.callbacks.Callback):
             ):
                 variable.assign(value)
             self._notes = None
-        self._saved_step = self._step(epoch, self._first_batch)
+        if self._saved_step is None:
+            self._saved_step = self._step(epoch, self._first_batch)
         if self._kept is None:
             self._save(epoch, 0)
 

@@ -45,7 +45,7 @@ class Tell(keras.callbacks.Callback):
 def train(folder, pipe):
     backend.set_deterministic()
     data = kgen.data.load("digits", batch_size=250)
-    model = tiny(run_eagerly=False)
+    model = tiny()
     history = keras.callbacks.CSVLogger(os.path.join(folder, "history.csv"), append=True)
     backup = callbacks.Backup(os.path.join(folder, "backups"), data.train, every_steps=2)
     told = [history, Tell(pipe), backup]

@@ -133,11 +133,13 @@ def train():
 
 if __name__ == "__main__":
     path, *name = sys.argv[1:]
-    if keras.backend.backend() == "tensorflow" and "TWO_CPUS" in os.environ:
+    if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
-        cpu = tf.config.list_physical_devices("CPU")[0]
-        two = [tf.config.LogicalDeviceConfiguration()] * 2
-        tf.config.set_logical_device_configuration(cpu, two)
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        if "TWO_CPUS" in os.environ:
+            cpu = tf.config.list_physical_devices("CPU")[0]
+            two = [tf.config.LogicalDeviceConfiguration()] * 2
+            tf.config.set_logical_device_configuration(cpu, two)
     with backend.strategy(*(name or [None])):
         np.savez(path, **train())

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import math
 import os
+import random
 
 import jax
 import keras
@@ -165,6 +166,9 @@ def strategy(name):
             heartbeat_timeout_seconds=30,
             shutdown_timeout_seconds=60,
         )
+        # All have to make the same weights, also where nobody gave a seed.
+        seed = multihost_utils.broadcast_one_to_all(np.int32(random.randrange(2**31)))
+        keras.utils.set_random_seed(int(seed))
     devices = keras.distribution.list_devices()
     with keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope():
         yield
