@@ -48,8 +48,8 @@ def train(data, seconds, *given):
     keras.utils.set_random_seed(0)
     model = kgen.DCGAN(
         SHAPE,
-        generator=networks.dcgan_generator(100, SHAPE, filters=176),
-        discriminator=networks.dcgan_discriminator(SHAPE, filters=176),
+        generator=networks.dcgan_generator(100, SHAPE, filters=136),
+        discriminator=networks.dcgan_discriminator(SHAPE, filters=136),
         seed=0,
     )
     model.compile()
