@@ -42,7 +42,7 @@ def newest(folder):
     for path in reversed(found):
         if is_whole(path):
             return path
-        warn(f"{path} is damaged; training goes on from the backup before it.")
+        warn(f"{path} is damaged, and the backup before it is used.")
     if found:
         raise ValueError(
             f"Expected a backup that is whole in {folder}. Received: {', '.join(found)}, all of "

@@ -7,7 +7,7 @@ import keras
 import numpy as np
 
 from kgen import backups, pictures
-from kgen.backup import PREEMPTED, Backup
+from kgen.backup_callback import PREEMPTED, Backup
 from kgen.whole_file import replacing
 
 __all__ = [
@@ -86,7 +86,8 @@ class StopOnNaN(keras.callbacks.Callback):
         where = [f"step {int(self.model.optimizer[p].iterations)} of the {p}" for p in players]
         where.append(f"epoch {self._epoch + 1}")
         raise FloatingPointError(
-            f"{what} at {', '.join(where)}. The last backup is good. Try a lower learning rate."
+            f"{what} at {', '.join(where)}. What `Backup` wrote before is good. Try a lower "
+            "learning rate."
         )
 
 

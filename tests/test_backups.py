@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen import backup, backups, callbacks
+from kgen import backup_callback, backups, callbacks
 from kgen.optimizers import OptimizerGroup
 
 TRACING_IS_SLOWER_THAN_TRAINING = keras.backend.backend() == "tensorflow"
@@ -161,7 +161,7 @@ def test_another_callback_ends_a_resumed_epoch(tmp_path):
 
 def test_seconds_between_backups(tmp_path, monkeypatch):
     clock, taken = [0.0], []
-    monkeypatch.setattr(backup.time, "monotonic", lambda: clock[0])
+    monkeypatch.setattr(backup_callback.time, "monotonic", lambda: clock[0])
     write = backups.write
 
     def slow(folder, model, notes):
@@ -224,7 +224,7 @@ def test_a_damaged_backup_falls_back_to_the_one_before(folder, whole, damage):
     else:
         del content[len(content) // 2 if damage == "truncated" else 0 :]
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match=f"{path.name} is damaged; .* the backup before it"):
+    with pytest.warns(UserWarning, match=f"{path.name} is damaged, and the backup before it"):
         model = train(folder)
     assert_same(state(model), whole[1])
     assert backups.is_whole(path)
