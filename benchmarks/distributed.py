@@ -4,8 +4,8 @@
 
 On TensorFlow, kgen's compiled step of a DCGAN under `MirroredStrategy` on two CPU devices is
 alternated with `strategy.run` of a step written by hand for the same networks. On every backend two
-processes train with the same whole batch as one does, each with one thread; beside them stand two
-that share nothing, each with half of the batch, which is what the cores allow.
+processes train with the same whole batch as one does, each on one core; beside them stand two that
+share nothing, each with half of the batch, which is what the cores allow.
 """
 
 import os
@@ -113,16 +113,13 @@ def work():
         print(statistics.median(np.diff(times.ends)[5:]))
 
 
-def start(batch_size, index=None, ports=()):
-    """A process that works, alone or as one of two."""
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        "TF_NUM_INTRAOP_THREADS": "1",
-        "TF_NUM_INTEROP_THREADS": "1",
-        "XLA_FLAGS": "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1",
-    }
-    command = [sys.executable, __file__, "--worker", f"--batch_size={batch_size}"]
-    if index is not None:
+def start(batch_size, index=0, ports=()):
+    """A process that works on a core of its own, as one of two if it is given their ports."""
+    core = sorted(os.sched_getaffinity(0))[index]
+    command = ["taskset", "--cpu-list", str(core), sys.executable, __file__, "--worker"]
+    command.append(f"--batch_size={batch_size}")
+    environment = os.environ | {"OMP_NUM_THREADS": "1"}
+    if ports:
         workers = ", ".join(f'"localhost:{port}"' for port in ports)
         environment |= {
             "TF_CONFIG": f'{{"cluster": {{"worker": [{workers}]}}, '
@@ -163,7 +160,7 @@ def measure_processes():
         one = seconds(start(whole))
         ports = free_ports()
         two = seconds(*(start(whole, i, ports) for i in range(2)))
-        apart = seconds(start(half), start(half))
+        apart = seconds(*(start(half, i) for i in range(2)))
         rounds.append((two / one, apart / one, one))
     two, apart, one = (statistics.median(column) for column in zip(*rounds, strict=True))
     print(

@@ -166,7 +166,7 @@ class Backup(keras.callbacks.Callback):
         self._proved = True
         done = self._first_batch + batch + 1
         if done < len(self.data):
-            self._save_if_due(self._epoch, done)
+            self._save_if_due(self._epoch, done, logs)
         elif self._first_batch and backend.STEPS_PAST_THE_END and not self.model.stop_training:
             # Keras counts as many steps in this epoch as in any other.
             self.model.stop_training = _END_OF_EPOCH
@@ -183,23 +183,22 @@ class Backup(keras.callbacks.Callback):
     def _step(self, epoch, batch):
         return epoch * len(self.data) + batch
 
-    def _save_if_due(self, epoch, batch):
+    def _save_if_due(self, epoch, batch, logs=None):
         waited = time.monotonic() - self._saved_at
         if (
             self._terminated
             or waited >= max(self.every_seconds, 50 * self._seconds)
             or self._step(epoch, batch) - self._saved_step >= self.every_steps
         ):
-            self._save(epoch, batch)
+            self._save(epoch, batch, logs)
         if self._terminated and self.model.process_index == 0:
             print(
-                f"\nStopped by SIGTERM after {epoch} epochs and {batch} batches. The same command "
-                "goes on from there.",
+                f"\nStopped by SIGTERM. The same command goes on from {self._kept}",
                 file=sys.stderr,
             )
             raise SystemExit(PREEMPTED)
 
-    def _save(self, epoch, batch):
+    def _save(self, epoch, batch, logs=None):
         started = time.monotonic()
         model = self.model
         # The other processes' state is that of the first.
@@ -208,7 +207,7 @@ class Backup(keras.callbacks.Callback):
                 "epoch": epoch,
                 "batch": batch,
                 "data_epoch": epoch + self._data_ahead,
-                "logged": model.logged() if batch else [],
+                "logged": model.logged(logs) if batch else [],
                 "replicas": model.num_replicas,
                 "learning_rate_scale": model.optimizer.learning_rate_scale,
                 "settings": self._settings,

@@ -7,6 +7,8 @@ training stood, what it had logged of the epoch, and the settings that must be t
 import json
 import os
 import re
+import shutil
+import tempfile
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -19,6 +21,7 @@ from kgen.whole_file import replacing
 
 NOTES = "backup.json"
 _NAME = re.compile(r"epoch-(\d+)-batch-(\d+)\.keras")
+_PARTS = ".tmp-parts-"
 
 
 def paths(folder):
@@ -78,28 +81,36 @@ def write(folder, model, notes):
         Its path.
     """
     path = os.path.join(folder, f"epoch-{notes['epoch']:04d}-batch-{notes['batch']:06d}.keras")
-    with replacing(path) as temporary:
-        _in_a_thread(model.save, temporary)
-        with zipfile.ZipFile(temporary, "a") as archive:
+    with (
+        replacing(path) as temporary,
+        tempfile.TemporaryDirectory(prefix=_PARTS, dir=folder) as parts,
+    ):
+        # A file that Keras zips, it holds in memory.
+        _in_a_thread(keras.saving.save_model, model, parts, zipped=False)
+        with zipfile.ZipFile(temporary, "w") as archive:
+            for name in sorted(os.listdir(parts)):
+                archive.write(os.path.join(parts, name), name)
             archive.writestr(NOTES, json.dumps(notes))
     return path
 
 
-def _in_a_thread(function, *args):
+def _in_a_thread(function, *args, **kwargs):
     """Calls a function where no strategy is set.
 
     Keras makes a variable whenever it saves an optimizer, which under a strategy all processes
     would have to do together.
     """
     with ThreadPoolExecutor(1) as threads:
-        return threads.submit(function, *args).result()
+        return threads.submit(function, *args, **kwargs).result()
 
 
 def delete_all_but(folder, kept):
     """Deletes backups, and what a kill left of one that was being written."""
     kept = {os.path.basename(path) for path in kept}
     for name in os.listdir(folder):
-        if _NAME.fullmatch(name.removeprefix(".tmp-")) and name not in kept:
+        if name.startswith(_PARTS):
+            shutil.rmtree(os.path.join(folder, name))
+        elif _NAME.fullmatch(name.removeprefix(".tmp-")) and name not in kept:
             os.remove(os.path.join(folder, name))
 
 
@@ -163,5 +174,8 @@ def _is_plain(value):
 
 def broken_variables(model):
     """The paths of the trainable variables that hold NaN or infinity."""
-    arrays = {v.path: keras.ops.convert_to_numpy(v) for v in model.trainable_variables}
-    return [path for path, array in arrays.items() if not np.isfinite(array).all()]
+    return [
+        variable.path
+        for variable in model.trainable_variables
+        if not np.isfinite(keras.ops.convert_to_numpy(variable)).all()
+    ]

@@ -131,6 +131,8 @@ def test_a_training_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
             rows.append({row["epoch"]: row for row in csv.DictReader(file)})
     assert rows[0] == rows[1]
     assert list(rows[0]) == [str(epoch) for epoch in range(7)]
+    left = [names(tmp_path / name / "backups") for name in ("whole", "killed")]
+    assert left[0][-1] == left[1][-1] and len(left[1]) == 2
 
 
 def test_what_is_logged_of_an_epoch_is_that_of_the_whole_epoch(tmp_path):
@@ -188,19 +190,26 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         train(tmp_path / "file" / "backups")
 
 
-@pytest.mark.parametrize("fault", ["write", "rename"])
+WRITING = {
+    "weights": (keras.saving, "save_model"),
+    "archive": (zipfile.ZipFile, "write"),
+    "rename": (os, "replace"),
+}
+
+
+@pytest.mark.parametrize("fault", WRITING)
 def test_a_full_disk_keeps_the_last_backup_and_training_goes_on(folder, whole, monkeypatch, fault):
     before = {name: (folder / name).read_bytes() for name in names(folder)}
 
-    def full(*paths):
-        if fault == "write":
-            with open(paths[-1], "wb") as file:
+    def full(*args, **kwargs):
+        if fault == "weights":
+            with open(os.path.join(args[-1], "model.weights.h5"), "wb") as file:
                 file.write(b"half")
         raise OSError(errno.ENOSPC, "No space left on device")
 
     model = tiny()
     with monkeypatch.context() as patch:
-        patch.setattr(*((model, "save") if fault == "write" else (os, "replace")), full)
+        patch.setattr(*WRITING[fault], full)
         with pytest.warns(UserWarning, match="No backup could be written.*No space left"):
             train(folder, model=model, epochs=3)
     assert {name: (folder / name).read_bytes() for name in names(folder)} == before
@@ -295,7 +304,8 @@ def test_sigterm_saves_and_leaves(tmp_path, whole, capsys):
     with pytest.raises(SystemExit) as left:
         train(tmp_path, Terminate(), every_steps=None)
     assert left.value.code == callbacks.PREEMPTED == 75
-    assert "after 0 epochs and 2 batches" in capsys.readouterr().err
+    last = tmp_path / "epoch-0000-batch-000002.keras"
+    assert f"The same command goes on from {last}\n" in capsys.readouterr().err
     assert names(tmp_path) == ["epoch-0000-batch-000000.keras", "epoch-0000-batch-000002.keras"]
     assert signal.getsignal(signal.SIGTERM) is earlier
     assert_same(state(train(tmp_path)), whole[1])

@@ -93,8 +93,8 @@ class Model(keras.Model):
             return number
         return float(multihost_utils.process_allgather(np.float32(number)).mean())
 
-    def logged(self):
-        """The numbers behind the means of the logs, without asking other processes."""
+    def logged(self, logs):
+        """The numbers behind the means of `logs`, without asking other processes."""
         return [float(v.value) for v in self.metrics_variables]
 
     def fit(self, *args, **kwargs):

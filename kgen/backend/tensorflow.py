@@ -104,13 +104,16 @@ class Model(keras.Model):
         numbers = strategy.run(lambda: tf.constant(number, tf.float64))
         return float(strategy.reduce(tf.distribute.ReduceOp.MEAN, numbers, axis=None))
 
-    def logged(self):
-        """The numbers behind the means of the logs, without asking other processes."""
+    def logged(self, logs):
+        """The numbers behind the means of `logs`, without asking other processes."""
         strategy = self.distribute_strategy
         numbers = []
-        for variable in self.metrics_variables:
-            own = strategy.experimental_local_results(variable.value)
-            numbers.append(float(sum(own)) * strategy.num_replicas_in_sync / len(own))
+        for metric in self.metrics:
+            own = [strategy.experimental_local_results(v.value) for v in metric.variables]
+            total, count = (float(sum(x)) * strategy.num_replicas_in_sync / len(x) for x in own)
+            if self.num_processes > 1:  # whose totals differ
+                total = float(logs[metric.name]) * count
+            numbers += [total, count]
         return numbers
 
     def fit(self, *args, **kwargs):

@@ -90,8 +90,8 @@ class Model(keras.Model):
         distributed.all_reduce(total)
         return float(total) / self.num_processes
 
-    def logged(self):
-        """The numbers behind the means of the logs, without asking other processes."""
+    def logged(self, logs):
+        """The numbers behind the means of `logs`, without asking other processes."""
         if self.num_processes > 1:
             return self._logged.tolist()
         return [float(v.value) for v in self.metrics_variables]

@@ -1,3 +1,4 @@
+import functools
 import itertools
 
 import keras
@@ -19,6 +20,7 @@ class PixelContract(SamplerContract, ModelContract):
 
 
 class TestPixelCNN(PixelContract):
+    run_eagerly = True
     image_shape = (5, 4, 1)
 
     def make(self, **kwargs):
@@ -282,18 +284,19 @@ def test_completions_keep_what_is_given(levels):
         images = np.random.default_rng(0).integers(0, levels, (2, 5, 4, 1)) / (levels - 1)
         mask = np.zeros((2, 5, 4), bool)
         mask[0, 3:], mask[1, :, 1] = True, True
-        made = model.complete(images, mask, y, copies=8, seed=0)
+        complete = functools.partial(model.complete, images, labels=y, copies=8)
+        made = complete(mask, seed=0)
         assert made.shape == (2, 8, 5, 4, 1) and made.dtype == np.float32
         for image, hidden, copies in zip(images, mask, made, strict=True):
             np.testing.assert_allclose(copies[:, ~hidden], [image[~hidden]] * 8, atol=1e-6)
             assert len(np.unique(copies[:, hidden].round(3), axis=0)) > 1
         everything = np.ones((5, 4), bool)
-        made = model.complete(images, everything, y, copies=3, seed=3)
         if levels > 2:  # else the binarization draws first
-            repeated = None if y is None else np.repeat(y, 3)
-            samples = model.sample(6, repeated, seed=3)
+            samples = model.sample(16, None if y is None else np.repeat(y, 8), seed=3)
+            made = complete(everything, seed=3)
             np.testing.assert_array_equal(made.reshape(samples.shape), samples)
-        np.testing.assert_allclose(model.complete(images, ~everything, y)[:, 0], images, atol=1e-6)
+        shown = complete(~everything)
+        np.testing.assert_allclose(shown, np.repeat(images[:, None], 8, axis=1), atol=1e-6)
 
 
 @pytest.mark.parametrize(

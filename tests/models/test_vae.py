@@ -25,6 +25,8 @@ def networks(image_shape=(8, 8, 1), latent_dim=3, parameters=1, num_classes=None
 
 
 class TestVAE(ModelContract, SamplerContract):
+    run_eagerly = True
+
     def make(self, **kwargs):
         return kgen.VAE(self.image_shape, **networks(), **kwargs)
 
