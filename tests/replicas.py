@@ -5,6 +5,7 @@ row by row of the whole batch; OUT has the weights and logs of each, and noise o
 """
 
 import os
+import random
 import sys
 
 import keras
@@ -55,40 +56,42 @@ def randint(rng, shape, low, high):
     return rng.integers(low, high, shape).astype("int32")
 
 
+def generator(latent_dim):
+    return networks.dcgan_generator(latent_dim, SHAPE, filters=2)
+
+
 def judge(**kwargs):
     return networks.dcgan_discriminator(SHAPE, filters=2, **kwargs)
 
 
-def models():
-    generators = [networks.dcgan_generator(size, SHAPE, filters=2) for size in (2, 2, 6)]
-    return {
-        "vae": kgen.VAE(
-            SHAPE,
-            latent_dim=2,
-            encoder=networks.dense_encoder(SHAPE, 4, units=(6,)),
-            decoder=networks.dense_decoder(2, SHAPE, units=(6,)),
-        ),
-        "dcgan": kgen.DCGAN(
-            SHAPE, 2, generator=generators[0], discriminator=judge(), ema_decay=0.9
-        ),
-        "wgan_gp": kgen.WGANGP(
-            SHAPE,
-            2,
-            generator=generators[1],
-            critic=judge(batch_normalization=False),
-            n_critic=2,
-            log_gradient_norms=True,
-        ),
-        "info_gan": kgen.InfoGAN(
-            SHAPE,
-            2,
-            categorical=(3,),
-            continuous=1,
-            generator=generators[2],
-            discriminator=judge(with_features=True),
-        ),
-        "pixel_cnn": kgen.PixelCNN(SHAPE, levels=2, filters=4, blocks=1),
-    }
+MODELS = {
+    "vae": lambda: kgen.VAE(
+        SHAPE,
+        latent_dim=2,
+        encoder=networks.dense_encoder(SHAPE, 4, units=(6,)),
+        decoder=networks.dense_decoder(2, SHAPE, units=(6,)),
+    ),
+    "dcgan": lambda: kgen.DCGAN(
+        SHAPE, 2, generator=generator(2), discriminator=judge(), ema_decay=0.9
+    ),
+    "wgan_gp": lambda: kgen.WGANGP(
+        SHAPE,
+        2,
+        generator=generator(2),
+        critic=judge(batch_normalization=False),
+        n_critic=2,
+        log_gradient_norms=True,
+    ),
+    "info_gan": lambda: kgen.InfoGAN(
+        SHAPE,
+        2,
+        categorical=(3,),
+        continuous=1,
+        generator=generator(6),
+        discriminator=judge(with_features=True),
+    ),
+    "pixel_cnn": lambda: kgen.PixelCNN(SHAPE, levels=2, filters=4, blocks=1),
+}
 
 
 def data():
@@ -116,9 +119,9 @@ def draws(model):
 def train():
     ends = {}
     functions = keras.random.normal, keras.random.uniform, keras.random.randint
-    for name in models():
-        keras.utils.set_random_seed(0)
-        model = models()[name]
+    for name, make in MODELS.items():
+        random.seed(0)  # where Keras' initializers take their seeds from
+        model = make()
         model.compile("sgd" if name == "pixel_cnn" else keras.optimizers.SGD(0.02))
         keras.random.normal, keras.random.uniform, keras.random.randint = map(
             fixed, (normal, uniform, randint)

@@ -22,7 +22,6 @@ from tests import replicas
 BACKEND = keras.backend.backend()
 TWO_DEVICES = {"tensorflow": "mirrored", "jax": "data_parallel"}
 TWO_PROCESSES = {"tensorflow": "multi_worker", "jax": "data_parallel", "torch": None}
-MODELS = list(replicas.models())
 
 
 def free_port():
@@ -99,7 +98,7 @@ NAMES = [*["devices"] * (BACKEND in TWO_DEVICES), "process-0", "process-1"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", replicas.MODELS)
 def test_two_replicas_train_as_one(ends, model, name):
     keys = [key for key in ends["one"] if key.startswith(f"{model}/")]
     assert any("loss" in key for key in keys) and len(keys) > 10
@@ -142,6 +141,8 @@ def test_rows_that_do_not_divide_are_left_out_and_told_of_once():
 MEMBER = """
 import os, signal, sys
 sys.argv[0] = "kgen"
+if os.environ["KERAS_BACKEND"] != "tensorflow":
+    sys.modules["tensorflow"] = None  # which takes longer to import than to train
 from kgen import callbacks, cli
 
 class Kill(callbacks.StopOnNaN):
@@ -187,7 +188,7 @@ def test_a_process_that_dies_stops_the_other_and_both_go_on(tmp_path):
 def test_a_backup_on_other_replicas_is_said_to_end_otherwise(tmp_path, monkeypatch):
     data = kgen.data.load("digits", batch_size=300)
     for epochs, warned in ((1, False), (2, True)):
-        model = replicas.models()["vae"]
+        model = replicas.MODELS["vae"]()
         model.compile()
         backup = callbacks.Backup(str(tmp_path), data.train)
         expected = pytest.warns(UserWarning, match="on 1 replicas, and this one is on 2")
@@ -198,7 +199,7 @@ def test_a_backup_on_other_replicas_is_said_to_end_otherwise(tmp_path, monkeypat
 
 @pytest.mark.parametrize(("size", "is_right"), [(8, True), (6, False), (4, True), (5, False)])
 def test_a_batch_is_divided_over_replicas_and_then_over_steps(monkeypatch, size, is_right):
-    model = replicas.models()["wgan_gp"]
+    model = replicas.MODELS["wgan_gp"]()
     monkeypatch.setattr(backend.Model, "num_replicas", 2)
     if is_right:
         model.check_whole_batch(size)
@@ -209,7 +210,7 @@ def test_a_batch_is_divided_over_replicas_and_then_over_steps(monkeypatch, size,
 
 
 def test_arrays_are_refused_by_several_processes(monkeypatch):
-    model = replicas.models()["vae"]
+    model = replicas.MODELS["vae"]()
     model.compile()
     monkeypatch.setattr(backend.Model, "num_processes", 2)
     with pytest.raises(ValueError, match="several processes.*kgen.data.load"):
@@ -228,7 +229,7 @@ def test_a_strategy_of_another_backend(name, monkeypatch):
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's processes share the first's weights")
 def test_a_model_made_before_its_strategy():
-    model = replicas.models()["vae"]
+    model = replicas.MODELS["vae"]()
     model.compile()
     data = kgen.data.load("digits", batch_size=300)
     with (
@@ -295,7 +296,7 @@ def test_missing_workers_are_named_while_they_are_waited_for(monkeypatch, capsys
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="the others clip the whole gradient")
 @pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue"])
 def test_clipping_on_several_replicas_is_refused(monkeypatch, name):
-    model = replicas.models()["vae"]
+    model = replicas.MODELS["vae"]()
     model.compile(keras.optimizers.SGD(0.1, **{name: 1.0}))
     model.prepare_replicas([])
     monkeypatch.setattr(backend.Model, "num_replicas", 2)
@@ -305,7 +306,7 @@ def test_clipping_on_several_replicas_is_refused(monkeypatch, name):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="mends Keras' TensorFlow trainer")
 def test_several_workers_need_the_keras_that_is_mended(monkeypatch):
-    model = replicas.models()["vae"]
+    model = replicas.MODELS["vae"]()
     monkeypatch.setattr(backend.Model, "num_processes", 2)
     monkeypatch.setattr(keras, "__version__", "3.99.0")
     with pytest.raises(ImportError, match=r"keras==3.15.*Received: Keras 3.99.0"):

@@ -168,7 +168,7 @@ def strategy(name):
         )
         # All have to make the same weights, also where nobody gave a seed.
         seed = multihost_utils.broadcast_one_to_all(np.int32(random.randrange(2**31)))
-        keras.utils.set_random_seed(int(seed))
+        random.seed(int(seed))  # where Keras' initializers take their seeds from
     devices = keras.distribution.list_devices()
     with keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope():
         yield
