@@ -32,11 +32,11 @@ class Backup(keras.callbacks.Callback):
     SIGTERM, which announces that a machine is taken away, makes a backup after the step and ends
     the process with the exit status `PREEMPTED`.
 
-    A backup is written beside and renamed, and the one before is kept; a damaged one is not used,
-    with a warning. It is a `.keras` file. None is made of weights that are NaN or infinite, nor
-    kept when the loss is so in the very next step, if `StopOnNaN` comes before in the list. When
-    one cannot be written, training goes on with a warning, unless it is the first. Of several
-    processes the first writes, and all of them read.
+    A backup is written beside and renamed, and the one before is kept: the disk has four copies of
+    the state at most. A damaged one is not used, with a warning. It is a `.keras` file. None is
+    made of weights that are NaN or infinite, nor kept when the loss is so in the very next step, if
+    `StopOnNaN` comes before in the list. When one cannot be written, training goes on with a
+    warning, unless it is the first. Of several processes the first writes, and all of them read.
 
     Args:
         folder: str. Made if it is missing. A training has a folder of its own.

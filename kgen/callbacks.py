@@ -83,7 +83,8 @@ class StopOnNaN(keras.callbacks.Callback):
                 self._stop(f"{name} became {float(value)}", [player] if player else [])
 
     def _stop(self, what, players):
-        where = [f"step {int(self.model.optimizer[p].iterations)} of the {p}" for p in players]
+        steps = {p: self.model.optimizer[p].iterations for p in players}
+        where = [f"step {keras.ops.convert_to_numpy(n)} of the {p}" for p, n in steps.items()]
         where.append(f"epoch {self._epoch + 1}")
         raise FloatingPointError(
             f"{what} at {', '.join(where)}. What `Backup` wrote before is good. Try a lower "

@@ -1,7 +1,8 @@
 """Small models trained on however many replicas there are, in a process of its own.
 
 python -m tests.replicas OUT [STRATEGY]: each model makes four steps of SGD whose noise is fixed,
-row by row of the whole batch; OUT has the weights and logs of each, and noise of their own.
+row by row of the whole batch; OUT has the weights and logs of each, noise of their own, and how
+two trainings end that go wrong.
 """
 
 import os
@@ -13,7 +14,8 @@ import numpy as np
 from keras import ops
 
 import kgen
-from kgen import backend, networks
+from kgen import backend, callbacks, networks
+from kgen.models.generative_model import GenerativeModel
 
 SHAPE = (8, 8, 1)
 BATCH = 8
@@ -131,7 +133,51 @@ def train():
         keras.random.normal, keras.random.uniform, keras.random.randint = functions
         ends |= {f"{name}/{i}": array for i, array in enumerate(arrays(model))}
         ends |= {f"{name}/{log}": np.array(value) for log, value in history.items()}
-    return ends | {"noise": draws(model)}
+    return ends | {"noise": draws(model), "overflow": overflow(), "error": diverge()}
+
+
+class Overflow(GenerativeModel):
+    """Its gradient is 1, but under a loss scale infinite on the second replica."""
+
+    def __init__(self):
+        super().__init__(seed=0)
+        self.network = keras.Sequential(
+            [keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)]
+        )
+        self.built = True
+
+    def players(self):
+        return {"player": [self.network]}
+
+    def check_inputs(self, x, y):
+        """Takes any."""
+
+    def training_step(self, x, y):
+        self.minimize(self.objective, "player")
+
+    def objective(self):
+        return ops.where(ops.equal(replica(), 1), 1e38, 1.0) * ops.sum(self.network.weights[0])
+
+
+def overflow():
+    """The weight and the loss scale after four steps."""
+    model = Overflow()
+    scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=2.0**15)
+    model.compile({"player": scaled})
+    model.fit(data().train, verbose=0)
+    return np.array(
+        [ops.convert_to_numpy(v).item() for v in (*model.weights[:1], scaled.dynamic_scale)]
+    )
+
+
+def diverge():
+    """What is said of a learning rate that is too high."""
+    model = MODELS["vae"]()
+    model.compile(keras.optimizers.SGD(1e30))
+    try:
+        model.fit(data().train, verbose=0, callbacks=[callbacks.StopOnNaN()])
+    except FloatingPointError as error:
+        return np.array(str(error))
 
 
 if __name__ == "__main__":

@@ -120,6 +120,18 @@ def test_replicas_draw_noise_of_their_own(ends):
         assert np.abs(noise[0] - noise[1]).min() > 1e-3
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="computes one gradient for all replicas")
+def test_an_overflow_on_one_replica_skips_the_step_of_all(ends):
+    np.testing.assert_allclose(ends["one"]["overflow"], [1.0 - 4 * 0.1, 2.0**15], rtol=1e-6)
+    for name in NAMES:
+        np.testing.assert_array_equal(ends[name]["overflow"], [1.0, 2.0**11])
+
+
+def test_a_divergence_on_replicas_names_the_step(ends):
+    for name in ("one", *NAMES):
+        assert "at step 2 of the vae, epoch 1" in str(ends[name]["error"]), ends[name]["error"]
+
+
 def test_processes_have_each_row_of_a_short_batch_once():
     test = kgen.data.load(np.zeros((4, 2, 2, 1)), batch_size=8).train
     images = np.arange(5)[:, None]

@@ -201,7 +201,22 @@ def add_up(gradients):
 
 def apply_gradients(optimizer, gradients, variables):
     """Moves `variables` by one step of `optimizer`."""
+    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        gradients = _overflow_together(gradients)
     optimizer.apply(gradients, variables)
+
+
+def _overflow_together(gradients):
+    """The gradients, or NaN on every replica if they are not finite on one.
+
+    Of several replicas, Keras looks at the first when it decides whether a step is skipped.
+    """
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return gradients
+    is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients])
+    poison = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(is_finite, 0.0, np.nan))
+    return [gradient + poison for gradient in gradients]
 
 
 def input_gradient(fn, x):
