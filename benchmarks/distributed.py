@@ -17,7 +17,7 @@ import time
 
 import keras
 import numpy as np
-from absl import app, flags
+from absl import app, flags, logging
 
 import kgen
 from kgen import backend
@@ -171,6 +171,7 @@ def measure_processes():
 
 def main(_):
     """Measures and prints the ratios."""
+    logging.set_verbosity(logging.WARNING)  # of TensorFlow, which tells of every collective
     if WORKER.value:
         work()
         return
