@@ -41,10 +41,10 @@ def start(code, *arguments, **environment):
         env["JAX_COMPILATION_CACHE_DIR"] = jax.config.jax_compilation_cache_dir
         env["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
         env["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    start = "import sys\nsys.argv[0] = 'kgen'\n"
+    before = "import sys\nsys.argv[0] = 'kgen'\n"
     if BACKEND != "tensorflow":
-        start += "sys.modules['tensorflow'] = None\n"  # takes longer to import than to train
-    code = start + textwrap.dedent(code)
+        before += "sys.modules['tensorflow'] = None\n"  # takes longer to import than to train
+    code = before + textwrap.dedent(code)
     return subprocess.Popen(
         [sys.executable, "-c", code, *map(str, arguments)],
         env={name: value for name, value in env.items() if value is not None},

@@ -20,6 +20,7 @@ class PixelContract(SamplerContract, ModelContract):
 
 
 class TestPixelCNN(PixelContract):
+    run_eagerly = True
     image_shape = (5, 4, 1)
 
     def make(self, **kwargs):
