@@ -16,7 +16,8 @@ import numpy as np
 from absl import app, flags
 
 import kgen
-from kgen import backups, callbacks, networks
+from kgen import callbacks, networks
+from kgen.callbacks import backups
 
 SECONDS = flags.DEFINE_float("seconds", 240.0, "How long to train.")
 SHAPE = (32, 32, 3)

@@ -19,7 +19,7 @@ import tensorflow as tf
 from absl import app, flags
 
 import kgen
-from kgen.serving.saved_model import write
+from kgen.export.saved_model import write
 
 ROUNDS = flags.DEFINE_integer("rounds", 30, "Alternations.")
 MODELS = {

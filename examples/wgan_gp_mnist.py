@@ -14,7 +14,7 @@ import keras
 from absl import app, flags
 
 import kgen
-from kgen.optimizers import with_learning_rate
+from kgen.models.optimizers import with_learning_rate
 
 EPOCHS = flags.DEFINE_integer("epochs", 6, "Epochs over the 60,000 images.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")

@@ -12,7 +12,7 @@ import tempfile
 
 from absl import flags
 
-from kgen.arguments import plain_arguments
+from kgen.runs.arguments import plain_arguments
 
 _USAGE = """kgen: deep generative image models
 

@@ -13,8 +13,10 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen import backup_callback, backups, callbacks
-from kgen.optimizers import OptimizerGroup
+from kgen import callbacks
+from kgen.callbacks import backup as backup_callback
+from kgen.callbacks import backups
+from kgen.models.optimizers import OptimizerGroup
 
 TRACING_IS_SLOWER_THAN_TRAINING = keras.backend.backend() == "tensorflow"
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen import backups, callbacks
+from kgen import callbacks
+from kgen.callbacks import backups
+from kgen.runs.folder import save_model
 from tests.models.test_vae import networks
 
 
@@ -72,7 +74,7 @@ def test_grids_of_every_second_epoch(tmp_path):
 def test_save_model_replaces_a_file(tmp_path):
     path = tmp_path / "model.keras"
     path.write_text("earlier")
-    callbacks.save_model(StubModel(), str(path))
+    save_model(StubModel(), str(path))
     assert read(tmp_path) == {"model.keras": b"whole"}
 
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kgen import latents
+from kgen.models import latents
 
 
 def test_lerp():

@@ -6,6 +6,7 @@
 - `add_up`: from a replica's gradients to those of the whole batch
 - `apply_gradients`: one step of an optimizer
 - `input_gradient`: d sum(fn(x)) / dx, differentiable again
+- `innermost_loop`: what stands for the loop whose body is being traced
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
@@ -30,6 +31,7 @@ if keras.backend.backend() == "tensorflow":
         compile_function,
         conv2d,
         conv2d_transpose,
+        innermost_loop,
         input_gradient,
         input_pipeline,
         mean_over_replicas,
@@ -48,6 +50,7 @@ elif keras.backend.backend() == "jax":
         compile_function,
         conv2d,
         conv2d_transpose,
+        innermost_loop,
         input_gradient,
         input_pipeline,
         mean_over_replicas,
@@ -66,6 +69,7 @@ elif keras.backend.backend() == "torch":
         compile_function,
         conv2d,
         conv2d_transpose,
+        innermost_loop,
         input_gradient,
         input_pipeline,
         mean_over_replicas,
@@ -89,6 +93,7 @@ __all__ = [
     "compile_function",
     "conv2d",
     "conv2d_transpose",
+    "innermost_loop",
     "input_gradient",
     "input_pipeline",
     "mean_over_replicas",

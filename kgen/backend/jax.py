@@ -336,6 +336,11 @@ def compile_function(model, fn):
     return call
 
 
+def innermost_loop():
+    """What stands for the loop of `keras.ops` whose body is traced now; None outside of all."""
+    return getattr(jnp.zeros(()), "_trace", None)
+
+
 def input_pipeline(dataset):
     """The data set itself, of which each of several processes reads its part of every batch."""
     if _num_replicas() == 1 or not getattr(dataset, "reads_in_order", False):

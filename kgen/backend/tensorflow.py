@@ -255,6 +255,14 @@ def compile_function(model, fn):
     return tf.function(fn, reduce_retracing=True, autograph=False)
 
 
+def innermost_loop():
+    """What stands for the loop of `keras.ops` whose body is traced now; None outside of all."""
+    graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()
+    while graph is not None and type(graph).__name__ != "WhileBodyFuncGraph":
+        graph = getattr(graph, "outer_graph", None)
+    return graph
+
+
 def input_pipeline(dataset):
     """A tf.data.Dataset of the same batches, read many at a time.
 

@@ -243,6 +243,10 @@ def compile_function(model, fn):
     return call
 
 
+def innermost_loop():
+    """Nothing: a loop of `keras.ops` is Python's, whose body runs in every turn."""
+
+
 def input_pipeline(dataset):
     """The data set itself, of which each of several processes reads its part of every batch."""
     if _world() == 1 or not getattr(dataset, "reads_in_order", False):

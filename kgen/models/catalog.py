@@ -3,19 +3,19 @@
 import difflib
 import inspect
 
-from kgen.arguments import plain_arguments
-from kgen.models.autoencoder import Autoencoder
-from kgen.models.conditional_gan import ConditionalGAN
-from kgen.models.dcgan import DCGAN
-from kgen.models.gan import GAN
-from kgen.models.gated_pixel_cnn import GatedPixelCNN
+from kgen.models.adversarial.conditional_gan import ConditionalGAN
+from kgen.models.adversarial.dcgan import DCGAN
+from kgen.models.adversarial.gan import GAN
+from kgen.models.adversarial.info_gan import InfoGAN
+from kgen.models.adversarial.lsgan import LSGAN
+from kgen.models.adversarial.wgan import WGAN
+from kgen.models.adversarial.wgan_gp import WGANGP
+from kgen.models.autoencoders.autoencoder import Autoencoder
+from kgen.models.autoencoders.vae import VAE
+from kgen.models.autoregressive.gated_pixel_cnn import GatedPixelCNN
+from kgen.models.autoregressive.pixel_cnn import PixelCNN
 from kgen.models.generative_model import GenerativeModel
-from kgen.models.info_gan import InfoGAN
-from kgen.models.lsgan import LSGAN
-from kgen.models.pixel_cnn import PixelCNN
-from kgen.models.vae import VAE
-from kgen.models.wgan import WGAN
-from kgen.models.wgan_gp import WGANGP
+from kgen.runs.arguments import plain_arguments
 
 MODELS = {
     "autoencoder": Autoencoder,

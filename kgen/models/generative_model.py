@@ -10,7 +10,7 @@ from keras import ops
 
 from kgen import backend
 from kgen.models.in_batches import in_batches
-from kgen.optimizers import OptimizerGroup, serialize
+from kgen.models.optimizers import OptimizerGroup, serialize
 
 
 class GenerativeModel(backend.Model):

@@ -6,9 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen.export.inputs import Input
 from kgen.models.generative_model import GenerativeModel, to_unit_range
-from kgen.serving.inputs import Input
-from kgen.serving.versions import export_model
 
 
 class ImageModel(GenerativeModel):
@@ -153,6 +152,8 @@ class ImageModel(GenerativeModel):
             ImportError: TensorFlow is not installed.
             RuntimeError: TensorFlow could not make it; its words are in the message.
         """
+        from kgen.export.versions import export_model
+
         return export_model(self, path, version, about)
 
     def get_config(self):

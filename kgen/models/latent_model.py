@@ -4,10 +4,10 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.latents import lerp, slerp
+from kgen.export.inputs import SEED, Input
 from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel
-from kgen.serving.inputs import SEED, Input
+from kgen.models.latents import lerp, slerp
 
 
 class LatentModel(ImageModel):

@@ -8,8 +8,8 @@ from importlib import metadata
 
 import keras
 
-import kgen
-from kgen.differences import differences
+from kgen.callbacks.differences import differences
+from kgen.version import __version__
 from kgen.whole_file import replacing
 
 NOTES = ("data_set", "versions")  # what a config says besides the settings
@@ -43,6 +43,17 @@ def write_json(path, values):
         file.write("\n")
 
 
+def save_model(model, path):
+    """Saves a model as `.keras`, whole or not at all.
+
+    Args:
+        model: keras.Model.
+        path: str. Its folder is made if it is missing.
+    """
+    with replacing(path) as temporary:
+        model.save(temporary)
+
+
 def drop_rows(path, done):
     """Cuts a history back to the epochs that were whole at the backup."""
     if not os.path.exists(path):
@@ -63,4 +74,4 @@ def versions():
         name: metadata.version(distributions[name][0])
         for name in sorted(names & distributions.keys())
     }
-    return {"kgen": kgen.__version__, "python": platform.python_version()} | installed
+    return {"kgen": __version__, "python": platform.python_version()} | installed

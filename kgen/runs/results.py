@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from kgen import callbacks, pictures
+from kgen import pictures
 from kgen.data.images import decode, read_header
-from kgen.runs.folder import write_json
+from kgen.runs.folder import save_model, write_json
 from kgen.runs.run import load
 
 
@@ -151,7 +151,7 @@ def _evaluate(run, data, num_samples=None):
 def write_results(run, data):
     """Writes what a finished training reached, and prints the figures."""
     model = run.model
-    callbacks.save_model(model, run.path("model.keras"))
+    save_model(model, run.path("model.keras"))
     written = [run.path("model.keras"), run.path("history.csv")]
     if hasattr(model, "sample"):
         pictures.samples(model, 64, seed=0, path=run.path("samples.png"))

@@ -5,7 +5,7 @@ import os
 
 import keras
 
-from kgen import backups
+from kgen.callbacks import backups
 from kgen.data import load as load_data
 from kgen.runs.folder import read_config
 

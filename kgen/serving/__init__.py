@@ -6,9 +6,9 @@
 - `Input`, `SEED`: what a signature of a model of one's own takes
 """
 
+from kgen.export.inputs import SEED, Input
+from kgen.export.versions import export
 from kgen.serving.client import Client
 from kgen.serving.grids import generate
-from kgen.serving.inputs import SEED, Input
-from kgen.serving.versions import export
 
 __all__ = ["SEED", "Client", "Input", "export", "generate"]

@@ -5,8 +5,8 @@ import time
 
 import numpy as np
 
-from kgen.serving.server_config import MAX_ROWS
-
+# The largest number of images that a server computes at once, and a client asks for at once.
+MAX_ROWS = 64
 FILE_STARTS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff"}
 
 

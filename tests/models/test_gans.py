@@ -8,8 +8,8 @@ from keras import ops
 
 import kgen
 from kgen import backend, networks
-from kgen.models import wgan_gp
-from kgen.optimizers import with_learning_rate
+from kgen.models.adversarial import wgan_gp
+from kgen.models.optimizers import with_learning_rate
 from tests.contract import ModelContract, SamplerContract
 
 SHAPE = (8, 8, 1)

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import kgen
-from kgen.models.likelihoods import LIKELIHOODS
+from kgen.distributions import LIKELIHOODS
 from tests.contract import ModelContract, SamplerContract
 
 

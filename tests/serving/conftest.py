@@ -32,7 +32,7 @@ class Served:
 @pytest.fixture(scope="session")
 def served(tmp_path_factory):
     """All models, `Served` by their names."""
-    from kgen.serving.saved_model import write
+    from kgen.export.saved_model import write
 
     root = tmp_path_factory.mktemp("served")
     found = {}

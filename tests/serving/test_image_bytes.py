@@ -15,7 +15,7 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from kgen.serving.image_bytes import decode_images, encode_pngs
+from kgen.export.image_bytes import decode_images, encode_pngs
 
 # Versions of Pillow differ in which direction they resize first, which shows where overshoot is cut
 # off between: of few colours, or of black and white.

@@ -9,7 +9,7 @@ if keras.backend.backend() != "tensorflow":
 
 import tensorflow as tf
 
-from kgen.serving.noise import Noise, threefry
+from kgen.export.noise import Noise, threefry
 
 
 def words(*values):

@@ -16,7 +16,7 @@ if keras.backend.backend() != "tensorflow":
 import tensorflow as tf
 from tensorflow.python.framework import op_def_registry
 
-from kgen.serving.noise import Noise
+from kgen.export.noise import Noise
 
 
 class Draws:

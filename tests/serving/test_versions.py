@@ -9,7 +9,8 @@ import pytest
 
 import kgen
 from kgen import cli
-from kgen.serving import Input, export, versions
+from kgen.export import versions
+from kgen.serving import Input, export
 from tests.models.test_vae import networks
 from tests.serving import c_api
 
@@ -72,7 +73,7 @@ def made_here(monkeypatch):
         made.append((archive, modules))
         return {"signatures": SIGNATURES, "warmed": False, "model": "- Model: a model."}
 
-    monkeypatch.setattr("kgen.serving.versions._write_elsewhere", write)
+    monkeypatch.setattr("kgen.export.versions._write_elsewhere", write)
     return made
 
 
@@ -109,7 +110,7 @@ def test_the_number_is_taken_meanwhile(tmp_path, made_here, monkeypatch):
         (path / "1" / "saved_model.pb").write_text("another's")
         return written
 
-    monkeypatch.setattr("kgen.serving.versions._write_elsewhere", slowly)
+    monkeypatch.setattr("kgen.export.versions._write_elsewhere", slowly)
     vae, _ = small_vae()
     assert vae.export(path) == str(path / "2")
     (path / "3").mkdir()
@@ -169,7 +170,7 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
         os.makedirs(folder)
         raise RuntimeError("no more disk")
 
-    monkeypatch.setattr("kgen.serving.versions._write_elsewhere", crash)
+    monkeypatch.setattr("kgen.export.versions._write_elsewhere", crash)
     with pytest.raises(RuntimeError, match="no more disk"):
         vae.export(tmp_path / "digits")
     assert tree(tmp_path) == [] and os.listdir(tmp_path / "digits") == []

@@ -6,12 +6,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen.export.inputs import SEED, Input
 from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
 from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
-from kgen.serving.inputs import SEED, Input
 from kgen.warn import warn
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown

@@ -6,7 +6,7 @@ import math
 import os
 import re
 
-import kgen
+from kgen.version import __version__
 from kgen.whole_file import replacing
 
 
@@ -72,7 +72,7 @@ def write(path, version, model, about, signatures):
         f"## Version {version}\n",
         model,
         about or "- Data, training, figures and the licence of the data: not stated.",
-        f"- Exported by kgen {kgen.__version__}.\n",
+        f"- Exported by kgen {__version__}.\n",
         "| signature | takes | gives |\n|---|---|---|",
     ]
     for name, of in signatures.items():

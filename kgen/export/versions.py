@@ -8,8 +8,8 @@ import subprocess
 import sys
 import tempfile
 
-from kgen.serving import card
-from kgen.serving.server_config import write_configs
+from kgen.export import card
+from kgen.export.server_config import write_configs
 
 
 def export(run: str, path: str | None = None, version: int | None = None) -> str:
@@ -130,7 +130,7 @@ def _move(made, path, version):
 
 
 def _write_elsewhere(archive, folder, name, modules):
-    command = [sys.executable, "-m", "kgen.serving.saved_model", archive, folder, name, *modules]
+    command = [sys.executable, "-m", "kgen.export.saved_model", archive, folder, name, *modules]
     environment = os.environ | {
         "KERAS_BACKEND": "tensorflow",
         "CUDA_VISIBLE_DEVICES": "-1",  # whose memory this process may hold already

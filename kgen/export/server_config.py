@@ -2,10 +2,8 @@
 
 import os
 
+from kgen.serving.client import MAX_ROWS
 from kgen.whole_file import replacing
-
-# The largest number of images that a server computes at once, and a client asks for at once.
-MAX_ROWS = 64
 
 _OWN = "# Written by kgen at each export. Without this line it is yours, and stays as it is.\n"
 

@@ -11,7 +11,8 @@ import warnings
 
 import keras
 
-from kgen import backend, backups
+from kgen import backend
+from kgen.callbacks import backups
 from kgen.warn import warn
 
 PREEMPTED = 75

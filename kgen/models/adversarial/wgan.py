@@ -5,7 +5,7 @@ from keras import ops
 
 from kgen import networks
 from kgen.losses import wasserstein_critic_loss, wasserstein_generator_loss
-from kgen.models.adversarial_model import AdversarialModel
+from kgen.models.adversarial.adversarial_model import AdversarialModel
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -26,7 +26,7 @@ class WGAN(AdversarialModel):
         prior: "uniform" in [-1, 1] or "normal". Defaults to "normal".
         **kwargs: what every adversarial model takes: `generator`, `num_classes`, `projection`,
             `spectral_normalization`, `r1_weight`, `ema_decay`, `log_gradient_norms`, `seed`; see
-            `kgen.models.adversarial_model`.
+            `kgen.models.adversarial.adversarial_model`.
 
     Example:
     >>> images = np.random.rand(60, 8, 8, 1)

@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
-from kgen.differences import differences
+from kgen.callbacks.differences import differences
 from kgen.warn import warn
 from kgen.whole_file import replacing
 

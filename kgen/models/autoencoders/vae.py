@@ -6,13 +6,13 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen.distributions import LIKELIHOODS
+from kgen.export.inputs import SEED
 from kgen.losses import bits_per_dim, gaussian_kl
-from kgen.models.autoencoder import Autoencoder
+from kgen.models.autoencoders.autoencoder import Autoencoder
 from kgen.models.generative_model import draw_seed
 from kgen.models.in_batches import with_progress
 from kgen.models.latent_model import SamplesPrior
-from kgen.models.likelihoods import LIKELIHOODS
-from kgen.serving.inputs import SEED
 
 
 @keras.saving.register_keras_serializable("kgen")

@@ -5,7 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
-from kgen.serving.image_bytes import encode_pngs
+from kgen.export.image_bytes import encode_pngs
 
 
 def write_warmup(folder, name, served, image_shape):

@@ -2,7 +2,7 @@
 
 import keras
 
-from kgen.models.dcgan import DCGAN
+from kgen.models.adversarial.dcgan import DCGAN
 
 
 @keras.saving.register_keras_serializable("kgen")

@@ -3,7 +3,7 @@
 import keras
 
 from kgen import networks
-from kgen.models.autoregressive_model import AutoregressiveModel
+from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel
 
 
 @keras.saving.register_keras_serializable("kgen")

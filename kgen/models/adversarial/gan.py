@@ -9,7 +9,7 @@ from kgen.losses import (
     minimax_generator_loss,
     non_saturating_generator_loss,
 )
-from kgen.models.adversarial_model import AdversarialModel
+from kgen.models.adversarial.adversarial_model import AdversarialModel
 
 GENERATOR_LOSSES = {
     "non_saturating": non_saturating_generator_loss,
@@ -34,7 +34,7 @@ class GAN(AdversarialModel):
         prior: "uniform" in [-1, 1] or "normal". Defaults to "normal".
         **kwargs: what every adversarial model takes: `generator`, `discriminator`, `num_classes`,
             `projection`, `spectral_normalization`, `discriminator_steps`, `r1_weight`,
-            `ema_decay`, `log_gradient_norms`, `seed`; see `kgen.models.adversarial_model`.
+            `ema_decay`, `log_gradient_norms`, `seed`; see `AdversarialModel`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)

@@ -8,7 +8,7 @@ from keras import ops
 
 from kgen import networks
 from kgen.losses import gradient_penalty
-from kgen.models.wgan import WGAN
+from kgen.models.adversarial.wgan import WGAN
 from kgen.warn import warn
 
 
@@ -34,7 +34,7 @@ class WGANGP(WGAN):
         prior: "uniform" in [-1, 1] or "normal". Defaults to "normal".
         **kwargs: what every adversarial model takes: `generator`, `num_classes`, `projection`,
             `spectral_normalization`, `r1_weight`, `ema_decay`, `log_gradient_norms`, `seed`; see
-            `kgen.models.adversarial_model`.
+            `kgen.models.adversarial.adversarial_model`.
 
     Example:
     >>> images = np.random.rand(60, 8, 8, 1)

@@ -8,10 +8,10 @@ import numpy as np
 from keras import ops
 
 from kgen import networks
+from kgen.export.inputs import SEED, Input
 from kgen.losses import categorical_nll, normal_nll
-from kgen.models.dcgan import DCGAN
+from kgen.models.adversarial.dcgan import DCGAN
 from kgen.models.image_model import preset_dtype
-from kgen.serving.inputs import SEED, Input
 
 
 @keras.saving.register_keras_serializable("kgen")

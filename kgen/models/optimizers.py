@@ -15,7 +15,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         by_player: dict of keras.optimizers.Optimizer by player.
 
     Example:
-    >>> from kgen.optimizers import OptimizerGroup
+    >>> from kgen.models.optimizers import OptimizerGroup
     >>> group = OptimizerGroup({"generator": keras.optimizers.Adam(1e-3, name="adam")})
     >>> group["generator"].name
     'adam'

@@ -5,7 +5,7 @@ import numpy as np
 
 from kgen import networks
 from kgen.losses import least_squares_discriminator_loss, least_squares_generator_loss
-from kgen.models.adversarial_model import AdversarialModel
+from kgen.models.adversarial.adversarial_model import AdversarialModel
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -26,7 +26,7 @@ class LSGAN(AdversarialModel):
         label_smoothing: float in [0, 1). Moves b by this part of the way to a.
         **kwargs: what every adversarial model takes: `generator`, `discriminator`, `num_classes`,
             `projection`, `spectral_normalization`, `prior`, `discriminator_steps`, `r1_weight`,
-            `ema_decay`, `log_gradient_norms`, `seed`; see `kgen.models.adversarial_model`.
+            `ema_decay`, `log_gradient_norms`, `seed`; see `AdversarialModel`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)

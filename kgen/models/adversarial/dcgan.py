@@ -3,7 +3,7 @@
 import keras
 
 from kgen import networks
-from kgen.models.gan import GAN
+from kgen.models.adversarial.gan import GAN
 
 
 @keras.saving.register_keras_serializable("kgen")

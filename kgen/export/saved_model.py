@@ -7,11 +7,11 @@ import sys
 import keras
 import tensorflow as tf
 
-from kgen.serving import card
-from kgen.serving.image_bytes import decode_images, encode_pngs
-from kgen.serving.inputs import Input
-from kgen.serving.noise import Noise
-from kgen.serving.warmup import write_warmup
+from kgen.export import card
+from kgen.export.image_bytes import decode_images, encode_pngs
+from kgen.export.inputs import Input
+from kgen.export.noise import Noise
+from kgen.export.warmup import write_warmup
 
 
 def write(model, folder, name):

@@ -1,0 +1,8 @@
+"""What happens between the steps and the epochs of a training."""
+
+from kgen.callbacks.backup import PREEMPTED, Backup
+from kgen.callbacks.sample_grid import SampleGrid
+from kgen.callbacks.stop_on_nan import StopOnNaN
+from kgen.callbacks.stuck_discriminator import StuckDiscriminator
+
+__all__ = ["PREEMPTED", "Backup", "SampleGrid", "StopOnNaN", "StuckDiscriminator"]

@@ -1,0 +1,33 @@
+"""The callback that shows what a model makes."""
+
+import os
+
+import keras
+
+from kgen import pictures
+
+
+class SampleGrid(keras.callbacks.Callback):
+    """Writes a grid of samples after every epoch, always of the same latents.
+
+    Args:
+        folder: str. Gets `epoch-0001.png` and so on; it is made if it is missing.
+        num: int. Images in the grid.
+        every: int. Epochs between grids.
+        seed: int. Seeds the latents.
+
+    A conditional model's rows are its classes in turn; with `ema_decay` a GAN's images are those of
+    the averaged weights.
+    """
+
+    def __init__(self, folder, num=64, every=1, seed=0):
+        super().__init__()
+        self.folder = folder
+        self.num = num
+        self.every = every
+        self.seed = seed
+
+    def on_epoch_end(self, epoch, logs=None):
+        if (epoch + 1) % self.every == 0:
+            path = os.path.join(self.folder, f"epoch-{epoch + 1:04d}.png")
+            pictures.samples(self.model, self.num, seed=self.seed, path=path)

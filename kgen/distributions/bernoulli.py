@@ -1,0 +1,30 @@
+"""Binary pixels."""
+
+import numpy as np
+from keras import ops
+
+from kgen.losses import bernoulli_nll
+
+
+class Bernoulli:
+    """Binary pixels. Grey images are binarized anew each time they are seen."""
+
+    parameters = 1
+    discrete = True
+
+    def observe(self, x, uniform):
+        """Images in [0, 1] as the encoder and `nll` take them; `uniform` draws noise of a shape."""
+        return ops.cast(ops.less(uniform(ops.shape(x)), x), "float32")
+
+    def nll(self, x, logits):
+        """-log p(x | logits), shape (batch,), in nats."""
+        return bernoulli_nll(x, logits)
+
+    def mean(self, logits):
+        """The mean image, in [0, 1]."""
+        return ops.sigmoid(logits)
+
+    def output_for(self, mean):
+        """The decoder's output whose mean image is `mean`, a NumPy array."""
+        mean = np.clip(mean, 0.001, 0.999)
+        return np.log(mean) - np.log1p(-mean)

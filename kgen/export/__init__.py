@@ -1,0 +1,1 @@
+"""From a model of any backend to a SavedModel for TensorFlow Serving."""

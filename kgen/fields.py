@@ -1,0 +1,358 @@
+"""What a model is given: images, labels and other conditions, seeds.
+
+Each is described once, by NumPy alone: `fit`, the verbs, the data, a SavedModel and the client ask
+the same field what a row of an input is, its shape, dtype and range, and refuse another by it.
+"""
+
+import random
+
+import numpy as np
+
+_SEEDS_APART = 0x9E3779B97F4A7C15
+
+
+class Field:
+    """One input: what a row of it is.
+
+    Attributes:
+        shape: tuple. A row's shape.
+        dtype: str. What a network gets.
+        low: number, or array of the row's shape; what is below is refused. None refuses nothing.
+        high: the same for what is above.
+        scale: what integers are divided by on their way to the network, or None.
+    """
+
+    shape: tuple = ()
+    dtype = "float32"
+    low = high = scale = None
+    what = "rows"
+
+    def check(self, array, name=None):
+        """Rows as the network takes them.
+
+        Args:
+            array: array with the batch first.
+            name: str. What the error calls it.
+
+        Returns:
+            NumPy array (num, *shape) of `dtype`.
+
+        Raises:
+            ValueError: it has another shape, type or range.
+        """
+        name = name or self.what
+        array = self._as_array(array, name)
+        if array.shape[1:] != self.shape or array.ndim != len(self.shape) + 1:
+            raise ValueError(
+                f"Expected {name} of shape ({', '.join(map(str, ('num', *self.shape)))})."
+                f"{self._hint(array, name)} Received: an array of shape {array.shape}"
+            )
+        if array.size == 0:
+            raise ValueError(f"Expected at least one of {name}. Received: shape {array.shape}")
+        self._check_values(array, name)
+        return self._converted(array)
+
+    def rows(self, value, num, name=None):
+        """`check` of as many rows, or of one for all of them.
+
+        Args:
+            value: array (num, *shape), or one row.
+            num: int.
+            name: str. What the error calls it.
+        """
+        name = name or self.what
+        if value is None:
+            raise ValueError(f"Expected {name}: {self.describe()}. Received: no {name}.")
+        value = self._as_array(value, name)
+        if value.ndim == len(self.shape):
+            value = np.broadcast_to(value, (num, *value.shape))
+        if len(value) != num:
+            raise ValueError(f"Expected {num} {name}, or one for all. Received: {len(value)}")
+        return self.check(value, name)
+
+    def describe(self):
+        """What it is, in words."""
+        return f"{self.dtype} of shape ({', '.join(map(str, ('num', *self.shape)))})"
+
+    def example(self, num=1):
+        """Rows that are taken: NumPy array (num, *shape)."""
+        low = 0 if self.low is None else self.low
+        return np.broadcast_to(low, (num, *self.shape)).astype(self.dtype)
+
+    def get_config(self):
+        """The arguments that make it, by name."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_config(cls, config):
+        """The field that `get_config` is of."""
+        return cls(**config)
+
+    def __eq__(self, other):
+        return type(self) is type(other) and self.get_config() == other.get_config()
+
+    def __hash__(self):
+        return hash((type(self).__name__, self.shape))
+
+    def __repr__(self):
+        arguments = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items())
+        return f"{type(self).__name__}({arguments})"
+
+    def _as_array(self, array, name):
+        if isinstance(array, (dict, tuple)) or not np.size(array) and array is None:
+            raise ValueError(
+                f"Expected {name} as one array or tensor. Received: {type(array).__name__}"
+            )
+        return np.asarray(array)
+
+    def _hint(self, array, name):
+        return ""
+
+    def _check_values(self, array, name):
+        """Raises a ValueError for values of another type or out of range."""
+        if np.issubdtype(np.dtype(self.dtype), np.integer) and array.dtype.kind not in "iu":
+            raise ValueError(f"Expected {self.describe()}. Received: {array.dtype} {name}")
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"Expected numbers as {name}. Received: {array.dtype}")
+        if array.dtype.kind == "f" and not np.isfinite(array.min() + array.max()):
+            raise ValueError(f"Expected finite {name}. Received: NaN or infinity.")
+        for limit, is_off in ((self.low, np.less), (self.high, np.greater)):
+            if limit is not None and np.any(is_off(array, limit)):
+                raise ValueError(
+                    f"Expected {name} in {self.low}..{self.high}. Received: {name} in "
+                    f"{array.min()}..{array.max()}"
+                )
+
+    def _converted(self, array):
+        return array.astype(self.dtype)
+
+
+class Image(Field):
+    """Images, floats in [0, 1] or integers in 0..255, channels last.
+
+    Args:
+        shape: tuple (height, width, channels).
+    """
+
+    low, high, scale = 0.0, 1.0, 255.0
+    what = "images"
+
+    def __init__(self, shape):
+        self.shape = tuple(int(size) for size in shape)
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise ValueError(
+                f"Expected (height, width, channels) of at least 1 each. Received: {shape}"
+            )
+
+    def describe(self):
+        return f"floats in [0, 1] or integers in 0..255, {super().describe()}"
+
+    def get_config(self):
+        return {"shape": self.shape}
+
+    def _hint(self, array, name):
+        if array.shape[1:] == self.shape[:2] and self.shape[-1] == 1:
+            return f" Add the channel axis: {name}[..., None]."
+        if array.ndim == 4:
+            return f" Resize the {name}, or build the model for {array.shape[1:]}."
+        return ""
+
+    def _check_values(self, array, name):
+        if array.dtype.kind not in "fiub":
+            raise ValueError(f"Expected numbers as {name}. Received: {array.dtype}")
+        low, high = array.min(), array.max()
+        if array.dtype.kind == "f" and not np.isfinite(low + high):
+            raise ValueError(f"Expected finite {name}. Received: NaN or infinity among the pixels.")
+        if low < 0 or high > (255 if array.dtype.kind in "iu" else 1):
+            raise ValueError(
+                f"Expected {name} of floats in [0, 1] or integers in 0..255. Rescale them, for "
+                f"example {name} / 255. Received: {array.dtype} {name} in [{low}, {high}]"
+            )
+
+    def _converted(self, array):
+        converted = array.astype("float32")
+        return converted / np.float32(255.0) if array.dtype.kind in "iu" else converted
+
+
+class Label(Field):
+    """The number of a class, or its name.
+
+    Args:
+        num_classes: int of at least 1.
+        names: sequence of the classes' names, or None.
+    """
+
+    dtype = "int32"
+    low = 0
+    what = "labels"
+
+    def __init__(self, num_classes, names=None):
+        if num_classes < 1:
+            raise ValueError(f"Expected num_classes of at least 1. Received: {num_classes=}")
+        self.num_classes = int(num_classes)
+        self.names = None if names is None else tuple(map(str, names))
+        if self.names is not None and len(self.names) != self.num_classes:
+            raise ValueError(
+                f"Expected {num_classes} names of classes. Received: {len(self.names)} names"
+            )
+        self.high = self.num_classes - 1
+
+    def describe(self):
+        named = f", or names such as {self.names[0]!r}" if self.names else ""
+        return f"labels in 0..{self.high}{named}"
+
+    def get_config(self):
+        return {"num_classes": self.num_classes, "names": self.names}
+
+    def _as_array(self, array, name):
+        array = super()._as_array(array, name)
+        return self._numbers(array) if array.dtype.kind == "U" else array
+
+    def _numbers(self, given):
+        numbers = {each: number for number, each in enumerate(self.names or ())}
+        unknown = sorted({str(each) for each in given.ravel()} - numbers.keys())
+        if unknown:
+            known = f"one of {', '.join(numbers)}" if numbers else f"numbers in 0..{self.high}"
+            raise ValueError(f"Expected labels: {known}. Received: {', '.join(unknown)}")
+        return np.array([numbers[str(each)] for each in given.ravel()], "int32").reshape(
+            given.shape
+        )
+
+
+class Attributes(Field):
+    """What an image has or has not, each 0 or 1.
+
+    Args:
+        num: int. How many.
+        names: sequence of their names, or None.
+    """
+
+    low, high = 0.0, 1.0
+    what = "attributes"
+
+    def __init__(self, num, names=None):
+        self.shape = (int(num),)
+        self.names = None if names is None else tuple(map(str, names))
+        if num < 1 or (self.names is not None and len(self.names) != num):
+            raise ValueError(
+                f"Expected at least one attribute, with as many names. Received: {num=}, {names=}"
+            )
+
+    def get_config(self):
+        return {"num": self.shape[0], "names": self.names}
+
+    def _check_values(self, array, name):
+        super()._check_values(array, name)
+        if np.any((array != 0) & (array != 1)):
+            raise ValueError(f"Expected {name} of 0 or 1. Received: other values")
+
+
+class Vector(Field):
+    """Numbers that stand for something.
+
+    Args:
+        size: int. How many.
+        low: number, or array (size,), or None. What is below is refused.
+        high: the same for what is above.
+    """
+
+    what = "vectors"
+
+    def __init__(self, size, low=None, high=None):
+        self.shape = (int(size),)
+        if size < 1:
+            raise ValueError(f"Expected a size of at least 1. Received: {size=}")
+        self.low, self.high = low, high
+
+    def get_config(self):
+        return {"size": self.shape[0], "low": self.low, "high": self.high}
+
+
+class Tokens(Field):
+    """Words of a vocabulary, as numbers; 0 fills the end of what is shorter.
+
+    Args:
+        length: int. How many.
+        vocabulary: int. Numbers are below it.
+    """
+
+    dtype = "int32"
+    low = 0
+    what = "tokens"
+
+    def __init__(self, length, vocabulary):
+        self.shape = (int(length),)
+        self.vocabulary = int(vocabulary)
+        if length < 1 or vocabulary < 2:
+            raise ValueError(
+                f"Expected at least one token of at least 2. Received: {length=}, {vocabulary=}"
+            )
+        self.high = self.vocabulary - 1
+
+    def get_config(self):
+        return {"length": self.shape[0], "vocabulary": self.vocabulary}
+
+
+class Mask(Field):
+    """Which pixels are hidden, True where they are.
+
+    Args:
+        shape: tuple (height, width).
+    """
+
+    dtype = "bool"
+    what = "mask"
+
+    def __init__(self, shape):
+        self.shape = tuple(shape)
+
+    def describe(self):
+        return f"a bool mask, True where a pixel is hidden, {super().describe()}"
+
+    def get_config(self):
+        return {"shape": self.shape}
+
+    def _check_values(self, array, name):
+        if array.dtype != bool:
+            raise ValueError(f"Expected {self.describe()}. Received: {array.dtype} {name}")
+
+
+class Seed(Field):
+    """What an image's random numbers are of: any integer of 64 bits."""
+
+    dtype = "int64"
+    what = "seed"
+
+    def get_config(self):
+        return {}
+
+
+def seeds_of(seed, num):
+    """The seeds of images, one each.
+
+    Image i is of seed + i * 0x9E3779B97F4A7C15, modulo 2^64: image 0 of the seed itself, and no two
+    of seeds that a user would count up.
+
+    Args:
+        seed: int; None draws one from Python's generator, which `keras.utils.set_random_seed`
+            seeds; or an int array (num,), which is taken as it is.
+        num: int of at least 1.
+
+    Returns:
+        int64 array (num,).
+    """
+    if num < 1:
+        raise ValueError(f"Expected at least one image. Received: num={num}")
+    if np.ndim(seed):
+        return Seed().rows(seed, num)
+    if seed is None:
+        seed = random.getrandbits(62)
+    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+        raise ValueError(f"Expected seed as an integer, or one an image. Received: {seed=}")
+    apart = np.arange(num, dtype="uint64") * np.uint64(_SEEDS_APART)
+    return (apart + np.uint64(int(seed) % 2**64)).view("int64")
+
+
+def seed_words(seeds):
+    """Seeds (num,) as int32 words (num, 2), the lower one first."""
+    return np.ascontiguousarray(seeds, "<i8").view("<i4").reshape(-1, 2)

@@ -1,0 +1,1 @@
+"""Generators trained by a network that judges their images."""

@@ -1,0 +1,1 @@
+"""Images pixel by pixel, each given all before it."""

@@ -1,0 +1,173 @@
+"""Where random numbers come from: of a training step, or of seeds, one an image.
+
+A model's draws are written once, against `Noise`. In `fit` and `evaluate` they get a `StepNoise`,
+in the verbs and on a server a `SeededNoise`, whose row i is of seed i alone: the same on
+TensorFlow, JAX, PyTorch and in a SavedModel, in any batch.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from kgen import backend
+
+ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
+_OF_A_TURN = -1  # the stream of the keys of a loop's turns, which no draw has
+
+# How far apart in a generator's first word draws and turns are, as no two seeds of a user's are.
+_DRAWS_APART, _TURNS_APART = 0x27D4EB2F, 0x165667B1
+
+
+class Noise:
+    """Independent draws, each call of another stream.
+
+    Shapes have the batch first. In a loop of `keras.ops` each turn i draws from `noise.at(i)`: its
+    body is traced once, so that a draw from the noise outside would be the same in every turn, and
+    is refused.
+    """
+
+    def __init__(self):
+        self._num_draws = 0
+        self._loop = backend.innermost_loop()
+
+    def normal(self, shape):
+        """Float32 tensor of independent N(0, 1)."""
+        raise NotImplementedError
+
+    def uniform(self, shape, low=0.0, high=1.0):
+        """Float32 tensor, uniform in [low, high)."""
+        raise NotImplementedError
+
+    def integers(self, shape, low, high):
+        """Int32 tensor, uniform in low..high - 1."""
+        raise NotImplementedError
+
+    def at(self, turn):
+        """The noise of one turn of a loop.
+
+        Args:
+            turn: int or int32 scalar tensor, of each turn another.
+        """
+        raise NotImplementedError
+
+    def _next_stream(self):
+        if backend.innermost_loop() is not self._loop:
+            raise RuntimeError(
+                "Expected a draw in a loop from noise.at(i), i the number of the turn. Received: "
+                "one from the noise outside the loop, which would be the same in every turn."
+            )
+        self._num_draws += 1
+        return self._num_draws
+
+
+class StepNoise(Noise):
+    """The noise of one step of `fit` or `evaluate`, by the backend's own generator.
+
+    Args:
+        words: int tensor (2,), what a `keras.random.SeedGenerator` gives next.
+    """
+
+    def __init__(self, words):
+        super().__init__()
+        self._words = words
+
+    def normal(self, shape):
+        return keras.random.normal(shape, dtype="float32", seed=self._seed())
+
+    def uniform(self, shape, low=0.0, high=1.0):
+        return keras.random.uniform(shape, low, high, dtype="float32", seed=self._seed())
+
+    def integers(self, shape, low, high):
+        return keras.random.randint(shape, low, high, dtype="int32", seed=self._seed())
+
+    def at(self, turn):
+        return StepNoise(self._shifted(ops.cast(turn, self._words.dtype) * _TURNS_APART))
+
+    def _seed(self):
+        return _Drawn(self._shifted(self._next_stream() * _DRAWS_APART % 2**32))
+
+    def _shifted(self, shift):
+        shift = ops.cast(shift, self._words.dtype)
+        return self._words + ops.stack([shift, ops.zeros_like(shift)])
+
+
+class _Drawn(keras.random.SeedGenerator):
+    """A seed that is drawn already, as Keras' random functions take it."""
+
+    def __init__(self, words):
+        self._words = words
+
+    def next(self, ordered=True):
+        return self._words
+
+
+class SeededNoise(Noise):
+    """The noise of seeds: row i of every draw is a function of seed i alone.
+
+    Args:
+        key: int32 tensor (batch, 2), the seeds' words as `kgen.fields.seed_words` gives them.
+
+    Reference: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011.
+    https://doi.org/10.1145/2063384.2063405
+    """
+
+    def __init__(self, key):
+        super().__init__()
+        self._key = key[:, :1], key[:, 1:]
+
+    def normal(self, shape):
+        # The method of Box and Muller 1958.
+        a, b = map(_to_unit, self._bits(shape))
+        radius = ops.sqrt(-2.0 * ops.log(1.0 - a))
+        angle = 2.0 * math.pi * b
+        return _fill([radius * ops.cos(angle), radius * ops.sin(angle)], shape)
+
+    def uniform(self, shape, low=0.0, high=1.0):
+        unit = _fill(list(map(_to_unit, self._bits(shape))), shape)
+        return unit if (low, high) == (0.0, 1.0) else low + (high - low) * unit
+
+    def integers(self, shape, low, high):
+        return low + ops.cast((high - low) * self.uniform(shape), "int32")
+
+    def at(self, turn):
+        turn = ops.reshape(ops.cast(turn, "int32"), (1, 1))
+        a, b = threefry(self._key, (turn, ops.full_like(turn, _OF_A_TURN)))
+        return SeededNoise(ops.concatenate([a, b], axis=1))
+
+    def _bits(self, shape):
+        """Two int32 tensors (batch, n) of random bits, for so many numbers a row together."""
+        counter = ops.arange((math.prod(shape[1:]) + 1) // 2, dtype="int32")[None]
+        return threefry(self._key, (counter, ops.full_like(counter, self._next_stream())))
+
+
+def threefry(key, counter):
+    """Random bits as a function of a key and a counter: Threefry-2x32 with 20 rounds.
+
+    Args:
+        key: pair of int32 tensors, of which all bits count.
+        counter: pair of int32 tensors; all four broadcast to one shape.
+
+    Returns:
+        Pair of int32 tensors.
+    """
+    keys = (*key, key[0] ^ key[1] ^ 0x1BD11BDA)
+    a, b = counter[0] + keys[0], counter[1] + keys[1]
+    for turn in range(1, 6):
+        for rotation in ROTATIONS[(turn - 1) % 2]:
+            a = a + b
+            lost = ops.right_shift(b, 32 - rotation) & (2**rotation - 1)  # without the sign
+            b = (ops.left_shift(b, rotation) | lost) ^ a
+        a = a + keys[turn % 3]
+        b = b + (keys[(turn + 1) % 3] + turn)
+    return a, b
+
+
+def _to_unit(bits):
+    """Float32 in [0, 1) from the upper 24 bits."""
+    return ops.cast(ops.right_shift(bits, 8) & 0xFFFFFF, "float32") * 2.0**-24
+
+
+def _fill(halves, shape):
+    numbers = ops.concatenate(halves, axis=1)
+    return ops.reshape(numbers[:, : math.prod(shape[1:])], (-1, *shape[1:]))
