@@ -1,6 +1,7 @@
 """The seam on TensorFlow."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -252,7 +253,8 @@ def conv2d_transpose(x, kernel, strides):
 def compile_function(model, fn):
     """`fn`, which reads the variables of `model` but changes none, as a compiled function."""
     del model  # a traced function holds the variables themselves
-    return tf.function(fn, reduce_retracing=True, autograph=False)
+    # TensorFlow counts the traces of all models' together, by their code, unless it sees none.
+    return tf.function(functools.partial(fn), reduce_retracing=True, autograph=False)
 
 
 def synchronize():
