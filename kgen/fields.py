@@ -27,6 +27,11 @@ class Field:
     low = high = scale = None
     what = "rows"
 
+    @property
+    def input_name(self):
+        """What a signature calls it as a condition."""
+        return "condition" if isinstance(self, Image) else type(self).__name__.lower()
+
     def check(self, array, name=None):
         """Rows as the network takes them.
 

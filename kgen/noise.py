@@ -114,6 +114,7 @@ class SeededNoise(Noise):
 
     def __init__(self, key):
         super().__init__()
+        self.num = ops.shape(key)[0]
         self._key = key[:, :1], key[:, 1:]
 
     def normal(self, shape):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.export.inputs import Input
+from kgen import fields
 from kgen.models.generative_model import GenerativeModel, to_unit_range
 
 
@@ -27,6 +27,7 @@ class ImageModel(GenerativeModel):
         super().__init__(seed=seed, **kwargs)
         self.image_shape = tuple(image_shape)
         self.num_classes = num_classes
+        self.condition = None if num_classes is None else fields.Label(num_classes)
         if len(self.image_shape) != 3 or min(self.image_shape) < 1:
             raise ValueError(
                 "Expected image_shape=(height, width, channels) of at least 1 each. Received: "
@@ -128,7 +129,7 @@ class ImageModel(GenerativeModel):
     @property
     def image_input(self):
         """An image as an input of a signature."""
-        return Input(self.image_shape, low=0.0, high=1.0)
+        return fields.Image(self.image_shape)
 
     def export(self, path, version=None, about=None):
         """Writes a SavedModel for TensorFlow Serving, with the signatures of docs/serving.md.

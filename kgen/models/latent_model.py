@@ -4,7 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.export.inputs import SEED, Input
+from kgen import fields
+from kgen.models.draws import Draws
 from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel
 from kgen.models.latents import lerp, slerp
@@ -159,7 +160,7 @@ class LatentModel(ImageModel):
         def decode(y, z):
             return {"image": self._decode(z, y)}
 
-        return super().signatures() | {"decode": (decode, {"z": Input((self.code_size,))})}
+        return super().signatures() | {"decode": (decode, {"z": fields.Vector(self.code_size)})}
 
     def get_config(self):
         return super().get_config() | {"latent_dim": self.latent_dim}
@@ -202,6 +203,6 @@ class SamplesPrior:
 
     def signatures(self):
         def generate(y, noise):
-            return {"image": self._decode(self._draw(noise, noise.num), y)}
+            return {"image": self._decode(self._draw(Draws(noise), noise.num), y)}
 
-        return super().signatures() | {"generate": (generate, {"seed": SEED})}
+        return super().signatures() | {"generate": (generate, {"seed": fields.Seed()})}

@@ -8,7 +8,8 @@ import numpy as np
 from keras import ops
 
 from kgen import networks
-from kgen.export.inputs import SEED, Input
+from kgen import fields
+from kgen.models.draws import Draws
 from kgen.losses import categorical_nll, normal_nll
 from kgen.models.adversarial.dcgan import DCGAN
 from kgen.models.image_model import preset_dtype
@@ -214,20 +215,20 @@ class InfoGAN(DCGAN):
 
     def signatures(self):
         def generate_codes(y, noise, codes):
-            z = self._draw(noise, noise.num)[:, : self.latent_dim]
+            z = self._draw(Draws(noise), noise.num)[:, : self.latent_dim]
             return {"image": self._decode(self._join_codes(z, codes), y)}
 
         def infer_codes(y, image):
             return {"codes": self._codes_of(self._recognize(image, y))}
 
         highest = [categories - 1 for categories in self.categorical]
-        codes = Input(
-            (len(highest) + self.continuous,),
+        codes = fields.Vector(
+            len(highest) + self.continuous,
             low=[0] * len(highest) + [-1] * self.continuous,
             high=highest + [1] * self.continuous,
         )
         return super().signatures() | {
-            "generate_codes": (generate_codes, {"seed": SEED, "codes": codes}),
+            "generate_codes": (generate_codes, {"seed": fields.Seed(), "codes": codes}),
             "infer_codes": (infer_codes, {"image": self.image_input}),
         }
 

@@ -7,7 +7,8 @@ import numpy as np
 from keras import ops
 
 from kgen.distributions import LIKELIHOODS
-from kgen.export.inputs import SEED
+from kgen import fields
+from kgen.models.draws import Draws
 from kgen.losses import bits_per_dim, gaussian_kl
 from kgen.models.autoencoders.autoencoder import Autoencoder
 from kgen.models.generative_model import draw_seed
@@ -244,14 +245,14 @@ class VAE(SamplesPrior, Autoencoder):
             return {"mean": mean, "log_var": log_var}
 
         def elbo(y, image, noise):
-            x = self._likelihood.observe(image, noise.random)
-            eps = noise.standard_normal((noise.num, 1, self.latent_dim))
+            x = self._likelihood.observe(image, Draws(noise).random)
+            eps = Draws(noise).standard_normal((noise.num, 1, self.latent_dim))
             return {"elbo": self._log_weights_of(x, y, eps)[:, 0]}
 
         image = {"image": self.image_input}
         return super().signatures() | {
             "encode": (encode, image),
-            "elbo": (elbo, image | {"seed": SEED}),
+            "elbo": (elbo, image | {"seed": fields.Seed()}),
         }
 
     def get_config(self):

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.export.inputs import SEED, Input
+from kgen import fields
+from kgen.models.draws import Draws
 from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
 from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel, preset_dtype
@@ -284,22 +285,22 @@ class AutoregressiveModel(ImageModel):
 
     def signatures(self):
         def fill(known, y, noise):
-            given = {"uniform": noise.random(ops.shape(known)), "known": known}
+            given = {"uniform": Draws(noise).random(ops.shape(known)), "known": known}
             return self._make_rows(given, y, 1.0, self._start(known))[0]
 
         def generate(y, noise):
             return {"image": fill(-ops.ones((noise.num, *self.image_shape)), y, noise)}
 
         def complete(y, image, mask, noise):
-            known = ops.cast(self._quantised(image, noise), "float32")
+            known = ops.cast(self._quantised(image, noise and Draws(noise)), "float32")
             return {"image": fill(ops.where(mask[..., None], -1.0, known), y, noise)}
 
         def log_likelihood(y, image, noise=None):
-            nats = self._log_likelihood(self._quantised(image, noise), y)
+            nats = self._log_likelihood(self._quantised(image, noise and Draws(noise)), y)
             return {"nats": nats, "bits_per_dim": bits_per_dim(-nats, self.image_shape)}
 
-        image, seed = {"image": self.image_input}, {"seed": SEED}
-        mask = {"mask": Input(self.image_shape[:2], "bool")}
+        image, seed = {"image": self.image_input}, {"seed": fields.Seed()}
+        mask = {"mask": fields.Mask(self.image_shape[:2])}
         return super().signatures() | {
             "generate": (generate, seed),
             "complete": (complete, image | mask | seed),
