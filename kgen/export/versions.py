@@ -43,7 +43,7 @@ def export_model(model, path, version=None, about=None):
 
 
 def export_archive(archive, path, version=None, about=None, modules=()):
-    """Writes the model of a `.keras` file as a SavedModel; it is read in TensorFlow's process alone.
+    """Writes the model of a `.keras` file, which TensorFlow's process alone reads, as a SavedModel.
 
     Args:
         archive: str. The file.

@@ -2,8 +2,8 @@
 
 - `Client`: asks a server, with NumPy arrays in and out
 
-A model gets there by `model.export` or `kgen.runs.export`. `kgen.serving.grids` draws pictures, which
-needs Pillow.
+A model gets there by `model.export` or `kgen.runs.export`. `kgen.serving.grids` draws pictures,
+which needs Pillow.
 """
 
 from kgen.serving.client import Client
