@@ -15,6 +15,7 @@
 - `input_pipeline`: what `fit` reads in place of a PyDataset, where that is faster
 - `strategy`: the context in which a model is made and trained on several devices
 - `mean_over_replicas`: the mean of a tensor over them, differentiable
+- `synchronize`: brings variables up to date in the middle of `fit`
 - `set_deterministic`: the same bits from the same steps
 """
 
@@ -37,6 +38,7 @@ if keras.backend.backend() == "tensorflow":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 elif keras.backend.backend() == "jax":
@@ -56,6 +58,7 @@ elif keras.backend.backend() == "jax":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 elif keras.backend.backend() == "torch":
@@ -75,6 +78,7 @@ elif keras.backend.backend() == "torch":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 else:
@@ -99,5 +103,6 @@ __all__ = [
     "mean_over_replicas",
     "set_deterministic",
     "strategy",
+    "synchronize",
     "value_and_grad",
 ]
