@@ -21,6 +21,7 @@ _ROOMS = (
     "networks",
     "noise",
     "pictures",
+    "priors",
     "runs",
     "serving",
 )

@@ -117,7 +117,7 @@ class Client:
         return self.predict("decode", z=z, **self._condition("decode", labels, len(z)))["image"]
 
     def encode(self, images, labels=None):
-        """What an autoencoder makes of images.
+        """The codes of images; of a variational model the posterior's means.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255; or
@@ -125,11 +125,24 @@ class Client:
             labels: as those of `generate`.
 
         Returns:
-            Codes (num, latent_dim); of a VAE mean and log_var, each (num, latent_dim).
+            NumPy array (num, latent_dim).
         """
         condition = self._condition("encode", labels, len(images))
-        outputs = self._of_images("encode", images, **condition)
-        return outputs["code"] if "code" in outputs else (outputs["mean"], outputs["log_var"])
+        return self._of_images("encode", images, **condition)["code"]
+
+    def posterior(self, images, labels=None):
+        """A variational model's q(z|x) of images, of which `encode` gives the mean.
+
+        Args:
+            images: as those of `encode`.
+            labels: as those of `generate`.
+
+        Returns:
+            NumPy arrays mean and log_var, each (num, latent_dim).
+        """
+        condition = self._condition("posterior", labels, len(images))
+        found = self._of_images("posterior", images, **condition)
+        return found["mean"], found["log_var"]
 
     def reconstruct(self, images, labels=None):
         """Images encoded and decoded again.
@@ -152,7 +165,7 @@ class Client:
             mask: bool array (height, width) or (num, height, width), True where a pixel is hidden.
             labels: as those of `generate`.
             copies: int. Completions of each image.
-            seed: int, or one a completion. None draws one.
+            seed: int, or one an image. None draws one.
 
         Returns:
             NumPy array (num, copies, height, width, channels) in [0, 1].
@@ -163,7 +176,7 @@ class Client:
         mask = self._rows("complete", "mask", mask, num)
         given = {"mask": mask} | self._condition("complete", labels, num)
         given = {name: np.repeat(rows, copies, axis=0) for name, rows in given.items()}
-        given["seed"] = fields.seeds_of(seed, num * copies)
+        given["seed"] = fields.seeds_of(seed, num, copies)
         images = [image for image in images for _ in range(copies)]
         made = self._of_images("complete", images, **given)["image"]
         return made.reshape(num, copies, *made.shape[1:])
