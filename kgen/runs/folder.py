@@ -27,15 +27,6 @@ def check_same(folder, earlier, config):
         )
 
 
-def read_config(folder):
-    """What a run folder's `config.json` holds, or None where there is none."""
-    path = os.path.join(folder, "config.json")
-    if not os.path.exists(path):
-        return None
-    with open(path) as file:
-        return json.load(file)
-
-
 def write_json(path, values):
     """Writes a file, whole or not at all."""
     with replacing(path) as temporary, open(temporary, "w") as file:

@@ -13,8 +13,8 @@ def sample(
     num: int = 64,
     labels: tuple[int, ...] | None = None,
     seed: int | None = None,
-    temperature: float | None = None,
     out: str | None = None,
+    **arguments,
 ) -> str:
     """Writes a grid of samples of a trained run.
 
@@ -23,21 +23,16 @@ def sample(
         num: int. How many images.
         labels: sequence of int. The classes of a conditional model, in turn; by default all.
         seed: int. The same seed gives the same images.
-        temperature: float. Of a model that draws pixel by pixel: below 1 likelier pixels.
         out: str. The PNG file. Defaults to samples.png in the run folder.
+        **arguments: further ones of the model's `sample`, such as `batch_size`.
 
     Returns:
         The path of the file.
     """
     this = load(run)
+    _require(this.model, "sample")
     path = out or this.path("samples.png")
-    options = {} if temperature is None else {"temperature": temperature}
-    if options and not hasattr(this.model, "complete"):
-        raise ValueError(
-            f"Expected no temperature, which a model {this.config['model']!r} does not have. "
-            f"Received: {temperature=}"
-        )
-    pictures.samples(this.model, num, labels, seed=seed, path=path, **options)
+    pictures.samples(this.model, num, labels, seed=seed, path=path, **arguments)
     print(f"Wrote {path}")
     return path
 
@@ -68,8 +63,8 @@ def complete(
     num: int = 8,
     copies: int = 4,
     seed: int | None = None,
-    temperature: float = 1.0,
     out: str | None = None,
+    **arguments,
 ) -> str:
     """Writes images of which a part is hidden, their completions, and the originals.
 
@@ -83,15 +78,14 @@ def complete(
         num: int. How many test images.
         copies: int. Completions of each image.
         seed: int. The same seed gives the same completions.
-        temperature: float. Below 1 likelier pixels. Defaults to 1.
         out: str. The PNG file. Defaults to completions.png in the run folder.
+        **arguments: further ones of the model's `complete`, such as `temperature`.
 
     Returns:
         The path of the file.
     """
     this = load(run)
-    if not hasattr(this.model, "complete"):
-        raise ValueError(f"A model {this.config['model']!r} does not complete images.")
+    _require(this.model, "complete")
     height, width, channels = this.model.image_shape
     if image is None:
         images, *own = this.data().test.take(num)
@@ -110,8 +104,9 @@ def complete(
             )
         hidden = decode(mask, 1, (height, width))[..., 0] > 127
     path = out or this.path("completions.png")
-    options = {"seed": seed, "temperature": temperature}
-    pictures.completions(this.model, images, hidden, labels, copies, path=path, **options)
+    pictures.completions(
+        this.model, images, hidden, labels, copies, seed=seed, path=path, **arguments
+    )
     print(f"Wrote {path}")
     return path
 
@@ -176,14 +171,19 @@ def write_results(run, data):
     print("Wrote " + "\n      ".join(written))
 
 
+def _require(model, verb):
+    """Raises a ValueError unless the model has a verb."""
+    if not callable(getattr(model, verb, None)):
+        raise ValueError(f"Expected a model that can {verb}. Received: a {type(model).__name__}")
+
+
 def _lower_half(model):
     height, width, _ = model.image_shape
     return np.broadcast_to(np.arange(height)[:, None] >= (height + 1) // 2, (height, width))
 
 
 def _write_reconstructions(model, data, num, path):
-    if not hasattr(model, "reconstruct"):
-        raise ValueError(f"A {type(model).__name__} has no reconstructions.")
+    _require(model, "reconstruct")
     if num < 1:
         raise ValueError(f"Expected num of at least 1. Received: num={num}")
     images, *labels = data.test.take(num)

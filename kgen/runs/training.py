@@ -14,7 +14,8 @@ from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
 from kgen.models.catalog import all_arguments, model_class, needs_labels
 from kgen.models.optimizers import with_learning_rate
-from kgen.runs.folder import check_same, drop_rows, read_config, versions, write_json
+from kgen.runs.config import read_config
+from kgen.runs.folder import check_same, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
 
