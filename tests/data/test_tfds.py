@@ -141,7 +141,7 @@ def test_no_train_split(write_set):
 
 def test_differing_sizes(storage, write_set):
     name, data_dir = write_set("kgen_sizes", shape=(None, None, 3), labels=False)
-    with pytest.raises(ValueError, match="differ in size. Give `image_size`"):
+    with pytest.raises(ValueError, match="`image_size`.*Received: source='kgen_sizes', whose"):
         load(name, data_dir=data_dir)
     data = load(name, batch_size=4, data_dir=data_dir, image_size=(3, 4))
     assert (data.image_shape, data.num_classes) == ((3, 4, 3), None)
