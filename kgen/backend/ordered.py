@@ -32,7 +32,9 @@ class OrderedBatches(keras.utils.PyDataset):
     A subclass says `__len__`, the number of batches in an epoch, and `read`. Indexing and iterating
     show the epoch of `position`. The `fit` of a kgen model reads by position, and so exactly, in
     whichever order Keras asks and however far it reads ahead; afterwards `position` is behind what
-    it read. With a model that is none of kgen's, the order is exact with `shuffle=False`.
+    it read. Each epoch of any other model's `fit` is another one of the data too: the next after a
+    look at the first batch that Keras takes to build a loss with, and in order with
+    `shuffle=False`.
 
     Attributes:
         position: Position. Where the next `fit` begins.
