@@ -55,7 +55,8 @@ def from_arrays(source: np.ndarray | tuple, image_size: Size, paired: bool | Non
         domains = (images, values)
         sources = [_held_out("arrays", each, None, image_size) for each in domains]
         return unpaired("arrays", *sources)
-    return _held_out("arrays", images, _condition(values, len(images), "labels"), image_size)
+    name = "images2" if np.ndim(values) == 4 else "labels"
+    return _held_out("arrays", images, _condition(values, len(images), name), image_size)
 
 
 def from_npz(path: Path, image_size: Size) -> Source:

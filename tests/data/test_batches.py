@@ -99,7 +99,7 @@ class Labels(kgen.VAE):
 
 def fitted(data, **kwargs):
     """By epoch the mean of the labels that a kgen model's steps had."""
-    model = Labels(data.image_shape, latent_dim=1)
+    model = Labels(data.image_shape, latent_dim=1, num_classes=data.num_classes)
     model.compile(run_eagerly=keras.backend.backend() == "tensorflow")
     history = model.fit(data.train, verbose=0, **kwargs)
     return history.epoch, history.history["read"]
