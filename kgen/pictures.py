@@ -97,7 +97,7 @@ def reconstructions(model, images, labels=None, path=None, columns=8):
     Returns:
         PIL.Image.Image.
     """
-    originals = model.prepare_images(images)
+    originals = model.image.check(images)
     copies = model.reconstruct(images, labels)
     rows = []
     for start in range(0, len(originals), columns):
@@ -127,7 +127,7 @@ def completions(model, images, mask, labels=None, copies=4, seed=None, path=None
         PIL.Image.Image.
     """
     made = model.complete(images, mask, labels, copies=copies, seed=seed, **kwargs)
-    originals = model.prepare_images(images)
+    originals = model.image.check(images)
     hidden = np.broadcast_to(mask, originals.shape[:3])[..., None]
     occluded = np.where(hidden, 0.5, originals)
     rows = np.concatenate([occluded[:, None], made, originals[:, None]], axis=1)

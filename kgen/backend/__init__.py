@@ -15,6 +15,7 @@
 - `input_pipeline`: what Keras is given to read a `Reading` with
 - `strategy`: the context in which a model is made and trained on several devices
 - `mean_over_replicas`: the mean of a tensor over them, differentiable
+- `synchronize`: brings variables up to date in the middle of `fit`
 - `set_deterministic`: the same bits from the same steps
 
 What is the same on every backend: `OrderedBatches`, read by `Position` alone, and the `Reading` of
@@ -42,6 +43,7 @@ if keras.backend.backend() == "tensorflow":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 elif keras.backend.backend() == "jax":
@@ -61,6 +63,7 @@ elif keras.backend.backend() == "jax":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 elif keras.backend.backend() == "torch":
@@ -80,6 +83,7 @@ elif keras.backend.backend() == "torch":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 else:
@@ -107,5 +111,6 @@ __all__ = [
     "mean_over_replicas",
     "set_deterministic",
     "strategy",
+    "synchronize",
     "value_and_grad",
 ]

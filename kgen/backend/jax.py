@@ -5,6 +5,7 @@ import functools
 import math
 import os
 import random
+import weakref
 
 import jax
 import keras
@@ -99,6 +100,13 @@ class Model(keras.Model):
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`, which says what to do when another process stops."""
+        _TRAINING.add(self)
+        try:
+            return self._fit(*args, **kwargs)
+        finally:
+            _TRAINING.discard(self)
+
+    def _fit(self, *args, **kwargs):
         if self.num_processes == 1:
             return super().fit(*args, **kwargs)
         with telling_of_lost_processes(jax.errors.JaxRuntimeError, "Gloo|NCCL|onnection|heartbeat"):
@@ -334,6 +342,15 @@ def compile_function(model, fn):
         return pure([variable.value for variable in model.variables], args)
 
     return call
+
+
+_TRAINING = weakref.WeakSet()  # the models in `fit`, whose variables' values are elsewhere
+
+
+def synchronize():
+    """Brings the variables up to date in the middle of `fit`; the next step reads them anew."""
+    for model in list(_TRAINING):
+        model.jax_state_sync()
 
 
 def innermost_loop():

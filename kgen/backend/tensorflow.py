@@ -255,6 +255,10 @@ def compile_function(model, fn):
     return tf.function(fn, reduce_retracing=True, autograph=False)
 
 
+def synchronize():
+    """Nothing: variables hold their values, in the middle of `fit` too."""
+
+
 def innermost_loop():
     """What stands for the loop of `keras.ops` whose body is traced now; None outside of all."""
     graph = None if tf.executing_eagerly() else tf.compat.v1.get_default_graph()

@@ -243,6 +243,10 @@ def compile_function(model, fn):
     return call
 
 
+def synchronize():
+    """Nothing: variables hold their values, in the middle of `fit` too."""
+
+
 def innermost_loop():
     """Nothing: a loop of `keras.ops` is Python's, whose body runs in every turn."""
 
