@@ -14,8 +14,7 @@ from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
 from kgen.models.catalog import all_arguments, model_class, needs_labels
 from kgen.models.optimizers import with_learning_rate
-from kgen.runs.config import read_config
-from kgen.runs.folder import check_same, drop_rows, versions, write_json
+from kgen.runs.folder import check_config, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
 
@@ -101,15 +100,13 @@ def train(
         "backend": keras.backend.backend(),
     }
     config = json.loads(json.dumps(config))  # as the folder will give it back
-    earlier = read_config(folder)
-    if earlier is not None:
-        check_same(folder, earlier, config)
+    check_config(folder, config)
     if deterministic:
         backend.set_deterministic()
     with backend.strategy(strategy):
         data = load_data(**config["data"])
         this = Run(folder, config, _build(chosen, config, data))
-        backup = callbacks.Backup(this.path("checkpoint"), data.train, backup_seconds, backup_steps)
+        backup = callbacks.Backup(this.path("checkpoint"), backup_seconds, backup_steps)
         with _own_output(this):
             notes = {"data_set": _facts(data), "versions": versions()}
             write_json(this.path("config.json"), config | notes)
