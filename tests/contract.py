@@ -70,9 +70,7 @@ class Subject:
 
     def fit(self, model, images=None, **kwargs):
         images = self.images if images is None else images
-        return model.fit(
-            images, self.y, batch_size=8, shuffle=False, verbose=0, **kwargs
-        ).history
+        return model.fit(images, self.y, batch_size=8, shuffle=False, verbose=0, **kwargs).history
 
     def evaluate(self, model):
         return model.evaluate(self.images, self.y, batch_size=8, verbose=0, return_dict=True)

@@ -18,7 +18,6 @@ from tests.contract import (
     assert_same,
     assert_same_images,
     forget_evaluations,
-    set_weights_by_formula,
 )
 from tests.zoo import ZOO
 
@@ -31,7 +30,9 @@ def pytest_generate_tests(metafunc):
     is_of_house = metafunc.definition.get_closest_marker("house")
     wanted = metafunc.definition.get_closest_marker("of")
     cases = [
-        pytest.param(case, id=name, marks=[pytest.mark.full] * bool(is_of_house and not case.family))
+        pytest.param(
+            case, id=name, marks=[pytest.mark.full] * bool(is_of_house and not case.family)
+        )
         for name, case in ZOO.items()
         if wanted is None or wanted.args[0](case)
     ]
@@ -183,7 +184,7 @@ def test_samples_are_images(subject):
 
 @samplers
 def test_an_image_is_of_its_seed(subject):
-    """Alone, in any batch and in any company; of two seeds that follow each other none is shared."""
+    """Alone, in any batch and any company; two seeds that follow each other share none."""
     model, case = subject.plain.model, subject.case
     whole = subject.sample(model, 5, seed=7)
     assert_same_images(case, subject.sample(model, 5, seed=7, batch_size=2), whole)

@@ -7,26 +7,26 @@ import numpy as np
 from PIL import Image
 
 import kgen
-from tests.models import test_autoencoder, test_gans, test_vae
 from tests.models.test_pixel_cnn import models as pixel_cnns
+from tests.zoo import ZOO
 
 
 def averaged_gan():
     """A GAN whose averaged weights are others than its weights."""
-    gan = test_gans.TestGAN().make(seed=0)
+    gan = ZOO["gan"].make(seed=0)
     for average in gan.ema_generator.variables:
         average.assign(0.5 * average + 0.1)
     return gan
 
 
 MODELS = {
-    "autoencoder": lambda: test_autoencoder.TestAutoencoder().make(seed=0),
-    "vae": lambda: test_vae.TestVAE().make(seed=0),
-    "conditional_vae": lambda: test_vae.TestConditionalVAE().make(seed=0),
+    "autoencoder": lambda: ZOO["autoencoder"].make(seed=0),
+    "vae": lambda: ZOO["vae"].make(seed=0),
+    "conditional_vae": lambda: ZOO["conditional_vae"].make(seed=0),
     "averaged_gan": averaged_gan,
-    "dcgan": lambda: test_gans.TestDCGAN().make(seed=0),
-    "conditional_gan": lambda: test_gans.TestConditionalGAN().make(seed=0),
-    "info_gan": lambda: test_gans.TestInfoGAN().make(seed=0),
+    "dcgan": lambda: ZOO["dcgan"].make(seed=0),
+    "conditional_gan": lambda: ZOO["conditional_gan"].make(seed=0),
+    "info_gan": lambda: ZOO["info_gan"].make(seed=0),
     "pixel_cnn": lambda: pixel_cnns((5, 4, 1), levels=2)[0],
     "gated_pixel_cnn": lambda: pixel_cnns((4, 3, 3), levels=4)[1],
 }
