@@ -18,15 +18,11 @@ from kgen import backend, callbacks
 from kgen.backend import workers
 from kgen.backend.replicas import PartOfBatches
 from tests import replicas
+from tests.ports import free_port
 
 BACKEND = keras.backend.backend()
 TWO_DEVICES = {"tensorflow": "mirrored", "jax": "data_parallel"}
 TWO_PROCESSES = {"tensorflow": "multi_worker", "jax": "data_parallel", "torch": None}
-
-
-def free_port():
-    with socket.create_server(("localhost", 0)) as server:
-        return server.getsockname()[1]
 
 
 def environment(index=None):

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from kgen.fields import seeds_of
+from kgen.models.generative_model import GenerativeModel
+from tests import exported as exporting
 from tests.contract import (
     EAGER,
     arrays,
@@ -38,6 +40,10 @@ def pytest_generate_tests(metafunc):
     ]
     metafunc.parametrize("case", cases, scope="module", indirect=True)
 
+
+# TODO at the merge: the models' noise is not that of seeds yet.
+BEFORE_THE_MERGE = "noise" not in inspect.signature(GenerativeModel.training_step).parameters
+comes_with_the_merge = pytest.mark.xfail(BEFORE_THE_MERGE, reason="comes with the merge")
 
 samplers = pytest.mark.of(lambda case: case.samples)
 
@@ -183,6 +189,7 @@ def test_samples_are_images(subject):
 
 
 @samplers
+@comes_with_the_merge
 def test_an_image_is_of_its_seed(subject):
     """Alone, in any batch and any company; two seeds that follow each other share none."""
     model, case = subject.plain.model, subject.case
@@ -237,6 +244,7 @@ def verbs(model_class):
             yield name, parameters
 
 
+@comes_with_the_merge
 def test_verbs_take_their_arguments_in_one_order(case):
     """After `labels` by name alone: what the verb alone has, the seed, the batch size."""
     found = dict(verbs(case.model_class))
@@ -253,3 +261,32 @@ def test_verbs_take_their_arguments_in_one_order(case):
             assert parameters["seed"].default is None, name
     if case.samples:
         assert list(found["sample"])[:3] == ["self", "num", "labels"]
+
+
+@pytest.fixture(scope="module")
+def exported(request, tmp_path_factory):
+    """All models whose export is tried, exported together: TensorFlow takes long to start."""
+    cases = [
+        item.callspec.params["case"]
+        for item in request.session.items
+        if "exported" in getattr(item, "fixturenames", ())
+    ]
+    return exporting.export(cases, tmp_path_factory.mktemp("exported"))
+
+
+@pytest.mark.of(lambda case: case.served)
+@(pytest.mark.house if BACKEND != "tensorflow" else lambda test: test)
+def test_a_server_answers_as_the_verbs(case, exported):
+    """Weights of this backend, in a SavedModel of TensorFlow's."""
+    each = exported[case.name]
+    assert each.found.keys() == each.inputs.keys()
+    for signature, outputs in each.found.items():
+        if "seed" in each.inputs[signature] and BEFORE_THE_MERGE:
+            continue
+        # Of a likelihood the bits follow, in the alphabet's order, from the nats.
+        outputs = [value for name, value in outputs.items() if name != "bits_per_dim"]
+        for found, own in zip(outputs, each.answer_of_verb(signature), strict=True):
+            if own.shape[1:] == case.image_shape:
+                assert_same_images(case, found, own)
+            else:
+                np.testing.assert_allclose(found, own, rtol=1e-5, atol=1e-5, err_msg=signature)
