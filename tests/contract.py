@@ -29,13 +29,13 @@ def assert_same(a, b, atol=ROUNDING):
         np.testing.assert_allclose(x, y, rtol=0, atol=atol)
 
 
-def assert_same_images(case, found, expected):
+def assert_same_images(case, found, expected, atol=1e-6):
     """The same but for rounding, which moves few pixels of a discrete model by a whole level."""
     assert found.shape == expected.shape
     if case.discrete:
-        assert np.mean(np.abs(found - expected) > 1e-6) < 1e-3
+        assert np.mean(np.abs(found - expected) > atol) < 1e-3
     else:
-        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(found, expected, rtol=0, atol=atol)
 
 
 def set_weights_by_formula(model):

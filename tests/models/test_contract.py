@@ -14,6 +14,7 @@ import pytest
 from kgen.fields import seeds_of
 from kgen.models.generative_model import GenerativeModel
 from tests import exported as exporting
+from tests import goldens
 from tests.contract import (
     EAGER,
     arrays,
@@ -205,6 +206,14 @@ def test_an_image_is_of_its_seed(subject):
     every = np.concatenate([whole, others]).reshape(15, -1)
     apart = np.abs(every[:, None] - every[None]).max(axis=-1)
     assert apart[~np.eye(15, dtype=bool)].min() > 1e-6
+
+
+@samplers
+@comes_with_the_merge
+def test_the_images_of_a_seed_agree_over_the_backends(case):
+    expected = goldens.read()[case.name]
+    assert_same_images(case, goldens.images_of(case), expected.astype("float32"), atol=3e-6)
+    assert expected.std() > 0.05  # weights that make a difference
 
 
 @samplers
