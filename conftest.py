@@ -2,6 +2,25 @@
 
 import gc
 import os
+import sys
+
+
+class WithoutTensorFlow:
+    """A finder of modules, as where TensorFlow is not installed."""
+
+    def __init__(self, finder):
+        self._finder = finder
+
+    def find_spec(self, name, *args):
+        is_tensorflow = name.partition(".")[0] == "tensorflow"
+        return None if is_tensorflow else self._finder.find_spec(name, *args)
+
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+
+
+if os.environ.get("KGEN_TESTS_WITHOUT_TENSORFLOW"):
+    sys.meta_path[:] = map(WithoutTensorFlow, sys.meta_path)
 
 # The same kernels on every processor: TensorFlow's others have no dilated transposed convolution.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

@@ -13,6 +13,7 @@ import importlib.util
 import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -176,6 +177,7 @@ def main(arguments):
     selects = bool(paths) or any(re.match(r"-k|-m|--lf|--last-failed|--deselect", r) for r in rest)
     shards = shards_of(backends, paths)
     start = time.monotonic()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     run_all(shards, options.jobs, rest)
     allowed = (0, NOTHING_COLLECTED) if selects else (0,)
     failed = [shard for shard in shards if shard.status not in allowed]
