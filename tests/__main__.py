@@ -29,9 +29,12 @@ GROUPS = {
     "models": (("tests/models/*", "tests/backend/*"), (150, 150, 50)),
     "replicas": (("tests/test_distribution.py",), (90, 60, 40)),
     "serving": (("tests/serving/*",), (70, 15, 15)),
-    "runs": (("tests/test_runs.py", "tests/test_cli.py"), (90, 70, 40)),
+    "runs": (("tests/test_runs.py", "tests/test_cli.py", "tests/data/*"), (90, 70, 40)),
     "others": (("*",), (80, 70, 50)),
 }
+
+# Where JAX and PyTorch find TensorFlow; to the other groups it is not installed.
+WITH_TENSORFLOW = ("serving", "runs", "paths")
 
 OUTCOMES = ("failed", "errors", "passed", "skipped", "deselected", "xfailed", "xpassed")
 NOTHING_COLLECTED = 5
@@ -55,7 +58,7 @@ class Shard:
         with tempfile.TemporaryFile() as report:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "pytest", *self.paths, *arguments],
-                env=environment(self.backend),
+                env=environment(self.backend, self.group),
                 stdout=report,
                 stderr=subprocess.STDOUT,
             )
@@ -74,11 +77,13 @@ class Shard:
         return found[-1] if found else f"exit status {self.status}"
 
 
-def environment(backend):
+def environment(backend, group):
     # Processes share the cores: more threads of PyTorch's would wait for each other.
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
     if backend == "jax":  # whose newer emitters take five times as long to compile
         quiet["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
+    if backend != "tensorflow" and group not in WITH_TENSORFLOW:
+        quiet["KGEN_TESTS_WITHOUT_TENSORFLOW"] = "1"
     return quiet | os.environ | {"KERAS_BACKEND": backend}
 
 
