@@ -29,6 +29,8 @@ import keras  # noqa: E402
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
+DEFAULT_COMPILERS = bool(os.environ.get("KGEN_TESTS_DEFAULT_COMPILERS"))
+
 gc.set_threshold(200_000, 20, 100)  # looking through thousands of graphs takes a tenth of the time
 
 if keras.backend.backend() == "tensorflow":
@@ -36,8 +38,8 @@ if keras.backend.backend() == "tensorflow":
 
     # On a busy machine several threads add up in another order each time: no two bits are sure.
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    # Graphs this small cost more to optimize than to run.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    if not DEFAULT_COMPILERS:  # graphs this small cost more to optimize than to run
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     # The tuner's thread can miss that an epoch is over, and then sleeps for as long as it lasted.
     untuned = tf.data.Options()
     untuned.autotune.enabled = False
@@ -56,7 +58,9 @@ def pytest_addoption(parser):
 def pytest_collection_modifyitems(config, items):
     if config.getoption("full"):
         return
-    left = [item for item in items if not item.get_closest_marker("full")]
+    on_one = "one_backend" if keras.backend.backend() != "torch" else "full"
+    later = ("full", on_one)
+    left = [item for item in items if not any(map(item.get_closest_marker, later))]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(left)])
     items[:] = left
 
@@ -66,7 +70,7 @@ def compile_once(tmp_path_factory):
     """Keeps what JAX compiles: the tests build the same small models again and again."""
     settings = {
         "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("jax")),
-        "jax_disable_most_optimizations": True,
+        "jax_disable_most_optimizations": not DEFAULT_COMPILERS,
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": 0,
     }

@@ -33,6 +33,9 @@ GROUPS = {
     "others": (("*",), (80, 70, 50)),
 }
 
+# With --full the contract's quick tier runs again with what the compilers do by default.
+COMPILERS = "compilers"
+
 # Where JAX and PyTorch find TensorFlow; to the other groups it is not installed.
 WITH_TENSORFLOW = ("serving", "runs", "paths")
 
@@ -53,7 +56,9 @@ class Shard:
         self.seconds = self.cpu_seconds = 0.0
         self.report = ""
 
-    def run(self, arguments):
+    def run(self, arguments, full):
+        if full and self.group != COMPILERS:
+            arguments = ["--full", *arguments]
         start = time.monotonic()
         with tempfile.TemporaryFile() as report:
             self.process = subprocess.Popen(
@@ -80,10 +85,13 @@ class Shard:
 def environment(backend, group):
     # Processes share the cores: more threads of PyTorch's would wait for each other.
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "OMP_NUM_THREADS": "1"}
-    if backend == "jax":  # whose newer emitters take five times as long to compile
-        quiet["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
+    # JAX' newer emitters take five times as long to compile.
+    quiet["XLA_FLAGS"] = "--xla_cpu_use_fusion_emitters=false"
     if backend != "tensorflow" and group not in WITH_TENSORFLOW:
         quiet["KGEN_TESTS_WITHOUT_TENSORFLOW"] = "1"
+    if group == COMPILERS:
+        del quiet["XLA_FLAGS"]
+        quiet["KGEN_TESTS_DEFAULT_COMPILERS"] = "1"
     return quiet | os.environ | {"KERAS_BACKEND": backend}
 
 
@@ -99,7 +107,7 @@ def files_by_group():
     return found
 
 
-def shards_of(backends, paths):
+def shards_of(backends, paths, full):
     """The shards, the longest first."""
     if paths:
         return [Shard(backend, "paths", paths, 0) for backend in backends]
@@ -108,10 +116,17 @@ def shards_of(backends, paths):
         for group, files in files_by_group().items()
         for backend in backends
     ]
+    if full:
+        files, seconds = GROUPS["contract"]
+        shards += [
+            Shard(backend, COMPILERS, files, seconds[BACKENDS.index(backend)])
+            for backend in backends
+            if backend != "torch"  # which compiles nothing
+        ]
     return sorted(shards, key=lambda shard: -shard.expected)
 
 
-def run_all(shards, jobs, arguments):
+def run_all(shards, jobs, arguments, full):
     """Runs the shards and shows the report of each as it ends."""
     queue, shown = collections.deque(shards), threading.Lock()
 
@@ -121,7 +136,7 @@ def run_all(shards, jobs, arguments):
                 shard = queue.popleft()
             except IndexError:
                 return
-            shard.run(arguments)
+            shard.run(arguments, full)
             with shown:
                 print(f"== {shard.backend} {shard.group}", flush=True)
                 print(shard.report, flush=True)
@@ -166,6 +181,7 @@ def main(arguments):
     """Runs what is asked for, and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests", allow_abbrev=False)
     parser.add_argument("--backend", action="append", choices=BACKENDS)
+    parser.add_argument("--full", action="store_true")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options, rest = parser.parse_known_args(arguments)
     installed = [backend for backend in BACKENDS if importlib.util.find_spec(backend)]
@@ -180,10 +196,10 @@ def main(arguments):
     ]
     rest = [each for each in rest if each not in paths]
     selects = bool(paths) or any(re.match(r"-k|-m|--lf|--last-failed|--deselect", r) for r in rest)
-    shards = shards_of(backends, paths)
+    shards = shards_of(backends, paths, options.full)
     start = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run_all(shards, options.jobs, rest)
+    run_all(shards, options.jobs, rest, options.full)
     allowed = (0, NOTHING_COLLECTED) if selects else (0,)
     failed = [shard for shard in shards if shard.status not in allowed]
     print("\n".join(table(shards)))

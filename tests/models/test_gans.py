@@ -11,6 +11,7 @@ from kgen import backend, networks
 from kgen.models.adversarial import wgan_gp
 from kgen.models.optimizers import with_learning_rate
 from tests.contract import Subject
+from tests.tiers import in_tiers
 from tests.zoo import ZOO, perceptrons, tiny_critic
 
 SHAPE = (8, 8, 1)
@@ -19,7 +20,7 @@ SHAPE = (8, 8, 1)
 ALL = [kgen.GAN, kgen.DCGAN, kgen.LSGAN, kgen.WGAN, kgen.WGANGP, kgen.ConditionalGAN, kgen.InfoGAN]
 
 
-@pytest.mark.parametrize("model_class", ALL)
+@pytest.mark.parametrize("model_class", in_tiers(ALL, quick=[kgen.DCGAN]))
 def test_every_option_together(model_class, tmp_path, monkeypatch):
     small = {"filters": 4} if model_class is not kgen.GAN else {}
     small |= {"units": (8,)} if model_class in (kgen.GAN, kgen.InfoGAN) else {}
@@ -402,6 +403,7 @@ def test_dropout_and_batch_statistics_are_on_in_training(tmp_path):
     np.testing.assert_array_equal(*still)
 
 
+@pytest.mark.one_backend
 def test_the_critic_estimates_the_distance_of_two_gaussians():
     """N(0, 1) and N(2, 1), a tenth of them in the networks' range: W1 = 0.2."""
     generator = keras.Sequential(

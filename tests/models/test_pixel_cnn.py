@@ -245,6 +245,7 @@ def test_evaluation_binarizes_with_noise_of_its_own():
     np.testing.assert_array_equal(ops.convert_to_numpy(model.seed_generator.state), before)
 
 
+@pytest.mark.one_backend
 def test_samples_have_the_probabilities_of_the_model():
     """Chi-square over the 16 binary images of 2x2, at two temperatures; 15 degrees of freedom."""
     model, _ = new_models((2, 2, 1), levels=2, num_classes=None)

@@ -91,6 +91,7 @@ def test_probabilities_of_all_images_sum_to_one():
     assert np.exp(estimate).sum() == pytest.approx(1.0, abs=0.02)
 
 
+@pytest.mark.one_backend
 def test_the_bound_rises_with_the_number_of_samples_to_log_p():
     vae, x = tiny_vae(), np.repeat(all_binary_images(), 20, axis=0)
     log_p = log_p_on_a_grid(vae, x).mean()
@@ -199,6 +200,7 @@ def test_at_the_ppca_solution_the_elbo_is_the_log_likelihood():
     assert weights.std(axis=1).max() < 1e-3
 
 
+@pytest.mark.one_backend
 def test_a_linear_vae_trains_to_the_ppca_solution():
     x = linear_data()
     center, w, *_, log_p = ppca(x)
@@ -415,6 +417,7 @@ def test_adapt_needs_a_bias():
         kgen.VAE((2, 2, 1), latent_dim=2, decoder=decoder).adapt(np.zeros((1, 2, 2, 1)))
 
 
+@pytest.mark.one_backend
 def test_labels_help_a_conditional_vae(digits):
     images, labels = digits
     vae = kgen.VAE((8, 8, 1), num_classes=10, **networks(num_classes=10))
