@@ -17,6 +17,7 @@ from kgen import callbacks
 from kgen.callbacks import backup as backup_callback
 from kgen.callbacks import backups
 from kgen.models.optimizers import OptimizerGroup
+from tests.tiers import in_tiers
 
 TRACING_IS_SLOWER_THAN_TRAINING = keras.backend.backend() == "tensorflow"
 
@@ -120,8 +121,9 @@ def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, whole, steps
     assert_same(state(model), whole[1])
 
 
-def test_a_training_killed_at_any_moment_ends_as_one_that_was_not(tmp_path):
-    command = [sys.executable, "-m", "tests.kills", str(tmp_path), "20"]
+@pytest.mark.parametrize("kills", in_tiers(["3", "20"], quick=["3"]))
+def test_a_training_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, kills):
+    command = [sys.executable, "-m", "tests.kills", str(tmp_path), kills]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stderr[-3000:]
     ends = [np.load(tmp_path / name / "end.npz") for name in ("whole", "killed")]
