@@ -8,7 +8,8 @@ from keras import ops
 
 import kgen
 from kgen import backend
-from kgen.noise import StepNoise
+from kgen.fields import seed_words, seeds_of
+from kgen.noise import SeededNoise, StepNoise
 
 SHAPES = [(4, 4, 1), (3, 3, 3)]
 
@@ -164,7 +165,8 @@ def test_kernels_of_any_shape(first, second, colors):
 def check_sampling(made, shape, levels):
     for model in made:
         y = labels_of(model, 2)
-        uniform = np.random.default_rng(7).random((2, *shape), dtype="float32")
+        key = ops.convert_to_tensor(seed_words(seeds_of(7, 2)))
+        uniform = ops.convert_to_numpy(SeededNoise(key).uniform((2, *shape)))
         values = np.zeros((2, *shape), "int32")
         for row, column, color in np.ndindex(*shape):
             logits = logits_at(model, values, y)[:, row, column, color].astype("float64")
