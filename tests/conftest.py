@@ -1,55 +1,6 @@
-import gc
-import os
+import pytest
 
-# The same kernels on every processor: TensorFlow's others have no dilated transposed convolution.
-os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-
-import keras  # noqa: E402
-import numpy as np  # noqa: E402
-import pytest  # noqa: E402
-
-gc.set_threshold(200_000, 20, 100)  # looking through thousands of graphs takes a tenth of the time
-
-if keras.backend.backend() == "tensorflow":
-    import tensorflow as tf
-
-    # On a busy machine several threads add up in another order each time: no two bits are sure.
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    # Graphs this small cost more to optimize than to run.
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    # The tuner's thread can miss that an epoch is over, and then sleeps for as long as it lasted.
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False
-    iterate = tf.data.Dataset.__iter__
-    tf.data.Dataset.__iter__ = lambda dataset: iterate(dataset.with_options(untuned))
-
-
-@pytest.fixture(scope="session", autouse=True)
-def compile_once(tmp_path_factory):
-    """Keeps what JAX compiles: the tests build the same small models again and again."""
-    settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("jax")),
-        "jax_disable_most_optimizations": True,
-        "jax_persistent_cache_min_compile_time_secs": 0.0,
-        "jax_persistent_cache_min_entry_size_bytes": 0,
-    }
-    os.environ |= {name.upper(): str(value) for name, value in settings.items()}  # of children
-    if keras.backend.backend() == "jax":
-        import jax
-
-        for name, value in settings.items():
-            jax.config.update(name, value)
-
-
-@pytest.fixture(autouse=True)
-def same_start(doctest_namespace):
-    """Every test begins with the same random state and the float32 policy, and ends so."""
-    import kgen
-
-    doctest_namespace.update(kgen=kgen, keras=keras, np=np)
-    keras.utils.set_random_seed(0)
-    yield
-    keras.config.set_dtype_policy("float32")
+from tests.contract import Subject
 
 
 @pytest.fixture(scope="session")
@@ -59,3 +10,15 @@ def digits():
 
     data = load_digits()
     return (data.images[:64, ..., None] / 16.0).astype("float32"), data.target[:64].astype("int32")
+
+
+@pytest.fixture(scope="module")
+def case(request):
+    """The entry of the zoo that a test is of."""
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def subject(case, tmp_path_factory):
+    """The model of `case`, whose plain training its tests share; it goes with the last of them."""
+    return Subject(case, tmp_path_factory.mktemp(case.name))

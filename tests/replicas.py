@@ -1,8 +1,8 @@
 """Small models trained on however many replicas there are, in a process of its own.
 
-python -m tests.replicas OUT [STRATEGY]: each model makes four steps of SGD whose noise is fixed,
-row by row of the whole batch; OUT has the weights and logs of each, noise of their own, and how
-two trainings end that go wrong.
+python -m tests.replicas OUT MODELS [STRATEGY]: each of MODELS, names of the zoo with commas between
+them, makes four steps of SGD whose noise is fixed, row by row of the whole batch; OUT has the
+weights and logs of each, noise of their own, and how two trainings end that go wrong.
 """
 
 import os
@@ -14,10 +14,10 @@ import numpy as np
 from keras import ops
 
 import kgen
-from kgen import backend, callbacks, networks
+from kgen import backend, callbacks
 from kgen.models.generative_model import GenerativeModel
+from tests.zoo import ZOO
 
-SHAPE = (8, 8, 1)
 BATCH = 8
 
 
@@ -58,48 +58,30 @@ def randint(rng, shape, low, high):
     return rng.integers(low, high, shape).astype("int32")
 
 
-def generator(latent_dim):
-    return networks.dcgan_generator(latent_dim, SHAPE, filters=2)
-
-
-def judge(**kwargs):
-    return networks.dcgan_discriminator(SHAPE, filters=2, **kwargs)
-
-
-MODELS = {
-    "vae": lambda: kgen.VAE(
-        SHAPE,
-        latent_dim=2,
-        encoder=networks.dense_encoder(SHAPE, 4, units=(6,)),
-        decoder=networks.dense_decoder(2, SHAPE, units=(6,)),
-    ),
-    "dcgan": lambda: kgen.DCGAN(
-        SHAPE, 2, generator=generator(2), discriminator=judge(), ema_decay=0.9
-    ),
-    "wgan_gp": lambda: kgen.WGANGP(
-        SHAPE,
-        2,
-        generator=generator(2),
-        critic=judge(batch_normalization=False),
-        n_critic=2,
-        log_gradient_norms=True,
-    ),
-    "info_gan": lambda: kgen.InfoGAN(
-        SHAPE,
-        2,
-        categorical=(3,),
-        continuous=1,
-        generator=generator(6),
-        discriminator=judge(with_features=True),
-    ),
-    "pixel_cnn": lambda: kgen.PixelCNN(SHAPE, levels=2, filters=4, blocks=1),
+# What a model is made with besides, for more of it to be tried.
+OPTIONS = {
+    "dcgan": {"ema_decay": 0.9},
+    "wgan_gp": {"log_gradient_norms": True},
+    "pixel_cnn": {"levels": 2},
 }
 
 
-def data():
+def make(case):
+    """A model of the zoo without Dropout, whose noise is each replica's own."""
+    random.seed(0)  # where Keras' initializers take their seeds from
+    model = case.make(**OPTIONS.get(case.name, {}))
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.Dropout):
+            layer.rate = 0.0
+    return model
+
+
+def data(case):
     rng = np.random.default_rng(1)
-    images = rng.integers(0, 256, (40, *SHAPE), dtype="uint8")
-    return kgen.data.load(images, batch_size=BATCH)  # four batches, and four images held out
+    images = rng.integers(0, 256, (40, *case.image_shape), dtype="uint8")
+    labels = () if case.num_classes is None else (case.y(40),)
+    # Four batches, and four images held out.
+    return kgen.data.load((images, *labels) if labels else images, batch_size=BATCH)
 
 
 def arrays(model):
@@ -118,17 +100,18 @@ def draws(model):
     return ops.convert_to_numpy(draw())[None]
 
 
-def train():
+def train(names):
+    """What the models of these names end with, and all else."""
     ends = {}
     functions = keras.random.normal, keras.random.uniform, keras.random.randint
-    for name, make in MODELS.items():
-        random.seed(0)  # where Keras' initializers take their seeds from
-        model = make()
-        model.compile("sgd" if name == "pixel_cnn" else keras.optimizers.SGD(0.02))
+    for name in names:
+        case = ZOO[name]
+        model = make(case)
+        model.compile(keras.optimizers.SGD(0.01 if case.discrete else 0.02))
         keras.random.normal, keras.random.uniform, keras.random.randint = map(
             fixed, (normal, uniform, randint)
         )
-        this = data()
+        this = data(case)
         history = model.fit(this.train, validation_data=this.test, epochs=1, verbose=0).history
         keras.random.normal, keras.random.uniform, keras.random.randint = functions
         ends |= {f"{name}/{i}": array for i, array in enumerate(arrays(model))}
@@ -164,7 +147,7 @@ def overflow():
     model = Overflow()
     scaled = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=2.0**15)
     model.compile({"player": scaled})
-    model.fit(data().train, verbose=0)
+    model.fit(data(ZOO["vae"]).train, verbose=0)
     return np.array(
         [ops.convert_to_numpy(v).item() for v in (*model.weights[:1], scaled.dynamic_scale)]
     )
@@ -172,16 +155,16 @@ def overflow():
 
 def diverge():
     """What is said of a learning rate that is too high."""
-    model = MODELS["vae"]()
+    model = make(ZOO["vae"])
     model.compile(keras.optimizers.SGD(1e30))
     try:
-        model.fit(data().train, verbose=0, callbacks=[callbacks.StopOnNaN()])
+        model.fit(data(ZOO["vae"]).train, verbose=0, callbacks=[callbacks.StopOnNaN()])
     except FloatingPointError as error:
         return np.array(str(error))
 
 
 if __name__ == "__main__":
-    path, *name = sys.argv[1:]
+    path, names, *name = sys.argv[1:]
     if keras.backend.backend() == "tensorflow":
         import tensorflow as tf
 
@@ -191,4 +174,4 @@ if __name__ == "__main__":
             two = [tf.config.LogicalDeviceConfiguration()] * 2
             tf.config.set_logical_device_configuration(cpu, two)
     with backend.strategy(*(name or [None])):
-        np.savez(path, **train())
+        np.savez(path, **train(names.split(",")))

@@ -18,15 +18,13 @@ from kgen import backend, callbacks
 from kgen.backend import workers
 from kgen.backend.replicas import PartOfBatches
 from tests import replicas
+from tests.ports import free_port
+from tests.tiers import in_tiers
+from tests.zoo import ZOO
 
 BACKEND = keras.backend.backend()
 TWO_DEVICES = {"tensorflow": "mirrored", "jax": "data_parallel"}
 TWO_PROCESSES = {"tensorflow": "multi_worker", "jax": "data_parallel", "torch": None}
-
-
-def free_port():
-    with socket.create_server(("localhost", 0)) as server:
-        return server.getsockname()[1]
 
 
 def environment(index=None):
@@ -75,20 +73,26 @@ def finish(*processes):
     return [(p.returncode, *output) for p, output in zip(processes, outputs, strict=True)]
 
 
+MODELS = [name for name in ZOO if name != "toy"]
+QUICK = [name for name, case in ZOO.items() if case.on_replicas]
+
+
 @pytest.fixture(scope="module")
-def ends(tmp_path_factory):
+def ends(request, tmp_path_factory):
     """What the trainings of `tests.replicas` end with: on one replica, and on two of each kind."""
     folder = tmp_path_factory.mktemp("ends")
     started = {}
+    names = MODELS if request.config.getoption("full") else QUICK
+    models = ",".join(names)
     if BACKEND in TWO_DEVICES:
         path = folder / "devices.npz"
-        started[path] = start("tests.replicas", path, TWO_DEVICES[BACKEND])
+        started[path] = start("tests.replicas", path, models, TWO_DEVICES[BACKEND])
     environment.ports = [free_port(), free_port()]
     strategy = [TWO_PROCESSES[BACKEND]] if TWO_PROCESSES[BACKEND] else []
     for i in range(2):
         path = folder / f"process-{i}.npz"
-        started[path] = start("tests.replicas", path, *strategy, index=i)
-    one = replicas.train()
+        started[path] = start("tests.replicas", path, models, *strategy, index=i)
+    one = replicas.train(names)
     for status, _, err in finish(*started.values()):
         assert status == 0, err[-3000:]
     return {"one": one} | {path.stem: np.load(path) for path in started}
@@ -98,7 +102,7 @@ NAMES = [*["devices"] * (BACKEND in TWO_DEVICES), "process-0", "process-1"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("model", replicas.MODELS)
+@pytest.mark.parametrize("model", in_tiers(MODELS, quick=QUICK))
 def test_two_replicas_train_as_one(ends, model, name):
     keys = [key for key in ends["one"] if key.startswith(f"{model}/")]
     assert any("loss" in key for key in keys) and len(keys) > 10
@@ -135,8 +139,8 @@ def test_a_divergence_on_replicas_names_the_step(ends):
 def test_processes_have_each_row_of_a_short_batch_once():
     test = kgen.data.load(np.zeros((4, 2, 2, 1)), batch_size=8).train
     images = np.arange(5)[:, None]
-    test._read = lambda *_: (images, images[:, 0])
-    parts = [PartOfBatches(test, i, 2)[0] for i in range(2)]
+    test.read = lambda position: (images, images[:, 0])
+    parts = [PartOfBatches(backend.Reading(test), i, 2)[0] for i in range(2)]
     for found in zip(*parts, strict=True):
         assert [len(rows) for rows in found] == [2, 3]
         np.testing.assert_array_equal(np.concatenate(found).ravel(), np.arange(5))
@@ -144,7 +148,7 @@ def test_processes_have_each_row_of_a_short_batch_once():
 
 def test_rows_that_do_not_divide_are_left_out_and_told_of_once():
     data = kgen.data.load(np.zeros((8, 2, 2, 1)), batch_size=5).train
-    part = PartOfBatches(data, 0, 1, divisor=2)
+    part = PartOfBatches(backend.Reading(data), 0, 1, divisor=2)
     with pytest.warns(UserWarning, match="last 1 of a batch of 5 .* 2 replicas") as told:
         assert [len(part[0][0]) for _ in range(2)] == [4, 4]
     assert len(told) == 1
@@ -183,6 +187,7 @@ def train_on_two(folder, *roles):
     )
 
 
+@pytest.mark.full
 def test_a_process_that_dies_stops_the_other_and_both_go_on(tmp_path):
     (first, _, err), (second, _, _) = train_on_two(tmp_path / "run", "whole", "killed")
     assert second == -signal.SIGKILL
@@ -200,9 +205,9 @@ def test_a_process_that_dies_stops_the_other_and_both_go_on(tmp_path):
 def test_a_backup_on_other_replicas_is_said_to_end_otherwise(tmp_path, monkeypatch):
     data = kgen.data.load("digits", batch_size=300)
     for epochs, warned in ((1, False), (2, True)):
-        model = replicas.MODELS["vae"]()
+        model = replicas.make(ZOO["vae"])
         model.compile()
-        backup = callbacks.Backup(str(tmp_path), data.train)
+        backup = callbacks.Backup(str(tmp_path))
         expected = pytest.warns(UserWarning, match="on 1 replicas, and this one is on 2")
         with expected if warned else contextlib.nullcontext():
             model.fit(data.train, epochs=epochs, verbose=0, callbacks=[backup])
@@ -211,7 +216,7 @@ def test_a_backup_on_other_replicas_is_said_to_end_otherwise(tmp_path, monkeypat
 
 @pytest.mark.parametrize(("size", "is_right"), [(8, True), (6, False), (4, True), (5, False)])
 def test_a_batch_is_divided_over_replicas_and_then_over_steps(monkeypatch, size, is_right):
-    model = replicas.MODELS["wgan_gp"]()
+    model = replicas.make(ZOO["wgan_gp"])
     monkeypatch.setattr(backend.Model, "num_replicas", 2)
     if is_right:
         model.check_whole_batch(size)
@@ -222,7 +227,7 @@ def test_a_batch_is_divided_over_replicas_and_then_over_steps(monkeypatch, size,
 
 
 def test_arrays_are_refused_by_several_processes(monkeypatch):
-    model = replicas.MODELS["vae"]()
+    model = replicas.make(ZOO["vae"])
     model.compile()
     monkeypatch.setattr(backend.Model, "num_processes", 2)
     with pytest.raises(ValueError, match="several processes.*kgen.data.load"):
@@ -241,7 +246,7 @@ def test_a_strategy_of_another_backend(name, monkeypatch):
 
 @pytest.mark.skipif(BACKEND == "torch", reason="PyTorch's processes share the first's weights")
 def test_a_model_made_before_its_strategy():
-    model = replicas.MODELS["vae"]()
+    model = replicas.make(ZOO["vae"])
     model.compile()
     data = kgen.data.load("digits", batch_size=300)
     with (
@@ -308,7 +313,7 @@ def test_missing_workers_are_named_while_they_are_waited_for(monkeypatch, capsys
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="the others clip the whole gradient")
 @pytest.mark.parametrize("name", ["clipnorm", "global_clipnorm", "clipvalue"])
 def test_clipping_on_several_replicas_is_refused(monkeypatch, name):
-    model = replicas.MODELS["vae"]()
+    model = replicas.make(ZOO["vae"])
     model.compile(keras.optimizers.SGD(0.1, **{name: 1.0}))
     model.prepare_replicas([])
     monkeypatch.setattr(backend.Model, "num_replicas", 2)
@@ -318,7 +323,7 @@ def test_clipping_on_several_replicas_is_refused(monkeypatch, name):
 
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="mends Keras' TensorFlow trainer")
 def test_several_workers_need_the_keras_that_is_mended(monkeypatch):
-    model = replicas.MODELS["vae"]()
+    model = replicas.make(ZOO["vae"])
     monkeypatch.setattr(backend.Model, "num_processes", 2)
     monkeypatch.setattr(keras, "__version__", "3.99.0")
     with pytest.raises(ImportError, match=r"keras==3.15.*Received: Keras 3.99.0"):

@@ -358,11 +358,11 @@ def innermost_loop():
     return getattr(jnp.zeros(()), "_trace", None)
 
 
-def input_pipeline(dataset):
-    """The data set itself, of which each of several processes reads its part of every batch."""
-    if _num_replicas() == 1 or not getattr(dataset, "reads_in_order", False):
-        return dataset
-    return PartOfBatches(dataset, jax.process_index(), jax.process_count(), _num_replicas())
+def input_pipeline(reading):
+    """The `Reading` itself, or of several processes this one's part of every batch."""
+    if _num_replicas() == 1:
+        return reading
+    return PartOfBatches(reading, jax.process_index(), jax.process_count(), _num_replicas())
 
 
 def set_deterministic():

@@ -12,6 +12,7 @@ from keras import ops
 
 from kgen import backend
 from kgen.layers.spectral_normalization import spectral_layers
+from kgen.models.around_fit import AroundFit
 from kgen.models.optimizers import OptimizerGroup, serialize
 from kgen.models.scalar import current
 from kgen.noise import StepNoise
@@ -218,7 +219,8 @@ class GenerativeModel(backend.Model):
         """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch.
 
         Of a PyDataset the last batch's size is looked at too. Arrays come in batches of the model's
-        `default_batch_size`.
+        `default_batch_size`. What `kgen.data.load` gives is read in its own order, with
+        `steps_per_epoch` from where the epoch before ended.
         """
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
         if self.num_processes > 1 and _is_whole(x):
@@ -229,28 +231,33 @@ class GenerativeModel(backend.Model):
         self.prepare_replicas(self._seed_generators_of_all())
         if batch_size is None and _is_whole(x):
             batch_size = self.default_batch_size
-        given = self._check_data(x, y, batch_size, kwargs.get("validation_split") or 0.0)
-        x = backend.input_pipeline(given)
-        if x is not given:
-            kwargs["shuffle"] = False  # it comes in an order of its own
+        x = self._check_data(x, y, batch_size, kwargs.get("validation_split") or 0.0)
+        callbacks = _flat(kwargs.pop("callbacks", None))
+        reading = None
+        if isinstance(x, backend.OrderedBatches):
+            steps, initial_epoch = kwargs.pop("steps_per_epoch", None), kwargs.get("initial_epoch")
+            reading = backend.Reading(x, steps, initial_epoch or 0)
+            x = backend.input_pipeline(reading)
+            callbacks = [reading.follower(), *callbacks]
+            kwargs["shuffle"] = False
         validation_data = kwargs.get("validation_data")
         if isinstance(validation_data, (list, tuple)):
             x_val, y_val, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             _refuse_weights(sample_weight=sample_weight)
             self._check_data(x_val, y_val)
         elif validation_data is not None:
-            kwargs["validation_data"] = backend.input_pipeline(self._check_data(validation_data))
+            kwargs["validation_data"] = _whole_epoch(self._check_data(validation_data))
         with contextlib.ExitStack() as stack:
-            for callback in keras.tree.flatten(kwargs.get("callbacks")):
-                if hasattr(callback, "around_fit"):
-                    stack.enter_context(callback.around_fit())
-            return super().fit(x, y, batch_size=batch_size, epochs=epochs, **kwargs)
+            for callback in callbacks:
+                if isinstance(callback, AroundFit):
+                    stack.enter_context(callback.around_fit(reading))
+            return super().fit(x, y, batch_size, epochs, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """`keras.Model.evaluate`; the same data gives the same figures."""
         if not kwargs.get("_use_cached_eval_dataset"):
             self.prepare_replicas(self._seed_generators_of_all())
-            x = backend.input_pipeline(self._check_data(x, y))
+            x = _whole_epoch(self._check_data(x, y))
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)
 
     def figures(self, logs):
@@ -278,9 +285,9 @@ class GenerativeModel(backend.Model):
             num = int(len(keras.tree.flatten(x_first)[0]) * (1.0 - validation_split))
             whole, last = divmod(num, batch_size) if is_whole else (0, num)
             sizes = [batch_size] * bool(whole) + [last] * bool(last)
-            # kgen's own sets, which drop it, are not to be read to their end.
-            own = getattr(x, "reads_in_order", False)
-            if isinstance(x, keras.utils.PyDataset) and x.num_batches and not own:
+            # Ordered batches drop a short one, and are not to be read to their end.
+            is_ordered = isinstance(x, backend.OrderedBatches)
+            if isinstance(x, keras.utils.PyDataset) and x.num_batches and not is_ordered:
                 x_last, _, _ = keras.utils.unpack_x_y_sample_weight(x[x.num_batches - 1])
                 sizes.append(len(keras.tree.flatten(x_last)[0]))
             for size in sizes:
@@ -429,6 +436,22 @@ def _with_loss_scale(optimizer, networks):
     if "float16" in dtypes and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _flat(callbacks):
+    """A list of what `fit` takes as callbacks."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return list(callbacks.callbacks)
+    return [each for each in keras.tree.flatten(callbacks) if each is not None]
+
+
+def _whole_epoch(data):
+    """What Keras is given to evaluate on: of ordered batches the epoch of their position."""
+    if not isinstance(data, backend.OrderedBatches):
+        return data
+    reading = backend.Reading(data)
+    reading.ahead = data.position.epoch * len(data)
+    return backend.input_pipeline(reading)
 
 
 def _is_whole(x):

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen import fields
+from kgen import fields, pictures
 from kgen.fields import Image, Label, seed_words
 from kgen.models.generative_model import GenerativeModel, is_rebuilt, to_unit_range
 from kgen.models.in_batches import in_batches
@@ -39,6 +39,8 @@ class ImageModel(GenerativeModel):
             describes is required.
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
+
+    is_conditional = False  # whether it is never made without a condition
 
     def __init__(self, image_shape, num_classes=None, condition=None, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
@@ -150,6 +152,39 @@ class ImageModel(GenerativeModel):
             dict of (function, dict of `kgen.fields.Field` by name) by name.
         """
         return {}
+
+    def report(self, data):
+        """Pictures of what the model learned, for whoever trained it.
+
+        Args:
+            data: `kgen.data.Dataset` that it was trained on.
+
+        Returns:
+            dict of PIL.Image.Image by the name of a file.
+        """
+        return {}
+
+    def examples(self, data, num):
+        """The first test images, and their conditions or None.
+
+        Args:
+            data: `kgen.data.Dataset`.
+            num: int.
+        """
+        if num < 1:
+            raise ValueError(f"Expected num of at least 1. Received: num={num}")
+        images, *conditions = data.test.take(num)
+        return images, None if self.condition is None else conditions[0]
+
+    def picture_of_samples(self, data):
+        """A grid of samples, a row for each class or for some conditions of test images."""
+        return pictures.samples(self, 64, self.conditions_to_show(data), seed=0)
+
+    def conditions_to_show(self, data):
+        """Conditions of some test images, unless the model is of classes or has none."""
+        if self.condition is None or self.num_classes is not None:
+            return None
+        return self.examples(data, 8)[1]
 
     def export(self, path, version=None, about=None):
         """Writes a SavedModel for TensorFlow Serving, with the signatures of docs/serving.md.

@@ -214,6 +214,9 @@ class SamplesPrior:
         """
         return self.answer("generate", labels, batch_size, seed=seeds_of(seed, num))["image"]
 
+    def report(self, data):
+        return super().report(data) | {"samples.png": self.picture_of_samples(data)}
+
     def signatures(self):
         def generate(y, noise):
             return {"image": self._decode(self._draw_latents(y, noise), y)}

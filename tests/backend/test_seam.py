@@ -5,147 +5,159 @@ from keras import ops
 
 from kgen import backend
 from kgen.models.generative_model import GenerativeModel
-from tests.contract import ModelContract
 from tests.toys import ToyWGANGP
+from tests.zoo import ZOO
 
 BACKEND = keras.backend.backend()
 
 
-class TestToyWGANGP(ModelContract):
-    run_eagerly = True
-    image_shape = (2, 2, 1)
+@pytest.fixture(scope="module")
+def case():
+    return ZOO["toy"]
 
-    def make(self, **kwargs):
-        return ToyWGANGP(self.image_shape, **kwargs)
 
-    def test_each_player_has_its_optimizer(self):
-        model = self.compiled()
-        assert isinstance(model.optimizer["critic"], keras.optimizers.Adam)
-        assert isinstance(model.optimizer["generator"], keras.optimizers.RMSprop)
-        assert model.optimizer["critic"] is not model.optimizer["generator"]
+def test_each_player_has_its_optimizer(subject):
+    model = subject.compiled()
+    assert isinstance(model.optimizer["critic"], keras.optimizers.Adam)
+    assert isinstance(model.optimizer["generator"], keras.optimizers.RMSprop)
+    assert model.optimizer["critic"] is not model.optimizer["generator"]
 
-    def test_one_optimizer_is_copied_for_each_player(self):
-        given = keras.optimizers.SGD(0.1, momentum=0.9)
-        model = self.compiled(optimizer=given)
-        assert len({id(o) for o in (given, *model.optimizer.optimizers)}) == 3
-        assert all(o.momentum == 0.9 for o in model.optimizer.optimizers)
-        self.fit(model)
-        assert int(model.optimizer.iterations) == 2
 
-    def test_optimizers_by_player(self):
-        critic = keras.optimizers.SGD(0.1)
-        model = self.compiled(optimizer={"critic": critic, "generator": "adam"})
-        assert model.optimizer["critic"] is critic
-        assert isinstance(model.optimizer["generator"], keras.optimizers.Adam)
+def test_one_optimizer_is_copied_for_each_player(subject):
+    given = keras.optimizers.SGD(0.1, momentum=0.9)
+    model = subject.compiled(optimizer=given)
+    assert len({id(o) for o in (given, *model.optimizer.optimizers)}) == 3
+    assert all(o.momentum == 0.9 for o in model.optimizer.optimizers)
+    subject.fit(model)
+    assert int(model.optimizer.iterations) == 2
 
-    @pytest.mark.parametrize("players", [["critic"], ["critic", "generator", "other"]])
-    def test_a_player_without_an_optimizer_or_the_reverse(self, players):
-        with pytest.raises(ValueError, match=r"players \['critic', 'generator'\]"):
-            self.compiled(optimizer=dict.fromkeys(players, "sgd"))
 
-    def test_learning_rates_keep_their_ratio(self):
-        model = self.compiled()
-        model.optimizer.learning_rate = 2e-3
-        rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
-        np.testing.assert_allclose(rates, [2e-3, 2e-2], rtol=1e-6)
+def test_optimizers_by_player(subject):
+    critic = keras.optimizers.SGD(0.1)
+    model = subject.compiled(optimizer={"critic": critic, "generator": "adam"})
+    assert model.optimizer["critic"] is critic
+    assert isinstance(model.optimizer["generator"], keras.optimizers.Adam)
 
-    def test_learning_rates_come_back_from_zero(self):
-        model = self.compiled()
-        model.optimizer.learning_rate = 0.0
-        model.optimizer.learning_rate = 1e-3
-        rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
-        np.testing.assert_allclose(rates, [1e-3, 1e-2], rtol=1e-6)
 
-    def test_players_do_not_share_an_optimizer(self):
-        shared = keras.optimizers.SGD(0.1)
-        with pytest.raises(ValueError, match="another one for each of the players"):
-            self.compiled(optimizer={"critic": shared, "generator": shared})
+@pytest.mark.parametrize("players", [["critic"], ["critic", "generator", "other"]])
+def test_a_player_without_an_optimizer_or_the_reverse(subject, players):
+    with pytest.raises(ValueError, match=r"players \['critic', 'generator'\]"):
+        subject.compiled(optimizer=dict.fromkeys(players, "sgd"))
 
-    def test_keras_learning_rate_scheduler(self):
-        model = self.compiled()
-        halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
-        model.fit(self.images, batch_size=8, verbose=0, callbacks=[halve])
-        rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
-        np.testing.assert_allclose(rates, [5e-4, 5e-3], rtol=1e-6)
 
-    @pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on PyTorch")
-    def test_steps_per_execution(self):
-        model = self.compiled(steps_per_execution=2)
-        self.fit(model)
-        self.assert_plainly_trained(model, atol=1e-5 if BACKEND == "tensorflow" else 1e-6)
+def test_learning_rates_keep_their_ratio(subject):
+    model = subject.compiled()
+    model.optimizer.learning_rate = 2e-3
+    rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
+    np.testing.assert_allclose(rates, [2e-3, 2e-2], rtol=1e-6)
 
-    @pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX's default; minutes on PyTorch")
-    def test_jit_compile(self, monkeypatch):
-        # XLA draws other random numbers from the same seed.
-        noise = np.sin(np.arange(24.0, dtype="float32")).reshape(8, 3)
-        monkeypatch.setattr(keras.random, "normal", lambda *_, **__: ops.convert_to_tensor(noise))
-        monkeypatch.setattr(keras.random, "uniform", lambda *_, **__: 0.5)
-        models = []
-        for jit_compile in (False, True):
-            keras.utils.set_random_seed(0)
-            models.append(self.make(dropout=0.0, seed=3))
-            models[-1].compile("sgd", jit_compile=jit_compile)
-            self.fit(models[-1])
-        for a, b in zip(*(model.trainable_variables for model in models), strict=True):
-            np.testing.assert_allclose(*map(ops.convert_to_numpy, (a, b)), atol=1e-5)
 
-    def test_keras_checkpoint_callbacks_carry_the_optimizers(self, tmp_path):
-        model = self.compiled()
-        save = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
-        model.fit(self.images, batch_size=8, verbose=0, shuffle=False, callbacks=[save])
-        loaded = keras.saving.load_model(tmp_path / "model.keras")
-        self.fit(loaded)
-        self.assert_plainly_trained(loaded, epochs=2)
+def test_learning_rates_come_back_from_zero(subject):
+    model = subject.compiled()
+    model.optimizer.learning_rate = 0.0
+    model.optimizer.learning_rate = 1e-3
+    rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
+    np.testing.assert_allclose(rates, [1e-3, 1e-2], rtol=1e-6)
 
-    def test_batch_statistics_and_dropout_are_on(self):
-        model, (start, end, *_) = self.plain.model, self.plain.weights
-        states = model.critic.non_trainable_variables + model.generator.non_trainable_variables
-        assert len(states) == 3  # the dropout's seed, a mean and a variance
-        for variable, before, after in zip(model.variables, start, end, strict=True):
-            if any(variable is state for state in states):
-                assert np.any(before != after), variable.path
 
-    def test_data_of_every_kind(self):
-        images = self.images
+def test_players_do_not_share_an_optimizer(subject):
+    shared = keras.optimizers.SGD(0.1)
+    with pytest.raises(ValueError, match="another one for each of the players"):
+        subject.compiled(optimizer={"critic": shared, "generator": shared})
 
-        class Batches(keras.utils.PyDataset):
-            def __len__(self):
-                return 2
 
-            def __getitem__(self, i):
-                return (images[8 * i : 8 * i + 8],)
+def test_keras_learning_rate_scheduler(subject):
+    model = subject.compiled()
+    halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    model.fit(subject.images, batch_size=8, verbose=0, callbacks=[halve])
+    rates = [float(o.learning_rate) for o in model.optimizer.optimizers]
+    np.testing.assert_allclose(rates, [5e-4, 5e-3], rtol=1e-6)
 
-        sources = [Batches(), ((images[i : i + 8],) for i in (0, 8))]
-        if BACKEND == "tensorflow":
-            import tensorflow as tf
 
-            sources.append(tf.data.Dataset.from_tensor_slices(images).batch(8))
-        if BACKEND == "torch":
-            import torch
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras has no steps_per_execution on PyTorch")
+def test_steps_per_execution(subject):
+    model = subject.compiled(steps_per_execution=2)
+    subject.fit(model)
+    subject.assert_plainly_trained(model, atol=1e-5 if BACKEND == "tensorflow" else 1e-6)
 
-            dataset = torch.utils.data.TensorDataset(torch.from_numpy(images))
-            sources.append(torch.utils.data.DataLoader(dataset, batch_size=8))
-        for source in sources:
-            model = self.anew()
-            model.fit(source, shuffle=False, verbose=0)
-            if BACKEND == "tensorflow" and not hasattr(source, "__len__"):
-                # At the end of a stream of unknown length, TensorFlow draws once more before it
-                # finds that there is no batch.
-                for value, variable in zip(self.plain.weights[1], model.variables, strict=True):
-                    if variable.name == "seed_generator_state":
-                        variable.assign(value)
-            self.assert_plainly_trained(model, atol=1e-5 if BACKEND == "tensorflow" else 1e-6)
 
-    def test_validation_data_of_every_form(self):
-        model = self.anew()
-        batches = ((self.images[i : i + 8],) for i in (0, 8))
-        for done, form in enumerate(((self.images, None), [self.images], batches), start=1):
-            self.check_validation(model, 1, form)
-            self.assert_plainly_trained(model, done)
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="JAX's default; minutes on PyTorch")
+def test_jit_compile(subject, monkeypatch):
+    # XLA draws other random numbers from the same seed.
+    noise = np.sin(np.arange(24.0, dtype="float32")).reshape(8, 3)
+    monkeypatch.setattr(keras.random, "normal", lambda *_, **__: ops.convert_to_tensor(noise))
+    monkeypatch.setattr(keras.random, "uniform", lambda *_, **__: 0.5)
+    models = []
+    for jit_compile in (False, True):
+        keras.utils.set_random_seed(0)
+        models.append(subject.case.make(dropout=0.0, seed=3))
+        models[-1].compile("sgd", jit_compile=jit_compile)
+        subject.fit(models[-1])
+    for a, b in zip(*(model.trainable_variables for model in models), strict=True):
+        np.testing.assert_allclose(*map(ops.convert_to_numpy, (a, b)), atol=1e-5)
 
-    def test_a_bad_first_batch_of_a_stream(self):
-        with pytest.raises(ValueError, match=r"in \[0, 1\]"):
-            self.plain.model.fit((batch for batch in [(2.0 * np.ones((8, 2, 2, 1)),)]), verbose=0)
+
+def test_keras_checkpoint_callbacks_carry_the_optimizers(subject, tmp_path):
+    model = subject.compiled()
+    save = keras.callbacks.ModelCheckpoint(tmp_path / "model.keras")
+    model.fit(subject.images, batch_size=8, verbose=0, shuffle=False, callbacks=[save])
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    subject.fit(loaded)
+    subject.assert_plainly_trained(loaded, epochs=2)
+
+
+def test_batch_statistics_and_dropout_are_on(subject):
+    model, (start, end, *_) = subject.plain.model, subject.plain.weights
+    states = model.critic.non_trainable_variables + model.generator.non_trainable_variables
+    assert len(states) == 3  # the dropout's seed, a mean and a variance
+    for variable, before, after in zip(model.variables, start, end, strict=True):
+        if any(variable is state for state in states):
+            assert np.any(before != after), variable.path
+
+
+def test_data_of_every_kind(subject):
+    images = subject.images
+
+    class Batches(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, i):
+            return (images[8 * i : 8 * i + 8],)
+
+    sources = [Batches(), ((images[i : i + 8],) for i in (0, 8))]
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        sources.append(tf.data.Dataset.from_tensor_slices(images).batch(8))
+    if BACKEND == "torch":
+        import torch
+
+        dataset = torch.utils.data.TensorDataset(torch.from_numpy(images))
+        sources.append(torch.utils.data.DataLoader(dataset, batch_size=8))
+    for source in sources:
+        model = subject.anew()
+        model.fit(source, shuffle=False, verbose=0)
+        if BACKEND == "tensorflow" and not hasattr(source, "__len__"):
+            # At the end of a stream of unknown length, TensorFlow draws once more before it
+            # finds that there is no batch.
+            for value, variable in zip(subject.plain.weights[1], model.variables, strict=True):
+                if variable.name == "seed_generator_state":
+                    variable.assign(value)
+        subject.assert_plainly_trained(model, atol=1e-5 if BACKEND == "tensorflow" else 1e-6)
+
+
+def test_validation_data_of_every_form(subject):
+    model = subject.anew()
+    batches = ((subject.images[i : i + 8],) for i in (0, 8))
+    for done, form in enumerate(((subject.images, None), [subject.images], batches), start=1):
+        subject.check_validation(model, 1, form)
+        subject.assert_plainly_trained(model, done)
+
+
+def test_a_bad_first_batch_of_a_stream(subject):
+    with pytest.raises(ValueError, match=r"in \[0, 1\]"):
+        subject.plain.model.fit((batch for batch in [(2.0 * np.ones((8, 2, 2, 1)),)]), verbose=0)
 
 
 def variable(value):

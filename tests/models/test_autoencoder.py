@@ -3,12 +3,6 @@ import pytest
 from keras import ops
 
 import kgen
-from tests.contract import ModelContract
-
-
-class TestAutoencoder(ModelContract):
-    def make(self, **kwargs):
-        return kgen.Autoencoder(self.image_shape, latent_dim=3, **kwargs)
 
 
 def test_loss_by_hand():

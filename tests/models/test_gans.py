@@ -10,98 +10,17 @@ import kgen
 from kgen import backend, networks
 from kgen.models.adversarial import wgan_gp
 from kgen.models.optimizers import with_learning_rate
-from tests.contract import ModelContract, SamplerContract
+from tests.contract import Subject
+from tests.tiers import in_tiers
+from tests.zoo import ZOO, perceptrons, tiny_critic
 
 SHAPE = (8, 8, 1)
-
-
-def perceptrons(judge="discriminator", **kwargs):
-    critic = networks.maxout_discriminator(SHAPE, units=(4, 3), pieces=2, name=judge, **kwargs)
-    for variable in critic.trainable_variables:  # whose first weights hardly move a generator
-        variable.assign(10.0 * variable)
-    return {"generator": networks.dense_generator(3, SHAPE, units=(8,), **kwargs), judge: critic}
-
-
-def tiny_critic(**kwargs):
-    return networks.dcgan_discriminator(SHAPE, filters=4, batch_normalization=False, **kwargs)
-
-
-class TestGAN(SamplerContract, ModelContract):
-    def make(self, **kwargs):
-        return kgen.GAN(SHAPE, 3, ema_decay=0.5, r1_weight=0.1, **perceptrons(), **kwargs)
-
-
-class TestDCGAN(SamplerContract, ModelContract):
-    def make(self, **kwargs):
-        return kgen.DCGAN(
-            SHAPE,
-            3,
-            generator=networks.dcgan_generator(3, SHAPE, filters=4),
-            discriminator=networks.dcgan_discriminator(SHAPE, filters=4),
-            **kwargs,
-        )
-
-
-class TestLSGAN(SamplerContract, ModelContract):
-    def make(self, **kwargs):
-        return kgen.LSGAN(SHAPE, 3, label_smoothing=0.1, **perceptrons(), **kwargs)
-
-
-class TestWGAN(SamplerContract, ModelContract):
-    still = ("logits/bias",)  # it cancels in E[D(x_fake)] - E[D(x)]
-
-    def make(self, **kwargs):
-        # Clipping alone would move the critic's weights, which start within 1.
-        return kgen.WGAN(
-            SHAPE,
-            3,
-            n_critic=2,
-            clip=1.0,
-            generator=networks.dense_generator(3, SHAPE, units=(8,)),
-            critic=tiny_critic(name="critic"),
-            **kwargs,
-        )
-
-
-class TestWGANGP(SamplerContract, ModelContract):
-    still = TestWGAN.still
-
-    def make(self, **kwargs):
-        return kgen.WGANGP(
-            SHAPE,
-            3,
-            n_critic=2,
-            decay_steps=10,
-            generator=networks.dcgan_generator(3, SHAPE, filters=4),
-            critic=tiny_critic(name="critic"),
-            **kwargs,
-        )
-
-
-class TestConditionalGAN(SamplerContract, ModelContract):
-    labels = np.arange(16) % 3
-
-    def make(self, **kwargs):
-        return kgen.ConditionalGAN(SHAPE, 3, 3, **perceptrons(num_classes=3), **kwargs)
-
-
-class TestInfoGAN(SamplerContract, ModelContract):
-    def make(self, **kwargs):
-        return kgen.InfoGAN(
-            SHAPE,
-            3,
-            categorical=(3,),
-            continuous=1,
-            generator=networks.dense_generator(7, SHAPE, units=(8,)),
-            discriminator=networks.dcgan_discriminator(SHAPE, filters=4, with_features=True),
-            **kwargs,
-        )
 
 
 ALL = [kgen.GAN, kgen.DCGAN, kgen.LSGAN, kgen.WGAN, kgen.WGANGP, kgen.ConditionalGAN, kgen.InfoGAN]
 
 
-@pytest.mark.parametrize("model_class", ALL)
+@pytest.mark.parametrize("model_class", in_tiers(ALL, quick=[kgen.DCGAN]))
 def test_every_option_together(model_class, tmp_path, monkeypatch):
     small = {"filters": 4} if model_class is not kgen.GAN else {}
     small |= {"units": (8,)} if model_class in (kgen.GAN, kgen.InfoGAN) else {}
@@ -145,7 +64,7 @@ def test_presets_below_8_pixels():
 
 
 def test_the_critic_sees_other_images_in_each_step():
-    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic(name="critic"))
+    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
     gan.compile(run_eagerly=True)
     seen, updates = [], []
     train, minimize = gan.train_discriminator, gan.minimize
@@ -162,7 +81,7 @@ def test_the_critic_sees_other_images_in_each_step():
 
 @pytest.mark.parametrize("run_eagerly", [True, False])
 def test_the_critic_is_clipped(run_eagerly):
-    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic(name="critic"))
+    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
     gan.compile(run_eagerly=run_eagerly)
     gan.fit(np.zeros((12, *SHAPE)), batch_size=6, verbose=0)
     largest = [np.abs(ops.convert_to_numpy(v)).max() for v in gan.critic.trainable_variables]
@@ -171,7 +90,7 @@ def test_the_critic_is_clipped(run_eagerly):
 
 @pytest.mark.parametrize(("num", "batch_size"), [(12, 5), (14, 6)])
 def test_a_batch_that_does_not_divide(num, batch_size):
-    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic(name="critic"))
+    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
     gan.compile()
     with pytest.raises(ValueError, match="divide by the 3 steps of the critic"):
         gan.fit(np.zeros((num, *SHAPE)), batch_size=batch_size, verbose=0)
@@ -188,7 +107,7 @@ class Batches(keras.utils.PyDataset):
 
 
 def test_a_last_batch_of_a_py_dataset_that_does_not_divide():
-    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic(name="critic"))
+    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
     gan.compile()
     with pytest.raises(ValueError, match="a batch of 4"):
         gan.fit(Batches(), verbose=0)
@@ -197,7 +116,7 @@ def test_a_last_batch_of_a_py_dataset_that_does_not_divide():
 
 def test_networks_see_and_make_images_in_their_own_range():
     """[-1, 1] inside, [0, 1] outside: of samples, of what the judges see, of what Q sees."""
-    gan = TestInfoGAN().make()
+    gan = ZOO["info_gan"].make()
     z = gan.draw_latents(5, seed=0)
     inside = ops.convert_to_numpy(gan.generator(z))
     np.testing.assert_allclose(gan.decode(z), 0.5 * (inside + 1.0), atol=1e-6)
@@ -441,7 +360,7 @@ def test_a_generator_steps_down_its_own_loss_alone(monkeypatch):
 
 def test_a_critic_step_is_one_step_of_its_optimizer():
     """The penalty is a term of the loss, not a step of its own; n_critic of them to one."""
-    gan = TestWGANGP().make()
+    gan = ZOO["wgan_gp"].make()
     gan.compile()
     gan.fit(np.zeros((12, *SHAPE)), batch_size=4, verbose=0)
     updates = {p: int(ops.convert_to_numpy(gan.optimizer[p].iterations)) for p in gan.players()}
@@ -458,7 +377,7 @@ def test_epsilons_are_uniform_and_one_an_image(monkeypatch):
             seen.append((ops.convert_to_numpy(eps), x.shape)) or penalty(critic, x, x_fake, eps)
         ),
     )
-    gan = TestWGANGP().make(seed=0)
+    gan = ZOO["wgan_gp"].make(seed=0)
     x = ops.zeros((2000, *SHAPE))
     gan.penalty(x, x, None, True)
     ((eps, _),) = seen
@@ -467,10 +386,11 @@ def test_epsilons_are_uniform_and_one_an_image(monkeypatch):
     assert np.abs(np.sort(eps) - np.arange(2000) / 2000).max() < 1.95 / np.sqrt(2000)
 
 
-def test_dropout_and_batch_statistics_are_on_in_training():
-    dcgan = TestDCGAN().compiled()
+def test_dropout_and_batch_statistics_are_on_in_training(tmp_path):
+    subject = Subject(ZOO["dcgan"], tmp_path)
+    dcgan = subject.compiled()
     moving = {v.path: ops.convert_to_numpy(v) for v in dcgan.non_trainable_variables}
-    TestDCGAN().fit(dcgan)
+    subject.fit(dcgan)
     moved = [v for v in dcgan.non_trainable_variables if "moving" in v.path]
     assert len(moved) == 2  # the generator's mean and variance
     for variable in moved:
@@ -483,6 +403,7 @@ def test_dropout_and_batch_statistics_are_on_in_training():
     np.testing.assert_array_equal(*still)
 
 
+@pytest.mark.one_backend
 def test_the_critic_estimates_the_distance_of_two_gaussians():
     """N(0, 1) and N(2, 1), a tenth of them in the networks' range: W1 = 0.2."""
     generator = keras.Sequential(
@@ -512,7 +433,7 @@ def test_the_critic_estimates_the_distance_of_two_gaussians():
 
 @pytest.mark.parametrize("learning_rate", [1e-3, None])
 def test_a_learning_rate_is_the_start_of_a_schedule(learning_rate):
-    gan = TestWGANGP().make()
+    gan = ZOO["wgan_gp"].make()
     optimizers = gan.default_optimizers()
     if learning_rate is not None:
         optimizers = with_learning_rate(optimizers, learning_rate)
@@ -596,7 +517,7 @@ def test_the_layers_of_all_players_are_normalised():
 
 
 def test_default_batches_of_arrays_divide():
-    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic(name="critic"))
+    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
     gan.default_batch_size = 6
     gan.compile()
     gan.fit(np.zeros((9, *SHAPE)), verbose=0)

@@ -8,32 +8,8 @@ from keras import ops
 
 import kgen
 from kgen import backend
-from tests.contract import ModelContract, SamplerContract
 
 SHAPES = [(4, 4, 1), (3, 3, 3)]
-
-
-class PixelContract(SamplerContract, ModelContract):
-    def compiled(self, **kwargs):
-        # A smaller step might draw the same levels as the weights before.
-        return super().compiled(**{"optimizer": keras.optimizers.Adam(0.03)} | kwargs)
-
-
-class TestPixelCNN(PixelContract):
-    run_eagerly = True
-    image_shape = (5, 4, 1)
-
-    def make(self, **kwargs):
-        return kgen.PixelCNN(self.image_shape, filters=4, blocks=1, **kwargs)
-
-
-class TestGatedPixelCNN(PixelContract):
-    image_shape = (4, 5, 3)
-    labels = np.arange(16) % 3
-
-    def make(self, **kwargs):
-        arguments = {"levels": 256, "filters": 6, "blocks": 1, "num_classes": 3} | kwargs
-        return kgen.GatedPixelCNN(self.image_shape, **arguments)
 
 
 def test_a_gated_pixel_cnn_needs_no_labels(tmp_path):
@@ -269,6 +245,7 @@ def test_evaluation_binarizes_with_noise_of_its_own():
     np.testing.assert_array_equal(ops.convert_to_numpy(model.seed_generator.state), before)
 
 
+@pytest.mark.one_backend
 def test_samples_have_the_probabilities_of_the_model():
     """Chi-square over the 16 binary images of 2x2, at two temperatures; 15 degrees of freedom."""
     model, _ = new_models((2, 2, 1), levels=2, num_classes=None)

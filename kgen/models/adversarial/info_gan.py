@@ -7,7 +7,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen import networks, priors
+from kgen import networks, pictures, priors
 from kgen.fields import Seed, Vector, seeds_of
 from kgen.losses import categorical_nll, normal_nll
 from kgen.models.adversarial.dcgan import DCGAN
@@ -178,6 +178,10 @@ class InfoGAN(DCGAN):
             return super().sample(num, labels, seed=seed, batch_size=batch_size)
         given = {"seed": seeds_of(seed, num), "codes": self._check_codes(codes, num)}
         return self.answer("generate_codes", labels, batch_size, **given)["image"]
+
+    def report(self, data):
+        label = None if self.condition is None else self.examples(data, 1)[1][0]
+        return super().report(data) | {"codes.png": pictures.codes(self, seed=0, label=label)}
 
     def signatures(self):
         def generate_codes(y, noise, codes):

@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from kgen import networks
+from kgen import networks, pictures
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import LatentModel
 
@@ -113,6 +113,11 @@ class EncoderDecoder(LatentModel):
 
     def _read_network(self, network, x, y, training):
         return ops.cast(network(self.join(x, y), training=training), "float32")
+
+    def report(self, data):
+        images, labels = self.examples(data, 32)
+        picture = pictures.reconstructions(self, images, labels)
+        return super().report(data) | {"reconstructions.png": picture}
 
     def signatures(self):
         def encode(y, image):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen import pictures
 from kgen.fields import Mask, Seed, seeds_of
 from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
 from kgen.models.image_model import ImageModel, preset_dtype
@@ -290,6 +291,19 @@ class AutoregressiveModel(ImageModel):
         else:
             x, memory = self.network.generate(choose, [uniform, known], memory, y)
         return 0.5 * (x + 1.0), memory
+
+    def lower_half(self):
+        """A mask of the lower half of the image, bool (height, width)."""
+        height, width, _ = self.image_shape
+        return np.arange(height)[:, None].repeat(width, axis=1) >= (height + 1) // 2
+
+    def report(self, data):
+        images, labels = self.examples(data, 8)
+        hidden = self.lower_half()
+        return super().report(data) | {
+            "samples.png": self.picture_of_samples(data),
+            "completions.png": pictures.completions(self, images, hidden, labels, seed=0),
+        }
 
     def signatures(self):
         def fill(given, y):

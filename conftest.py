@@ -1,0 +1,93 @@
+"""What the tests and the doctests of kgen run with. It is at the root so that both have it."""
+
+import gc
+import os
+import sys
+
+
+class WithoutTensorFlow:
+    """A finder of modules, as where TensorFlow is not installed."""
+
+    def __init__(self, finder):
+        self._finder = finder
+
+    def find_spec(self, name, *args):
+        is_tensorflow = name.partition(".")[0] == "tensorflow"
+        return None if is_tensorflow else self._finder.find_spec(name, *args)
+
+    def __getattr__(self, name):
+        return getattr(self._finder, name)
+
+
+if os.environ.get("KGEN_TESTS_WITHOUT_TENSORFLOW"):
+    sys.meta_path[:] = map(WithoutTensorFlow, sys.meta_path)
+
+# The same kernels on every processor: TensorFlow's others have no dilated transposed convolution.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+import keras  # noqa: E402
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+DEFAULT_COMPILERS = bool(os.environ.get("KGEN_TESTS_DEFAULT_COMPILERS"))
+
+gc.set_threshold(200_000, 20, 100)  # looking through thousands of graphs takes a tenth of the time
+
+if keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    # On a busy machine several threads add up in another order each time: no two bits are sure.
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    if not DEFAULT_COMPILERS:  # graphs this small cost more to optimize than to run
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+    # The tuner's thread can miss that an epoch is over, and then sleeps for as long as it lasted.
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    iterate = tf.data.Dataset.__iter__
+    tf.data.Dataset.__iter__ = lambda dataset: iterate(dataset.with_options(untuned))
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--full",
+        action="store_true",
+        help="run the slow tier as well: what is marked `full`, see tests/README.md",
+    )
+
+
+def pytest_collection_modifyitems(config, items):
+    if config.getoption("full"):
+        return
+    on_one = "one_backend" if keras.backend.backend() != "torch" else "full"
+    later = ("full", on_one)
+    left = [item for item in items if not any(map(item.get_closest_marker, later))]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(left)])
+    items[:] = left
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compile_once(tmp_path_factory):
+    """Keeps what JAX compiles: the tests build the same small models again and again."""
+    settings = {
+        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("jax")),
+        "jax_disable_most_optimizations": not DEFAULT_COMPILERS,
+        "jax_persistent_cache_min_compile_time_secs": 0.0,
+        "jax_persistent_cache_min_entry_size_bytes": 0,
+    }
+    os.environ |= {name.upper(): str(value) for name, value in settings.items()}  # of children
+    if keras.backend.backend() == "jax":
+        import jax
+
+        for name, value in settings.items():
+            jax.config.update(name, value)
+
+
+@pytest.fixture(autouse=True)
+def same_start(doctest_namespace):
+    """Every test begins with the same random state and the float32 policy, and ends so."""
+    import kgen
+
+    doctest_namespace.update(kgen=kgen, keras=keras, np=np)
+    keras.utils.set_random_seed(0)
+    yield
+    keras.config.set_dtype_policy("float32")

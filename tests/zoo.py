@@ -1,0 +1,281 @@
+"""The zoo: every model once, made of tiny networks.
+
+A new model is one entry here and a file of its own oracles. What each test takes from the list, in
+which of the two tiers, is in tests/README.md.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+import kgen
+from kgen import fields, networks
+from tests.toys import ToyWGANGP
+
+SHAPE = (8, 8, 1)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Case:
+    """A model, and what the tests are to know of it.
+
+    Attributes:
+        name: str.
+        model_class: its class.
+        make: callable of further arguments of the class that returns the model.
+        image_shape: tuple (height, width, channels).
+        num_classes: int or None. With it the model is conditional.
+        still: ends of the paths of variables that have no gradient.
+        optimizer: callable that makes what `compile` is given; None leaves it the paper's.
+        served: bool. It can be exported.
+        given: by input of a signature, callable from a number to so many rows, where its field
+            says too little.
+        discrete: bool. Its pixels have few levels: rounding moves one of many by a whole level.
+        family: str or None. The family that it stands for where what the house promises is tried.
+        on_replicas: bool. It is trained on several replicas in the quick tier.
+        command: str or None. Its name on the command line.
+        settings: dict of plain arguments that make it small on the command line.
+    """
+
+    name: str
+    model_class: type
+    make: Callable
+    image_shape: tuple = SHAPE
+    num_classes: int | None = None
+    still: tuple = ()
+    optimizer: Callable = lambda: None
+    served: bool = True
+    given: dict = dataclasses.field(default_factory=dict)
+    discrete: bool = False
+    family: str | None = None
+    on_replicas: bool = False
+    command: str | None = None
+    settings: dict = dataclasses.field(default_factory=dict)
+
+    def __repr__(self):
+        return self.name
+
+    @property
+    def samples(self):
+        return hasattr(self.model_class, "sample")
+
+    @property
+    def images(self):
+        """16 images of integers."""
+        rng = np.random.default_rng(0)
+        return rng.integers(0, 256, (16, *self.image_shape), dtype="uint8")
+
+    def y(self, num=16):
+        """So many conditions, None for an unconditional model."""
+        return None if self.num_classes is None else np.arange(num, dtype="int32") % 3
+
+    def rows(self, inputs, num):
+        """So many rows of each input of a signature, by name.
+
+        Args:
+            inputs: dict of fields by name.
+            num: int.
+        """
+        rng = np.random.default_rng(0)
+        found = {name: rows(field, num, rng) for name, field in inputs.items()}
+        return found | {name: self.given[name](num) for name in inputs if name in self.given}
+
+
+def rows(field, num, rng):
+    """Random rows that a field takes."""
+    shape = (num, *field.shape)
+    if field.dtype == "bool":
+        return rng.random(shape) < 0.5
+    if field.dtype == "int64":  # seeds, negative ones among them
+        return np.arange(num) - 2
+    low = -1 if field.low is None else field.low
+    high = 1 if field.high is None else field.high
+    if field.dtype == "int32":
+        return rng.integers(low, high + 1, shape).astype("int32")
+    if isinstance(field, fields.Attributes):
+        return rng.integers(0, 2, shape).astype("float32")
+    return rng.uniform(low, high, shape).astype("float32")
+
+
+def dense_vae(num_classes=None, **kwargs):
+    """The smallest VAE of 8x8."""
+    condition = {"num_classes": num_classes}
+    encoder = networks.dense_encoder(SHAPE, 6, units=(6,), **condition)
+    decoder = networks.dense_decoder(3, SHAPE, units=(6,), **condition)
+    return kgen.VAE(SHAPE, latent_dim=3, encoder=encoder, decoder=decoder, **condition, **kwargs)
+
+
+def perceptrons(judge="discriminator", **kwargs):
+    """A generator and a judge that make some difference to each other from the first step."""
+    critic = networks.maxout_discriminator(SHAPE, units=(4, 3), pieces=2, name=judge, **kwargs)
+    for variable in critic.trainable_variables:  # whose first weights hardly move a generator
+        variable.assign(10.0 * variable)
+    return {"generator": networks.dense_generator(3, SHAPE, units=(8,), **kwargs), judge: critic}
+
+
+def tiny_critic(**kwargs):
+    return networks.dcgan_discriminator(
+        SHAPE, filters=4, batch_normalization=False, name="critic", **kwargs
+    )
+
+
+def dcgan(**kwargs):
+    return kgen.DCGAN(
+        SHAPE,
+        3,
+        generator=networks.dcgan_generator(3, SHAPE, filters=4),
+        discriminator=networks.dcgan_discriminator(SHAPE, filters=4),
+        **kwargs,
+    )
+
+
+def wgan(**kwargs):
+    # Clipping alone would move the critic's weights, which start within 1.
+    generator = networks.dense_generator(3, SHAPE, units=(8,))
+    nets = {"generator": generator, "critic": tiny_critic()}
+    return kgen.WGAN(SHAPE, 3, **({"n_critic": 2, "clip": 1.0} | nets | kwargs))
+
+
+def wgan_gp(**kwargs):
+    generator = networks.dcgan_generator(3, SHAPE, filters=4)
+    return kgen.WGANGP(
+        SHAPE, 3, n_critic=2, decay_steps=10, generator=generator, critic=tiny_critic(), **kwargs
+    )
+
+
+def info_gan(**kwargs):
+    return kgen.InfoGAN(
+        SHAPE,
+        3,
+        categorical=(3,),
+        continuous=1,
+        generator=networks.dense_generator(7, SHAPE, units=(8,)),
+        discriminator=networks.dcgan_discriminator(SHAPE, filters=4, with_features=True),
+        **kwargs,
+    )
+
+
+def codes(num):
+    """A category of 3 and a number in [-1, 1] each."""
+    rng = np.random.default_rng(1)
+    return np.column_stack([np.arange(num) % 3, rng.uniform(-1, 1, num)]).astype("float32")
+
+
+def large_steps():
+    """Of a PixelCNN: a smaller step might draw the same levels as the weights before."""
+    return keras.optimizers.Adam(0.03)
+
+
+CASES = (
+    Case(
+        "autoencoder",
+        kgen.Autoencoder,
+        lambda **kwargs: kgen.Autoencoder(SHAPE, latent_dim=3, **kwargs),
+        command="autoencoder",
+        settings={"latent_dim": 2},
+    ),
+    Case(
+        "vae",
+        kgen.VAE,
+        dense_vae,
+        family="autoencoders",
+        on_replicas=True,
+        command="vae",
+        settings={"latent_dim": 2},
+    ),
+    Case(
+        "conditional_vae",
+        kgen.VAE,
+        lambda **kwargs: dense_vae(num_classes=3, **kwargs),
+        num_classes=3,
+    ),
+    Case(
+        "colour_vae",
+        kgen.VAE,
+        lambda **kwargs: kgen.VAE(
+            (5, 4, 3), 2, likelihood="discretized_logistic", network="convolutional", **kwargs
+        ),
+        image_shape=(5, 4, 3),
+    ),
+    Case(
+        "gan",
+        kgen.GAN,
+        lambda **kwargs: kgen.GAN(
+            SHAPE, 3, ema_decay=0.5, r1_weight=0.1, **perceptrons(), **kwargs
+        ),
+        command="gan",
+    ),
+    Case("dcgan", kgen.DCGAN, dcgan, family="adversarial", on_replicas=True, command="dcgan"),
+    Case(
+        "lsgan",
+        kgen.LSGAN,
+        lambda **kwargs: kgen.LSGAN(SHAPE, 3, label_smoothing=0.1, **perceptrons(), **kwargs),
+        command="lsgan",
+    ),
+    Case(
+        "wgan",
+        kgen.WGAN,
+        wgan,
+        still=("logits/bias",),  # it cancels in E[D(x_fake)] - E[D(x)]
+        command="wgan",
+    ),
+    Case(
+        "wgan_gp",
+        kgen.WGANGP,
+        wgan_gp,
+        still=("logits/bias",),
+        on_replicas=True,
+        command="wgan_gp",
+    ),
+    Case(
+        "conditional_gan",
+        kgen.ConditionalGAN,
+        lambda **kwargs: kgen.ConditionalGAN(SHAPE, 3, 3, **perceptrons(num_classes=3), **kwargs),
+        num_classes=3,
+        command="cgan",
+    ),
+    Case(
+        "info_gan",
+        kgen.InfoGAN,
+        info_gan,
+        given={"codes": codes},
+        on_replicas=True,
+        command="infogan",
+    ),
+    Case(
+        "pixel_cnn",
+        kgen.PixelCNN,
+        lambda **kwargs: kgen.PixelCNN((5, 4, 1), filters=4, blocks=1, **kwargs),
+        image_shape=(5, 4, 1),
+        optimizer=large_steps,
+        discrete=True,
+        family="autoregressive",
+        on_replicas=True,
+        command="pixelcnn",
+        settings={"levels": 2, "filters": 4, "blocks": 1},
+    ),
+    Case(
+        "gated_pixel_cnn",
+        kgen.GatedPixelCNN,
+        lambda **kwargs: kgen.GatedPixelCNN(
+            (4, 5, 3), **({"levels": 256, "filters": 6, "blocks": 1, "num_classes": 3} | kwargs)
+        ),
+        image_shape=(4, 5, 3),
+        num_classes=3,
+        optimizer=large_steps,
+        discrete=True,
+        command="gated_pixelcnn",
+        settings={"levels": 17, "filters": 4, "blocks": 1},
+    ),
+    Case(
+        "toy",
+        ToyWGANGP,
+        lambda **kwargs: ToyWGANGP((2, 2, 1), **kwargs),
+        image_shape=(2, 2, 1),
+        served=False,
+    ),
+)
+
+ZOO = {case.name: case for case in CASES}
