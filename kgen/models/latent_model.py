@@ -201,7 +201,7 @@ class SamplesPrior:
     def _draw_latents(self, y, noise):
         return self.prior.draw(noise, noise.num)
 
-    def sample(self, num, labels=None, *, seed=None, batch_size=256):
+    def sample(self, num, labels=None, *, seed=None, batch_size: int = 256):
         """Images of latent vectors from the prior.
 
         Args:

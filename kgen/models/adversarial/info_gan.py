@@ -159,7 +159,7 @@ class InfoGAN(DCGAN):
             z[:, self.latent_dim + sum(self.categorical) + code - len(self.categorical)] = values
         return z
 
-    def sample(self, num, labels=None, *, codes=None, seed=None, batch_size=256):
+    def sample(self, num, labels=None, *, codes=None, seed=None, batch_size: int = 256):
         """Images of noise and codes.
 
         Args:

@@ -162,7 +162,9 @@ class AutoregressiveModel(ImageModel):
     def _seed(self, seed, num):
         return {"seed": seeds_of(seed, num)} if self.levels == 2 else {}
 
-    def sample(self, num, labels=None, *, temperature=1.0, seed=None, batch_size=64):
+    def sample(
+        self, num, labels=None, *, temperature: float = 1.0, seed=None, batch_size: int = 64
+    ):
         """Images, pixel by pixel from p(x_i | x_1 ... x_(i-1)).
 
         Args:
@@ -187,10 +189,10 @@ class AutoregressiveModel(ImageModel):
         mask,
         labels=None,
         *,
-        copies=1,
-        temperature=1.0,
+        copies: int = 1,
+        temperature: float = 1.0,
         seed=None,
-        batch_size=64,
+        batch_size: int = 64,
     ):
         """Images whose hidden pixels are drawn given all that comes before them in scan order.
 
