@@ -82,7 +82,7 @@ def main(_):
 
     backups.write = timed
     with tempfile.TemporaryDirectory() as folder:
-        model, total = train(data, SECONDS.value, callbacks.Backup(folder, data.train))
+        model, total = train(data, SECONDS.value, callbacks.Backup(folder))
         size = os.path.getsize(backups.newest(folder)) / 2**20
     arrays = [*model.variables, *model.optimizer.variables]
     state = sum(np.prod(v.shape) for v in arrays) * 4 / 2**20

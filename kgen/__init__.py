@@ -1,45 +1,62 @@
-"""kgen: deep generative image models on Keras 3."""
+"""kgen: deep generative image models on Keras 3.
 
-import os
-import sys
+What it holds is imported when it is asked for, and what Keras has to know with Keras: see
+`kgen.registration`.
+"""
 
+import importlib
+
+from kgen.registration import register_with_keras
 from kgen.version import __version__
 
-__all__ = [
-    "DCGAN",
-    "GAN",
-    "LSGAN",
-    "VAE",
-    "WGAN",
-    "WGANGP",
-    "Autoencoder",
-    "ConditionalGAN",
-    "GatedPixelCNN",
-    "InfoGAN",
-    "PixelCNN",
+_ROOMS = (
+    "backend",
     "callbacks",
     "data",
+    "distributions",
+    "fields",
     "layers",
     "losses",
+    "models",
     "networks",
+    "noise",
     "pictures",
+    "priors",
     "runs",
     "serving",
-]
+)
+_CLASSES = {
+    "AdversarialModel": "kgen.models.adversarial.adversarial_model",
+    "Autoencoder": "kgen.models.autoencoders.autoencoder",
+    "ConditionalGAN": "kgen.models.adversarial.conditional_gan",
+    "DCGAN": "kgen.models.adversarial.dcgan",
+    "GAN": "kgen.models.adversarial.gan",
+    "GatedPixelCNN": "kgen.models.autoregressive.gated_pixel_cnn",
+    "GenerativeModel": "kgen.models.generative_model",
+    "ImageModel": "kgen.models.image_model",
+    "InfoGAN": "kgen.models.adversarial.info_gan",
+    "LSGAN": "kgen.models.adversarial.lsgan",
+    "LatentModel": "kgen.models.latent_model",
+    "PixelCNN": "kgen.models.autoregressive.pixel_cnn",
+    "VAE": "kgen.models.autoencoders.vae",
+    "WGAN": "kgen.models.adversarial.wgan",
+    "WGANGP": "kgen.models.adversarial.wgan_gp",
+}
 
-_command = os.path.splitext(os.path.basename((sys.argv or [""])[0]))[0]
+__all__ = [*_ROOMS, *_CLASSES]
 
-# The command line imports what it needs itself, once it has chosen Keras' backend.
-if _command != "kgen" and sys.orig_argv[1:3] != ["-m", "kgen.cli"]:
-    from kgen import callbacks, data, layers, losses, networks, pictures, runs, serving
-    from kgen.models.adversarial.conditional_gan import ConditionalGAN
-    from kgen.models.adversarial.dcgan import DCGAN
-    from kgen.models.adversarial.gan import GAN
-    from kgen.models.adversarial.info_gan import InfoGAN
-    from kgen.models.adversarial.lsgan import LSGAN
-    from kgen.models.adversarial.wgan import WGAN
-    from kgen.models.adversarial.wgan_gp import WGANGP
-    from kgen.models.autoencoders.autoencoder import Autoencoder
-    from kgen.models.autoencoders.vae import VAE
-    from kgen.models.autoregressive.gated_pixel_cnn import GatedPixelCNN
-    from kgen.models.autoregressive.pixel_cnn import PixelCNN
+
+def __getattr__(name):
+    if name in _ROOMS:
+        return importlib.import_module(f"kgen.{name}")
+    if name in _CLASSES:
+        found = globals()[name] = getattr(importlib.import_module(_CLASSES[name]), name)
+        return found
+    raise AttributeError(f"module 'kgen' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})
+
+
+register_with_keras([*_CLASSES.values(), "kgen.layers"])

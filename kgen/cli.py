@@ -1,18 +1,22 @@
-"""The `kgen` command: a thin shell over functions whose arguments are its flags."""
+"""The `kgen` command: a thin shell over functions whose arguments are its flags.
+
+Keras is imported once it is known what is asked for, and which backend is.
+"""
 
 import contextlib
 import importlib
 import importlib.util
 import inspect
-import json
 import os
 import re
 import sys
 import tempfile
+from typing import NamedTuple
 
 from absl import flags
 
 from kgen.runs.arguments import plain_arguments
+from kgen.runs.config import require_config
 
 _USAGE = """kgen: deep generative image models
 
@@ -24,8 +28,33 @@ _USAGE = """kgen: deep generative image models
   kgen export RUN [--path ...] [--version ...]       a SavedModel for TensorFlow Serving
   kgen generate --server HOST:PORT --model NAME      a grid of images from TensorFlow Serving
 
-`kgen train MODEL --help` and `kgen COMMAND --help` list the flags.
+`kgen train MODEL --help` and `kgen COMMAND RUN --help` list the flags, the model's own among them.
 """
+
+
+class _Command(NamedTuple):
+    """Where a command's function is, and what it takes besides flags.
+
+    Attributes:
+        module: str.
+        subject: str or None. What the first argument is.
+        keras: bool. Whether it computes with Keras.
+    """
+
+    module: str
+    subject: str | None = "RUN"
+    keras: bool = True
+
+
+_COMMANDS = {
+    "train": _Command("kgen.runs", "MODEL"),
+    "sample": _Command("kgen.runs"),
+    "reconstruct": _Command("kgen.runs"),
+    "complete": _Command("kgen.runs"),
+    "evaluate": _Command("kgen.runs"),
+    "export": _Command("kgen.runs", keras=False),
+    "generate": _Command("kgen.serving.grids", subject=None, keras=False),
+}
 
 
 class _Integers(flags.ArgumentParser):
@@ -46,9 +75,6 @@ def _define_integers(name, default, description, flag_values):
     serializer = flags.CsvListSerializer(",")
     flags.DEFINE(_Integers(), name, default, description, flag_values, serializer)
 
-
-_MODULES = dict.fromkeys(["train", "sample", "reconstruct", "complete", "evaluate"], "kgen.runs")
-_MODULES |= dict.fromkeys(["export", "generate"], "kgen.serving")
 
 _DEFINE = {
     int: flags.DEFINE_integer,
@@ -83,61 +109,83 @@ def main(argv=None):
         return 1
 
 
-def _run(command, *arguments):
-    if command not in _MODULES:
-        raise flags.Error(f"There is no command {command!r}.\n\n{_USAGE}")
+def _run(name, *arguments):
+    if name not in _COMMANDS:
+        raise flags.Error(f"There is no command {name!r}.\n\n{_USAGE}")
+    command = _COMMANDS[name]
     subject, given = None, list(arguments)
     if given and not given[0].startswith("-"):
         subject = given.pop(0)
+    asked = flags.FlagValues()
+    _define_first(asked, command)
+    given = asked(["kgen", *given], known_only=True)[1:]
+    if (subject is None) != (command.subject is None) and not asked.help:
+        raise _wrong_arguments(name, arguments)
+    config = None
+    if command.subject == "RUN" and subject is not None:
+        config = require_config(subject)
+    if command.keras:
+        _choose_backend(asked.backend, config)
     parsed = flags.FlagValues()
-    flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
-    if _MODULES[command] == "kgen.runs":
-        given = _choose_backend(given, subject if command != "train" else None)
-        _define_backend(parsed)  # which is taken out already: for the help
+    _define_first(parsed, command)  # for the help
     with _quiet():
-        function = getattr(importlib.import_module(_MODULES[command]), command)
-    names = _define_flags(parsed, plain_arguments(function), function.__doc__)
-    if command == "train" and subject is not None:
-        from kgen.models import catalog
-
-        for part, settings in catalog.settings(catalog.model_class(subject)).items():
-            names += _define_flags(parsed, settings, part.__doc__)
+        function = getattr(importlib.import_module(command.module), name)
+        names = _define_flags(parsed, plain_arguments(function), function.__doc__)
+        for settings, doc in _of_the_model(function, name, subject, config):
+            new = {key: setting for key, setting in settings.items() if key not in names}
+            names += _define_flags(parsed, new, doc)
     left = parsed(["kgen", *given])[1:]
-    if parsed.help:
+    if asked.help:
         print(f"{inspect.getdoc(function).splitlines()[0]}\n\n{parsed.module_help(__name__)}")
         return 0
-    subjects = {"train": ["MODEL"], "generate": []}.get(command, ["RUN"])
-    if len(subjects) != (subject is not None) or left:
-        expected = " ".join(["kgen", command, *subjects])
-        raise flags.Error(f"Expected `{expected}` and flags. Received: {' '.join(arguments)}")
-    values = {name: getattr(parsed, name) for name in names if parsed[name].present}
+    if left:
+        raise _wrong_arguments(name, arguments)
+    values = {key: getattr(parsed, key) for key in names if parsed[key].present}
     # To ask by gRPC imports TensorFlow.
-    with _quiet() if command == "generate" else contextlib.nullcontext():
-        function(*([subject] * len(subjects)), **values)
+    with _quiet() if name == "generate" else contextlib.nullcontext():
+        function(*([] if subject is None else [subject]), **values)
     return 0
 
 
-def _choose_backend(given, run):
-    """Takes `--backend` out, and sets it before Keras is imported; a run's own without the flag."""
-    parsed = flags.FlagValues()
-    _define_backend(parsed)
-    given = parsed(["kgen", *given], known_only=True)[1:]
-    backend = parsed.backend
-    config = os.path.join(run or "", "config.json")
-    if backend is None and "KERAS_BACKEND" not in os.environ and run and os.path.exists(config):
-        with open(config) as file:
-            backend = json.load(file)["backend"]
-        if importlib.util.find_spec(backend) is None:
-            backend = None
+def _wrong_arguments(name, arguments):
+    expected = " ".join(filter(None, ["kgen", name, _COMMANDS[name].subject]))
+    return flags.Error(f"Expected `{expected}` and flags. Received: {' '.join(arguments)}")
+
+
+def _define_first(parsed, command):
+    """Defines what is looked at before the command's function is imported."""
+    flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
+    if command.keras:
+        backends = ["tensorflow", "jax", "torch"]
+        flags.DEFINE_enum("backend", None, backends, "Keras' backend.", flag_values=parsed)
+
+
+def _choose_backend(backend, config):
+    """Sets the backend before Keras is imported; without a choice a run's own, if it is there."""
+    if backend is None and "KERAS_BACKEND" not in os.environ and config is not None:
+        if importlib.util.find_spec(config["backend"]) is not None:
+            backend = config["backend"]
     if backend is not None:
         os.environ["KERAS_BACKEND"] = backend
-    return given
 
 
-def _define_backend(parsed):
-    flags.DEFINE_enum(
-        "backend", None, ["tensorflow", "jax", "torch"], "Keras' backend.", flag_values=parsed
-    )
+def _of_the_model(function, name, subject, config):
+    """What a model takes besides, where the function passes it on.
+
+    Returns:
+        list of (plain arguments, docstring): of the classes that `train` makes a model of, or of
+        the run's model's own verb.
+    """
+    kinds = {each.kind for each in inspect.signature(function).parameters.values()}
+    if subject is None or inspect.Parameter.VAR_KEYWORD not in kinds:
+        return []
+    from kgen.models import catalog
+
+    if name == "train":
+        parts = catalog.settings(catalog.model_class(subject))
+        return [(settings, part.__doc__) for part, settings in parts.items()]
+    verb = getattr(catalog.model_class(config["model"]), name, None)
+    return [] if verb is None else [(plain_arguments(verb), inspect.getdoc(verb))]
 
 
 @contextlib.contextmanager

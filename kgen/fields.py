@@ -8,7 +8,7 @@ import random
 
 import numpy as np
 
-_SEEDS_APART = 0x9E3779B97F4A7C15
+_SEEDS_APART, _COPIES_APART = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
 
 
 class Field:
@@ -25,7 +25,8 @@ class Field:
     shape: tuple = ()
     dtype = "float32"
     low = high = scale = None
-    what = "rows"
+    what = "rows"  # in words
+    input_name = "condition"  # of a network or a SavedModel that has it as its condition
 
     def check(self, array, name=None):
         """Rows as the network takes them.
@@ -185,6 +186,7 @@ class Label(Field):
     dtype = "int32"
     low = 0
     what = "labels"
+    input_name = "label"
 
     def __init__(self, num_classes, names=None):
         if num_classes < 1:
@@ -229,6 +231,7 @@ class Attributes(Field):
 
     low, high = 0.0, 1.0
     what = "attributes"
+    input_name = "attributes"
 
     def __init__(self, num, names=None):
         self.shape = (int(num),)
@@ -257,6 +260,7 @@ class Vector(Field):
     """
 
     what = "vectors"
+    input_name = "vector"
 
     def __init__(self, size, low=None, high=None):
         self.shape = (int(size),)
@@ -279,6 +283,7 @@ class Tokens(Field):
     dtype = "int32"
     low = 0
     what = "tokens"
+    input_name = "tokens"
 
     def __init__(self, length, vocabulary):
         self.shape = (int(length),)
@@ -327,7 +332,7 @@ class Seed(Field):
         return {}
 
 
-def seeds_of(seed, num):
+def seeds_of(seed, num, copies=1):
     """The seeds of images, one each.
 
     Image i is of seed + i * 0x9E3779B97F4A7C15, modulo 2^64: image 0 of the seed itself, and no two
@@ -337,20 +342,27 @@ def seeds_of(seed, num):
         seed: int; None draws one from Python's generator, which `keras.utils.set_random_seed`
             seeds; or an int array (num,), which is taken as it is.
         num: int of at least 1.
+        copies: int of at least 1. So many of each image, side by side, of which the first has the
+            image's seed.
 
     Returns:
-        int64 array (num,).
+        int64 array (num * copies,).
     """
     if num < 1:
         raise ValueError(f"Expected at least one image. Received: num={num}")
-    if np.ndim(seed):
-        return Seed().rows(seed, num)
     if seed is None:
         seed = random.getrandbits(62)
-    if isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
+    if np.ndim(seed):
+        seeds = Seed().rows(seed, num).view("uint64")
+    elif isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
         raise ValueError(f"Expected seed as an integer, or one an image. Received: {seed=}")
-    apart = np.arange(num, dtype="uint64") * np.uint64(_SEEDS_APART)
-    return (apart + np.uint64(int(seed) % 2**64)).view("int64")
+    else:
+        seeds = np.uint64(int(seed) % 2**64) + _multiples(_SEEDS_APART, num)
+    return (seeds[:, None] + _multiples(_COPIES_APART, copies)).ravel().view("int64")
+
+
+def _multiples(step, num):
+    return np.arange(num, dtype="uint64") * np.uint64(step)
 
 
 def seed_words(seeds):

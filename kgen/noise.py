@@ -8,6 +8,7 @@ TensorFlow, JAX, PyTorch and in a SavedModel, in any batch.
 import math
 
 import keras
+import numpy as np
 from keras import ops
 
 from kgen import backend
@@ -47,7 +48,8 @@ class Noise:
         """The noise of one turn of a loop.
 
         Args:
-            turn: int or int32 scalar tensor, of each turn another.
+            turn: int or int32 scalar tensor, of each turn another; `SeededNoise` takes a tensor
+                (batch,) too.
         """
         raise NotImplementedError
 
@@ -85,7 +87,9 @@ class StepNoise(Noise):
         return StepNoise(self._shifted(ops.cast(turn, self._words.dtype) * _TURNS_APART))
 
     def _seed(self):
-        return _Drawn(self._shifted(self._next_stream() * _DRAWS_APART % 2**32))
+        shift = np.uint32(self._next_stream() * _DRAWS_APART % 2**32)
+        dtype = keras.backend.standardize_dtype(self._words.dtype)
+        return _Drawn(self._shifted(shift.astype(dtype)))  # which wraps
 
     def _shifted(self, shift):
         shift = ops.cast(shift, self._words.dtype)
@@ -114,6 +118,7 @@ class SeededNoise(Noise):
 
     def __init__(self, key):
         super().__init__()
+        self.num = ops.shape(key)[0]
         self._key = key[:, :1], key[:, 1:]
 
     def normal(self, shape):
@@ -131,7 +136,7 @@ class SeededNoise(Noise):
         return low + ops.cast((high - low) * self.uniform(shape), "int32")
 
     def at(self, turn):
-        turn = ops.reshape(ops.cast(turn, "int32"), (1, 1))
+        turn = ops.reshape(ops.cast(turn, "int32"), (-1, 1))
         a, b = threefry(self._key, (turn, ops.full_like(turn, _OF_A_TURN)))
         return SeededNoise(ops.concatenate([a, b], axis=1))
 

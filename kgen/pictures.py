@@ -61,14 +61,15 @@ def save(picture, path):
         picture.save(temporary, format="PNG")
 
 
-def samples(model, num, classes=None, seed=None, path=None, **kwargs):
-    """A grid of samples; of a conditional model a row a class, in turn.
+def samples(model, num, labels=None, seed=None, path=None, **kwargs):
+    """A grid of samples; of a conditional model a row a class or condition, in turn.
 
     Args:
         model: a model with `sample`.
         num: int. About how many images: a conditional model's rows are as long as it allows, and
             at least 1.
-        classes: sequence of int. A conditional model's rows; by default all.
+        labels: sequence of classes or other conditions, a conditional model's rows; by default all
+            classes.
         seed: int or None. Seeds the draws.
         path: str or None. A PNG file to write as well.
         **kwargs: further ones of the model's `sample`.
@@ -76,11 +77,12 @@ def samples(model, num, classes=None, seed=None, path=None, **kwargs):
     Returns:
         PIL.Image.Image.
     """
-    if model.num_classes is None:
-        return grid(model.sample(num, classes, seed=seed, **kwargs), path=path)
-    classes = range(model.num_classes) if classes is None else list(classes)
-    columns = max(1, num // len(classes))
-    labels = np.repeat(classes, columns)
+    if model.condition is None:
+        return grid(model.sample(num, labels, seed=seed, **kwargs), path=path)
+    if labels is None:
+        labels = range(model.num_classes or 0)
+    columns = max(1, num // max(1, len(labels)))
+    labels = np.repeat(labels, columns, axis=0)
     return grid(model.sample(len(labels), labels, seed=seed, **kwargs), columns, path)
 
 
@@ -97,7 +99,7 @@ def reconstructions(model, images, labels=None, path=None, columns=8):
     Returns:
         PIL.Image.Image.
     """
-    originals = model.prepare_images(images)
+    originals = model.image.check(images)
     copies = model.reconstruct(images, labels)
     rows = []
     for start in range(0, len(originals), columns):
@@ -127,7 +129,7 @@ def completions(model, images, mask, labels=None, copies=4, seed=None, path=None
         PIL.Image.Image.
     """
     made = model.complete(images, mask, labels, copies=copies, seed=seed, **kwargs)
-    originals = model.prepare_images(images)
+    originals = model.image.check(images)
     hidden = np.broadcast_to(mask, originals.shape[:3])[..., None]
     occluded = np.where(hidden, 0.5, originals)
     rows = np.concatenate([occluded[:, None], made, originals[:, None]], axis=1)
@@ -200,8 +202,8 @@ def interpolation(model, start, end, steps=11, spherical=False, labels=None, pat
     Returns:
         PIL.Image.Image.
     """
-    start, end = (z if np.ndim(z) == 2 else _codes(model.encode(z, labels)) for z in (start, end))
-    rows = model.interpolate(start, end, steps, spherical, labels)
+    start, end = (z if np.ndim(z) == 2 else model.encode(z, labels) for z in (start, end))
+    rows = model.interpolate(start, end, labels, steps=steps, spherical=spherical)
     return grid(rows.reshape(-1, *rows.shape[2:]), steps, path)
 
 
@@ -253,18 +255,13 @@ def codes(model, rows=10, steps=10, seed=None, label=None, path=None):
     for code in range(len(model.categorical) + model.continuous):
         is_category = code < len(model.categorical)
         values = range(model.categorical[code]) if is_category else np.linspace(-1, 1, steps)
-        z = np.repeat(model.draw_latents(rows, seed), len(values), axis=0)
+        z = np.repeat(model.draw_latents(rows, seed=seed), len(values), axis=0)
         z = model.set_code(z, code, np.tile(values, rows))
         images = model.decode(z, label).reshape(rows, len(values), *model.image_shape)
         blank = np.ones((rows, columns - len(values), *model.image_shape), images.dtype)
         blocks.append(np.concatenate([images, blank], axis=1))
     images = np.concatenate(blocks).reshape(-1, *model.image_shape)
     return grid(images, columns, path)
-
-
-def _codes(encoded):
-    """The code of an autoencoder, or the mean of a variational one's posterior."""
-    return encoded[0] if isinstance(encoded, (list, tuple)) else encoded
 
 
 def _check_dims(model, dims, num):

@@ -47,7 +47,7 @@ def train(folder, pipe):
     data = kgen.data.load("digits", batch_size=250)
     model = tiny()
     history = keras.callbacks.CSVLogger(os.path.join(folder, "history.csv"), append=True)
-    backup = callbacks.Backup(os.path.join(folder, "backups"), data.train, every_steps=2)
+    backup = callbacks.Backup(os.path.join(folder, "backups"), every_steps=2)
     told = [history, Tell(pipe), backup]
     model.fit(data.train, validation_data=data.test, epochs=7, verbose=0, callbacks=told)
     arrays = [*model.variables, *model.optimizer.variables]

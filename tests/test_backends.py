@@ -1,8 +1,10 @@
 """What holds between backends, and with TensorFlow absent: each in a process of its own."""
 
+import importlib
 import importlib.util
 import json
 import os
+import pkgutil
 import subprocess
 import sys
 
@@ -16,6 +18,7 @@ from tests.models.test_vae import networks
 BACKEND = keras.backend.backend()
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
 OTHERS = [b for b in BACKENDS if b != BACKEND]
+FASTEST = "jax" if "jax" in BACKENDS else BACKEND  # to import
 NEXT = BACKENDS[(BACKENDS.index(BACKEND) + 1) % len(BACKENDS)]  # so each goes on where one stopped
 
 
@@ -97,12 +100,99 @@ print(json.dumps([name for name in heavy if name in sys.modules]))
     assert run(code) == []
 
 
-@pytest.mark.parametrize(
-    "start", ["sys.argv[0] = '/usr/bin/kgen'", "sys.orig_argv[1:] = ['-m', 'kgen.cli', 'train']"]
-)
-def test_the_command_line_can_choose_the_backend_before_keras_is_imported(start):
-    code = f"import json, sys; {start}; import kgen.cli"
-    assert run(code + "; print(json.dumps('keras' in sys.modules))") is False
+# Before `import keras`.
+ORDERS = [
+    "import kgen",
+    "import keras, kgen",
+    "from kgen import VAE",
+    "from kgen import LatentModel, fields",
+    "from kgen.models.adversarial.gan import GAN",
+    "from kgen.layers.batch_norm import BatchNorm",
+    "import kgen.noise",
+    "import kgen, importlib.util; importlib.util.find_spec('keras')",
+    "from kgen.serving import Client",
+    "from kgen import *",
+]
+# Each in a fork of a process that has imported neither, but what Keras imports.
+REGISTERED = """
+import json, os, sys
+import h5py, sklearn.base
+try:
+    import jax.numpy
+except ImportError:
+    pass
+assert not {{"keras", "kgen"}} & sys.modules.keys()
+found = []
+for order in {orders!r}:
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        exec(order)
+        import keras
+        names = [name for name in keras.saving.get_custom_objects() if name.startswith("kgen>")]
+        model = keras.saving.load_model({path!r})
+        with open(writer, "w") as file:
+            json.dump([names, type(model).__name__, type(keras.__loader__).__name__], file)
+            file.flush()
+            os._exit(0)
+    os.close(writer)
+    with open(reader) as file:
+        found.append(json.load(file))
+print(json.dumps(found))
+"""
+
+
+def all_modules():
+    """The modules of kgen that this process can import."""
+    others = {f"kgen.backend.{name}" for name in ("tensorflow", "jax", "torch") if name != BACKEND}
+    if BACKEND != "tensorflow":
+        others |= {"kgen.export.saved_model", "kgen.export.image_bytes", "kgen.export.warmup"}
+    others.add("kgen.serving.grpc_api")  # which needs the extra
+    for module in pkgutil.walk_packages(kgen.__path__, "kgen."):
+        if module.name not in others:
+            yield importlib.import_module(module.name)
+
+
+@pytest.mark.skipif(BACKEND != FASTEST, reason="it has nothing to do with the backend")
+def test_every_class_is_registered_in_whatever_order_things_are_imported(tmp_path):
+    path = str(tmp_path / "model.keras")
+    kgen.VAE((8, 8, 1), seed=0, **networks()).save(path)
+    assert len(list(all_modules())) > 50
+    registered = {n for n in keras.saving.get_custom_objects() if n.startswith("kgen>")}
+    assert {"kgen>VAE", "kgen>PixelCNN", "kgen>MaskedConv2D"} <= registered
+    found = run(REGISTERED.format(orders=ORDERS, path=path))
+    for order, (names, model, loader) in zip(ORDERS, found, strict=True):
+        assert (set(names), model, loader) == (registered, "VAE", "SourceFileLoader"), order
+
+
+def test_the_client_is_numpy_and_the_standard_library():
+    code = """
+import json, sys
+
+before = set(sys.modules)
+from kgen.serving import Client
+
+Client("localhost:1", "digits")
+names = {name.split(".")[0] for name in set(sys.modules) - before}
+print(json.dumps([sorted(names - sys.stdlib_module_names), dir(sys.modules["kgen"])]))
+"""
+    found, names = run(code)
+    assert found == ["kgen", "numpy"]
+    assert set(kgen.__all__) <= set(names)
+
+
+@pytest.mark.skipif(BACKEND != FASTEST, reason="it has nothing to do with the backend")
+def test_a_script_may_have_any_name(tmp_path):
+    script = tmp_path / "kgen"
+    script.write_text("import kgen\nprint(kgen.VAE.__name__)\n")
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.stdout == "VAE\n", done.stderr[-3000:]
+
+
+def test_a_name_that_is_not_there():
+    with pytest.raises(AttributeError, match="module 'kgen' has no attribute 'VEA'"):
+        _ = kgen.VEA
+    with pytest.raises(AttributeError, match="module 'kgen.runs' has no attribute 'trian'"):
+        _ = kgen.runs.trian
 
 
 def test_every_public_name_is_there():

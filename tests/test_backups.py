@@ -67,7 +67,7 @@ class Interrupt(keras.callbacks.Callback):
 
 def train(folder, *others, data=None, model=None, epochs=2, every_steps=1):
     data, model = data or load(), model or tiny()
-    last = callbacks.Backup(str(folder), data.train, every_steps=every_steps)
+    last = callbacks.Backup(str(folder), every_steps=every_steps)
     given = [*others, callbacks.StopOnNaN(), last]
     model.fit(data.train, validation_data=data.test, epochs=epochs, verbose=0, callbacks=given)
     return model
@@ -182,7 +182,7 @@ def test_seconds_between_backups(tmp_path, monkeypatch):
             clock[0] += 20.0
 
     data = load()
-    given = [Tick(), callbacks.Backup(str(tmp_path), data.train, every_seconds=30)]
+    given = [Tick(), callbacks.Backup(str(tmp_path), every_seconds=30)]
     tiny().fit(data.train, epochs=3, verbose=0, callbacks=given)
     # A second each: fifty seconds are the least from one to the next.
     assert taken == [(0, 0), (1, 0), (2, 0), (3, 0)]
@@ -228,7 +228,7 @@ def test_no_backup_of_broken_weights(tmp_path, is_stopped):
         with pytest.raises(FloatingPointError, match="became nan at step 1 of the discriminator"):
             train(tmp_path, model=model, data=data, epochs=9)
     else:
-        backup = callbacks.Backup(str(tmp_path), data.train, every_steps=1)
+        backup = callbacks.Backup(str(tmp_path), every_steps=1)
         model.fit(data.train, epochs=2, verbose=0, callbacks=[backup])
     assert names(tmp_path) == ["epoch-0000-batch-000000.keras"]
 
@@ -291,7 +291,9 @@ def test_a_backup_of_another_training_is_refused(folder, changes, message, monke
     before = {name: (folder / name).read_bytes() for name in names(folder)}
     data = load(changes.pop("data", 500))
     monkeypatch.setattr(keras, "__version__", changes.pop("keras", keras.__version__))
-    with pytest.raises(ValueError, match=f"backup of another training:(?s:.*){message}"):
+    with pytest.raises(
+        ValueError, match=f"the settings of the backup(?s:.*)Received:\n(?s:.*){message}"
+    ):
         train(folder, data=data, model=tiny(**changes), epochs=3)
     assert {name: (folder / name).read_bytes() for name in names(folder)} == before
 
@@ -330,14 +332,21 @@ def test_a_fit_that_fails_leaves_sigterm_as_it_was(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"data": np.zeros((8, 8, 8, 1))}, "whose order is known.*Received: data=ndarray"),
         ({"every_seconds": 0}, "every_seconds above 0 or None. Received: every_seconds=0"),
         ({"every_steps": -1}, "every_steps above 0"),
     ],
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises(ValueError, match=message):
-        callbacks.Backup("folder", **{"data": load().train} | arguments)
+        callbacks.Backup("folder", **arguments)
+
+
+def test_data_of_which_the_order_is_not_known(tmp_path):
+    backup = callbacks.Backup(str(tmp_path / "backups"))
+    earlier = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(ValueError, match="whose order is known"):
+        tiny().fit(np.zeros((8, 8, 8, 1)), verbose=0, callbacks=[backup])
+    assert signal.getsignal(signal.SIGTERM) is earlier and not (tmp_path / "backups").exists()
 
 
 def test_learning_rates_are_scaled_and_scheduled_ones_too():

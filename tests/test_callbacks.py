@@ -104,7 +104,7 @@ def test_the_backup_before_a_nan_is_good(
 ):
     data = kgen.data.load((np.concatenate([digits[0], digits[0][:8]])), batch_size=batch_size)
     assert data.num_train == 65
-    model, backup = tiny(), callbacks.Backup(str(tmp_path), data.train, every_steps=1)
+    model, backup = tiny(), callbacks.Backup(str(tmp_path), every_steps=1)
     given = {"callbacks": [callbacks.StopOnNaN(), backup], "verbose": 0}
     model.fit(data.train, **given)
     ruin = keras.callbacks.LambdaCallback(

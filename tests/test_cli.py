@@ -149,6 +149,7 @@ def test_help(flag, capsys):
         (["reconstruct"], None),
         (["complete"], None),
         (["evaluate"], None),
+        (["export"], None),
     ],
 )
 def test_help_lists_every_flag_with_its_default(command, model, capsys):
@@ -166,13 +167,70 @@ def test_help_lists_every_flag_with_its_default(command, model, capsys):
     if model is not None:
         expected |= catalog.all_arguments(catalog.MODELS[model], {})
     found = documented_flags(out)
-    assert set(found) == set(expected) | {"help", "backend"}
+    assert set(found) == set(expected) | {"help"} | (
+        {"backend"} if command != ["export"] else set()
+    )
     for name, default in expected.items():
         shown = {"None": None, "()": "", "(10,)": "10", "False": "false"}.get(
             str(default), str(default)
         )
         assert found[name][0] == shown, name
         assert len(found[name][1]) > 10 and "no help" not in found[name][1], name
+
+
+AT_ONCE = """
+import contextlib, io, json, sys
+from kgen import cli
+
+found = []
+for arguments in {lines!r}:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        status = cli.main(["kgen", *arguments])
+    names = ("keras", "tensorflow", "jax", "torch", "sklearn")
+    heavy = [name for name in names if sys.modules.get(name)]
+    found.append([status, heavy, bool(out.getvalue()), bool(err.getvalue())])
+print(json.dumps(found))
+"""
+
+
+def test_help_and_wrong_commands_answer_at_once():
+    """Without an import of Keras."""
+    answered = [["--help"], [], ["generate", "--help"], ["export", "--help"]]
+    wrong = [["trian"], ["train"], ["sample"], ["train", "--epochs", "2"], ["generate", "RUN"]]
+    wrong += [["train", "vae", "--backend", "theano"], ["generate", "--nun", "2"]]
+    missing = [["sample", "missing"], ["export", "missing"], ["generate", "--num", "2"]]
+    lines = [*answered, *wrong, *missing]
+    status, out, err = finish(start(AT_ONCE.format(lines=lines)))
+    assert status == 0, err
+    expected = [[0, [], True, False]] * len(answered)
+    expected += [[2, [], False, True]] * len(wrong) + [[1, [], False, True]] * len(missing)
+    for line, found, wanted in zip(lines, json.loads(out), expected, strict=True):
+        assert found == wanted, line
+
+
+def test_flags_of_a_run_are_those_of_its_models_verb(copy, monkeypatch, capsys):
+    assert kgen("sample", copy, "--help") == 0
+    assert set(documented_flags(capsys.readouterr().out)) == {
+        *("help", "backend", "num", "labels", "seed", "out", "batch_size")
+    }
+    config = json.loads((copy / "config.json").read_text())
+    (copy / "config.json").write_text(json.dumps(config | {"model": "pixelcnn"}))
+    for command, own in (("sample", set()), ("complete", {"image", "mask", "copies"})):
+        assert kgen(command, copy, "--help") == 0
+        found = documented_flags(capsys.readouterr().out)
+        assert set(found) == own | {
+            *("help", "backend", "num", "labels", "seed", "out", "batch_size", "temperature")
+        }
+        assert found["temperature"][0] == "1.0" and "below 1" in found["temperature"][1]
+    seen = []
+
+    def sample(run: str, num: int = 64, **arguments):
+        seen.append((num, arguments))
+
+    monkeypatch.setattr(runs, "sample", sample)
+    assert kgen("sample", copy, "--temperature", "0.5", "--batch_size=3") == 0
+    assert seen == [(64, {"temperature": 0.5, "batch_size": 3})]
 
 
 def test_flags_of_a_model_are_not_those_of_another(capsys):
@@ -205,7 +263,11 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["train", "vae", "--latent_dim", "0"], 1, "latent_dim=0"),
         (["train", "vae", "--dataset", "./missing"], 1, "missing does not exist"),
         (["sample", "missing"], 1, "Expected a run folder.*Received: missing"),
-        (["sample", "RUN", "--temperature", "0.5"], 1, "no temperature.*'vae'"),
+        (["generate", "RUN"], 2, "Expected `kgen generate` and flags. Received: "),
+        (["export", "missing"], 1, "Expected a run folder.*Received: missing"),
+        (["export", "RUN", "--backend", "jax"], 2, "Unknown command line flag 'backend'"),
+        (["sample", "RUN", "--temperature", "0.5"], 2, "Unknown command line flag 'temperature'"),
+        (["complete", "RUN"], 1, "Expected a model that can complete. Received: a VAE"),
         (["sample", "RUN", "--labels", "1"], 1, "Expected no labels"),
         (["sample", "RUN", "--num", "0"], 1, "num=0"),
         (["reconstruct", "RUN", "--num", "0"], 1, "num=0"),
@@ -323,8 +385,14 @@ def test_which_backend(copy, monkeypatch, given, environment, installed, expecte
     if environment is not None:
         monkeypatch.setenv("KERAS_BACKEND", environment)
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: installed or None)
-    left = cli._choose_backend(given, str(copy))
-    assert left == (["--num", "3", "--seed=1"] if given else [])
+    seen = []
+
+    def sample(run: str, num: int = 64, seed: int | None = None):
+        seen.append((num, seed))
+
+    monkeypatch.setattr(runs, "sample", sample)
+    assert kgen("sample", copy, *given) == 0
+    assert seen == [(3, 1) if given else (64, None)]
     assert os.environ.get("KERAS_BACKEND") == expected
 
 

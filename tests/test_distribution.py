@@ -139,8 +139,8 @@ def test_a_divergence_on_replicas_names_the_step(ends):
 def test_processes_have_each_row_of_a_short_batch_once():
     test = kgen.data.load(np.zeros((4, 2, 2, 1)), batch_size=8).train
     images = np.arange(5)[:, None]
-    test._read = lambda *_: (images, images[:, 0])
-    parts = [PartOfBatches(test, i, 2)[0] for i in range(2)]
+    test.read = lambda position: (images, images[:, 0])
+    parts = [PartOfBatches(backend.Reading(test), i, 2)[0] for i in range(2)]
     for found in zip(*parts, strict=True):
         assert [len(rows) for rows in found] == [2, 3]
         np.testing.assert_array_equal(np.concatenate(found).ravel(), np.arange(5))
@@ -148,7 +148,7 @@ def test_processes_have_each_row_of_a_short_batch_once():
 
 def test_rows_that_do_not_divide_are_left_out_and_told_of_once():
     data = kgen.data.load(np.zeros((8, 2, 2, 1)), batch_size=5).train
-    part = PartOfBatches(data, 0, 1, divisor=2)
+    part = PartOfBatches(backend.Reading(data), 0, 1, divisor=2)
     with pytest.warns(UserWarning, match="last 1 of a batch of 5 .* 2 replicas") as told:
         assert [len(part[0][0]) for _ in range(2)] == [4, 4]
     assert len(told) == 1
@@ -207,7 +207,7 @@ def test_a_backup_on_other_replicas_is_said_to_end_otherwise(tmp_path, monkeypat
     for epochs, warned in ((1, False), (2, True)):
         model = replicas.make(ZOO["vae"])
         model.compile()
-        backup = callbacks.Backup(str(tmp_path), data.train)
+        backup = callbacks.Backup(str(tmp_path))
         expected = pytest.warns(UserWarning, match="on 1 replicas, and this one is on 2")
         with expected if warned else contextlib.nullcontext():
             model.fit(data.train, epochs=epochs, verbose=0, callbacks=[backup])

@@ -12,13 +12,19 @@
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
 - `SCAN_UNROLL`: how many steps a turn of a compiled loop should have
 - `STEPS_PAST_THE_END`: whether a step changes something when the data have come to their end
-- `input_pipeline`: what `fit` reads in place of a PyDataset, where that is faster
+- `input_pipeline`: what Keras is given to read a `Reading` with
 - `strategy`: the context in which a model is made and trained on several devices
 - `mean_over_replicas`: the mean of a tensor over them, differentiable
+- `synchronize`: brings variables up to date in the middle of `fit`
 - `set_deterministic`: the same bits from the same steps
+
+What is the same on every backend: `OrderedBatches`, read by `Position` alone, and the `Reading` of
+them that one `fit` makes.
 """
 
 import keras
+
+from kgen.backend.ordered import OrderedBatches, Position, Reading
 
 if keras.backend.backend() == "tensorflow":
     from kgen.backend.tensorflow import (
@@ -37,6 +43,7 @@ if keras.backend.backend() == "tensorflow":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 elif keras.backend.backend() == "jax":
@@ -56,6 +63,7 @@ elif keras.backend.backend() == "jax":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 elif keras.backend.backend() == "torch":
@@ -75,6 +83,7 @@ elif keras.backend.backend() == "torch":
         mean_over_replicas,
         set_deterministic,
         strategy,
+        synchronize,
         value_and_grad,
     )
 else:
@@ -88,6 +97,9 @@ __all__ = [
     "STEPS_PAST_THE_END",
     "WRONG_SECOND_DERIVATIVES",
     "Model",
+    "OrderedBatches",
+    "Position",
+    "Reading",
     "add_up",
     "apply_gradients",
     "compile_function",
@@ -99,5 +111,6 @@ __all__ = [
     "mean_over_replicas",
     "set_deterministic",
     "strategy",
+    "synchronize",
     "value_and_grad",
 ]

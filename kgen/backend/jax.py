@@ -5,6 +5,7 @@ import functools
 import math
 import os
 import random
+import weakref
 
 import jax
 import keras
@@ -99,6 +100,13 @@ class Model(keras.Model):
 
     def fit(self, *args, **kwargs):
         """`keras.Model.fit`, which says what to do when another process stops."""
+        _TRAINING.add(self)
+        try:
+            return self._fit(*args, **kwargs)
+        finally:
+            _TRAINING.discard(self)
+
+    def _fit(self, *args, **kwargs):
         if self.num_processes == 1:
             return super().fit(*args, **kwargs)
         with telling_of_lost_processes(jax.errors.JaxRuntimeError, "Gloo|NCCL|onnection|heartbeat"):
@@ -336,16 +344,25 @@ def compile_function(model, fn):
     return call
 
 
+_TRAINING = weakref.WeakSet()  # the models in `fit`, whose variables' values are elsewhere
+
+
+def synchronize():
+    """Brings the variables up to date in the middle of `fit`; the next step reads them anew."""
+    for model in list(_TRAINING):
+        model.jax_state_sync()
+
+
 def innermost_loop():
     """What stands for the loop of `keras.ops` whose body is traced now; None outside of all."""
     return getattr(jnp.zeros(()), "_trace", None)
 
 
-def input_pipeline(dataset):
-    """The data set itself, of which each of several processes reads its part of every batch."""
-    if _num_replicas() == 1 or not getattr(dataset, "reads_in_order", False):
-        return dataset
-    return PartOfBatches(dataset, jax.process_index(), jax.process_count(), _num_replicas())
+def input_pipeline(reading):
+    """The `Reading` itself, or of several processes this one's part of every batch."""
+    if _num_replicas() == 1:
+        return reading
+    return PartOfBatches(reading, jax.process_index(), jax.process_count(), _num_replicas())
 
 
 def set_deterministic():

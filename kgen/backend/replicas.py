@@ -38,29 +38,27 @@ class PartOfBatches(keras.utils.PyDataset):
     """Of each batch the rows that one of several processes trains on.
 
     Args:
-        dataset: keras.utils.PyDataset of tuples of arrays.
+        reading: Reading.
         index: int. The number of the process.
         count: int. The number of processes.
         divisor: int. What a batch has to divide by; the rows that are too many are left out.
     """
 
-    reads_in_order = True
-
-    def __init__(self, dataset, index, count, divisor=1):
-        super().__init__(workers=dataset.workers)
-        self._dataset, self._index, self._count = dataset, index, count
+    def __init__(self, reading, index, count, divisor=1):
+        super().__init__()
+        self._reading, self._index, self._count = reading, index, count
         self._divisor = divisor
         self._has_told = False
 
     def __len__(self):
-        return len(self._dataset)
+        return len(self._reading)
 
     @property
     def num_batches(self):
-        return self._dataset.num_batches
+        return self._reading.num_batches
 
     def __getitem__(self, index):
-        batch = self._dataset[index]
+        batch = self._reading[index]
         left_out = len(batch[0]) % self._divisor
         if left_out and not self._has_told:
             self._has_told = True
@@ -71,12 +69,6 @@ class PartOfBatches(keras.utils.PyDataset):
         num = len(batch[0]) - left_out
         start, end = (num * i // self._count for i in (self._index, self._index + 1))
         return tuple(part[start:end] for part in batch)
-
-    def on_epoch_begin(self):
-        self._dataset.on_epoch_begin()
-
-    def on_epoch_end(self):
-        self._dataset.on_epoch_end()
 
 
 @contextlib.contextmanager

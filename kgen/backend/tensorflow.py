@@ -1,6 +1,7 @@
 """The seam on TensorFlow."""
 
 import contextlib
+import functools
 
 import keras
 import numpy as np
@@ -252,7 +253,12 @@ def conv2d_transpose(x, kernel, strides):
 def compile_function(model, fn):
     """`fn`, which reads the variables of `model` but changes none, as a compiled function."""
     del model  # a traced function holds the variables themselves
-    return tf.function(fn, reduce_retracing=True, autograph=False)
+    # TensorFlow counts the traces of all models' together, by their code, unless it sees none.
+    return tf.function(functools.partial(fn), reduce_retracing=True, autograph=False)
+
+
+def synchronize():
+    """Nothing: variables hold their values, in the middle of `fit` too."""
 
 
 def innermost_loop():
@@ -263,37 +269,32 @@ def innermost_loop():
     return graph
 
 
-def input_pipeline(dataset):
+def input_pipeline(reading):
     """A tf.data.Dataset of the same batches, read many at a time.
 
-    Keras calls Python for each batch of a PyDataset, at up to a millisecond a call. A PyDataset
-    that says `reads_in_order`, because its own order is all that counts, is read in blocks.
+    Keras calls Python for each batch of a PyDataset, at up to a millisecond a call.
+
+    Args:
+        reading: Reading. Each pass is that of its position when the pass starts.
     """
-    if not getattr(dataset, "reads_in_order", False):
-        return dataset
-    first = dataset[0]
-    at_a_time = max(1, min(16, 2**23 // first[0].nbytes))
+    first = reading[0]
+    at_a_time = max(1, min(16, 2**23 // sum(part.nbytes for part in first)))
 
     def stack(batches):
         return tuple(np.stack(parts) for parts in zip(*batches, strict=True))
 
     def blocks():
-        dataset.on_epoch_begin()
-        try:
-            batches = []
-            for i in range(dataset.num_batches):
-                batch = dataset[i]
-                if batches and (len(batches) == at_a_time or batch[0].shape != batches[0][0].shape):
-                    yield stack(batches)
-                    batches = []
-                batches.append(batch)
-            yield stack(batches)
-        finally:
-            dataset.on_epoch_end()
+        batches = []
+        for batch in reading:
+            if batches and (len(batches) == at_a_time or batch[0].shape != batches[0][0].shape):
+                yield stack(batches)
+                batches = []
+            batches.append(batch)
+        yield stack(batches)
 
     signature = tuple(tf.TensorSpec((None, None, *part.shape[1:]), part.dtype) for part in first)
     pipeline = tf.data.Dataset.from_generator(blocks, output_signature=signature).unbatch()
-    pipeline = pipeline.apply(tf.data.experimental.assert_cardinality(len(dataset)))
+    pipeline = pipeline.apply(tf.data.experimental.assert_cardinality(len(reading)))
     options = tf.data.Options()
     # The tuner's thread can miss that an epoch is over, and then sleeps for as long as it lasted.
     options.autotune.enabled = False

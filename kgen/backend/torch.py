@@ -243,15 +243,19 @@ def compile_function(model, fn):
     return call
 
 
+def synchronize():
+    """Nothing: variables hold their values, in the middle of `fit` too."""
+
+
 def innermost_loop():
     """Nothing: a loop of `keras.ops` is Python's, whose body runs in every turn."""
 
 
-def input_pipeline(dataset):
-    """The data set itself, of which each of several processes reads its part of every batch."""
-    if _world() == 1 or not getattr(dataset, "reads_in_order", False):
-        return dataset
-    return PartOfBatches(dataset, distributed.get_rank(), _world())
+def input_pipeline(reading):
+    """The `Reading` itself, or of several processes this one's part of every batch."""
+    if _world() == 1:
+        return reading
+    return PartOfBatches(reading, distributed.get_rank(), _world())
 
 
 def set_deterministic():

@@ -9,10 +9,10 @@ import threading
 import time
 import warnings
 
-import keras
-
 from kgen import backend
+from kgen.backend import Position
 from kgen.callbacks import backups
+from kgen.models.around_fit import AroundFit
 from kgen.warn import warn
 
 PREEMPTED = 75
@@ -21,8 +21,10 @@ PREEMPTED = 75
 _END_OF_EPOCH = "end of epoch"  # as true as True, and not what another callback sets
 
 
-class Backup(keras.callbacks.Callback):
+class Backup(AroundFit):
     """Keeps the exact state of a training, and goes on from it when `fit` is called again.
+
+    It is a training on what `kgen.data.load` gives, whose order is known.
 
     Weights, every optimizer, averaged weights, the random state, the place in the data and what
     was logged of the epoch: with the same script on the same machine, a training that was killed at
@@ -41,44 +43,43 @@ class Backup(keras.callbacks.Callback):
 
     Args:
         folder: str. Made if it is missing. A training has a folder of its own.
-        data: what `fit` is given, `kgen.data.load(...).train`, whose order is known.
         every_seconds: float or None. Seconds from one backup to the next, or fifty times what one
             took if that is more. Defaults to 60.
         every_steps: int or None. Steps from one backup to the next.
 
     Raises:
         ValueError: in `fit`, the folder has backups of a training with other settings, or none of
-            them is whole.
+            them is whole, or the order of the data is not known.
         OSError: in `fit`, the first backup cannot be written.
 
     Example:
     >>> data = kgen.data.load("digits")
     >>> vae = kgen.VAE(data.image_shape, latent_dim=2)
     >>> vae.compile()
-    >>> backup = kgen.callbacks.Backup("runs/backup", data.train)  # doctest: +SKIP
+    >>> backup = kgen.callbacks.Backup("runs/backup")  # doctest: +SKIP
     >>> history = vae.fit(data.train, epochs=9, callbacks=[backup])  # doctest: +SKIP
     """
 
-    def __init__(self, folder, data, every_seconds=60.0, every_steps=None):
+    def __init__(self, folder, every_seconds=60.0, every_steps=None):
         super().__init__()
         for name, value in (("every_seconds", every_seconds), ("every_steps", every_steps)):
             if value is not None and not value > 0:
                 raise ValueError(f"Expected {name} above 0 or None. Received: {name}={value}")
-        if not hasattr(data, "resume"):
-            raise ValueError(
-                "Expected data whose order is known, as kgen.data.load((images, labels)).train. "
-                f"Received: data={type(data).__name__}"
-            )
         self.folder = folder
-        self.data = data
         self.every_seconds = math.inf if every_seconds is None else every_seconds
         self.every_steps = math.inf if every_steps is None else every_steps
         self._before = self._kept = None
         self._seconds = 0.0
 
     @contextlib.contextmanager
-    def around_fit(self):
+    def around_fit(self, reading):
         """What `fit` runs in: SIGTERM is noticed, and an epoch may begin in its middle."""
+        if reading is None:
+            raise ValueError(
+                "Expected data whose order is known, as kgen.data.load((images, labels)).train, "
+                "for a training with backups. Received: data of another kind"
+            )
+        self._reading = reading
         self._terminated = False
 
         def notice(*_):
@@ -100,17 +101,18 @@ class Backup(keras.callbacks.Callback):
                 signal.signal(signal.SIGTERM, earlier or signal.SIG_DFL)
 
     def on_train_begin(self, logs=None):
-        self._settings = backups.settings_of(self.model, self.data)
+        self._settings = backups.settings_of(self.model, self._reading)
         self._saved_step = None
         self._saved_at = time.monotonic()
         self._before, self._kept, self._proved = None, backups.newest(self.folder), True
         self._notes = None
         if self._kept is not None:
             self._notes = notes = backups.restore(self._kept, self.model, self._settings)
-            self.model._initial_epoch = notes["epoch"]  # as Keras' own BackupAndRestore does
-            self.data.resume(notes["data_epoch"], notes["batch"])
+            start = Position(notes["epoch"], notes["batch"])
+            self.model._initial_epoch = start.epoch  # as Keras' own BackupAndRestore does
+            self._reading.start(start, notes["ahead"])
             self._tell_of_other_replicas(notes["replicas"])
-        step = -1 if self._notes is None else self._step(notes["epoch"], notes["batch"]) % 2**20
+        step = -1 if self._notes is None else self._step(start) % 2**20
         if self.model.mean_over_processes(step) != step:
             raise ValueError(
                 "Expected a folder that all processes see, with the same backups in it. Received: "
@@ -129,7 +131,7 @@ class Backup(keras.callbacks.Callback):
         """
         model.mean_over_processes(0)  # all of them have left `fit`
         path = backups.newest(self.folder)
-        notes = backups.restore(path, model, backups.settings_of(model, self.data))
+        notes = backups.restore(path, model, backups.settings_of(model, self._reading))
         notes["learning_rate_scale"] = learning_rate_scale
         factor = learning_rate_scale / model.optimizer.learning_rate_scale
         model.optimizer.scale_learning_rates(factor)
@@ -149,49 +151,47 @@ class Backup(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         self.model._initial_epoch = None
-        self._epoch, self._first_batch = epoch, 0
-        self._data_ahead = self.data.epoch - epoch
+        self._begun = self._reading.position
         if self._notes is not None:
-            self._first_batch = self._notes["batch"]
             for variable, value in zip(
                 self.model.metrics_variables, self._notes["logged"], strict=False
             ):
                 variable.assign(value)
             self._notes = None
         if self._saved_step is None:
-            self._saved_step = self._step(epoch, self._first_batch)
+            self._saved_step = self._step(self._begun)
         if self._kept is None:
-            self._save(epoch, 0)
+            self._save(self._begun)
 
     def on_train_batch_end(self, batch, logs=None):
         self._proved = True
-        done = self._first_batch + batch + 1
-        if done < len(self.data):
-            self._save_if_due(self._epoch, done, logs)
-        elif self._first_batch and backend.STEPS_PAST_THE_END and not self.model.stop_training:
+        done = Position(self._begun.epoch, self._begun.batch + batch + 1)
+        if done.batch < len(self._reading):
+            self._save_if_due(done, logs)
+        elif self._begun.batch and backend.STEPS_PAST_THE_END and not self.model.stop_training:
             # Keras counts as many steps in this epoch as in any other.
             self.model.stop_training = _END_OF_EPOCH
 
     def on_epoch_end(self, epoch, logs=None):
         if self.model.stop_training is _END_OF_EPOCH:
             self.model.stop_training = False
-        self._save_if_due(epoch + 1, 0)
+        self._save_if_due(Position(epoch + 1))
 
     def on_train_end(self, logs=None):
-        if logs and self._step(self._epoch + 1, 0) != self._saved_step:
-            self._save(self._epoch + 1, 0)
+        if logs and self._step(end := Position(self._begun.epoch + 1)) != self._saved_step:
+            self._save(end)
 
-    def _step(self, epoch, batch):
-        return epoch * len(self.data) + batch
+    def _step(self, position):
+        return position.epoch * len(self._reading) + position.batch
 
-    def _save_if_due(self, epoch, batch, logs=None):
+    def _save_if_due(self, position, logs=None):
         waited = time.monotonic() - self._saved_at
         if (
             self._terminated
             or waited >= max(self.every_seconds, 50 * self._seconds)
-            or self._step(epoch, batch) - self._saved_step >= self.every_steps
+            or self._step(position) - self._saved_step >= self.every_steps
         ):
-            self._save(epoch, batch, logs)
+            self._save(position, logs)
         if self._terminated and self.model.process_index == 0:
             print(
                 f"\nStopped by SIGTERM. The same command goes on from {self._kept}",
@@ -199,22 +199,22 @@ class Backup(keras.callbacks.Callback):
             )
             raise SystemExit(PREEMPTED)
 
-    def _save(self, epoch, batch, logs=None):
+    def _save(self, position, logs=None):
         started = time.monotonic()
         model = self.model
         # The other processes' state is that of the first.
         if model.process_index == 0 and not backups.broken_variables(model):
             notes = {
-                "epoch": epoch,
-                "batch": batch,
-                "data_epoch": epoch + self._data_ahead,
-                "logged": model.logged(logs) if batch else [],
+                "epoch": position.epoch,
+                "batch": position.batch,
+                "ahead": self._reading.ahead,
+                "logged": model.logged(logs) if position.batch else [],
                 "replicas": model.num_replicas,
                 "learning_rate_scale": model.optimizer.learning_rate_scale,
                 "settings": self._settings,
             }
             self._write(notes)
-        self._saved_step = self._step(epoch, batch)
+        self._saved_step = self._step(position)
         self._saved_at = time.monotonic()
         self._seconds = self._saved_at - started
 

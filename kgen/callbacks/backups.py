@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import keras
 import numpy as np
 
-from kgen.callbacks.differences import differences
+from kgen.callbacks.differences import check_same
 from kgen.warn import warn
 from kgen.whole_file import replacing
 
@@ -129,25 +129,19 @@ def restore(path, model, settings):
         ValueError: the settings are not those of the backup.
     """
     notes = read_notes(path)
-    changed = differences(notes["settings"], settings, "in the backup")
-    if changed:
-        raise ValueError(
-            f"{path} is a backup of another training:\n"
-            + "\n".join(changed)
-            + "\nGive the same settings to go on with it, or another folder."
-        )
+    check_same(notes["settings"], settings, f"the backup {path}", "in the backup")
     optimizer = model.optimizer
     optimizer.scale_learning_rates(notes["learning_rate_scale"] / optimizer.learning_rate_scale)
     model.load_weights(path)
     return notes
 
 
-def settings_of(model, data):
+def settings_of(model, reading):
     """What must be the same for a training to go on: the model, its optimizers, its data.
 
     Args:
         model: a compiled kgen model.
-        data: the training batches.
+        reading: kgen.backend.Reading of what it is trained on.
     """
     config = model.get_config()
     arguments = {k: v for k, v in config.items() if k != "name" and _is_plain(v)}
@@ -159,7 +153,7 @@ def settings_of(model, data):
                 "arguments": arguments,
                 "weights": [list(variable.shape) for variable in model.variables],
                 "optimizers": model.optimizer.compiled_with,
-                "data": data.settings,
+                "data": reading.settings,
                 "keras": keras.__version__,
             }
         )

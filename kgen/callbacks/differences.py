@@ -1,23 +1,26 @@
-"""Settings compared, for the error that says which of them changed."""
+"""Settings compared: a training goes on only with those that it began with."""
 
 
-def differences(earlier, now, where):
-    """What differs between two nests of dicts, a line each.
+def check_same(earlier, now, what, where):
+    """Raises a ValueError that lists what differs between two nests of dicts, a line each.
 
     Args:
         earlier: dict.
         now: dict.
+        what: str. The thing with the earlier settings, as "the run folder runs/vae".
         where: str. The place that `earlier` comes from, as "in the folder".
-
-    Returns:
-        list of str.
     """
     earlier, now = _flatten(earlier), _flatten(now)
-    return [
+    changed = [
         f"  {name}: {earlier.get(name)!r} {where}, {now.get(name)!r} now"
         for name in dict.fromkeys([*earlier, *now])
         if earlier.get(name) != now.get(name)
     ]
+    if changed:
+        raise ValueError(
+            f"Expected the settings of {what}, to go on with it, or another folder. Received:\n"
+            + "\n".join(changed)
+        )
 
 
 def _flatten(settings, prefix=""):

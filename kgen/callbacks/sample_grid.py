@@ -15,19 +15,22 @@ class SampleGrid(keras.callbacks.Callback):
         num: int. Images in the grid.
         every: int. Epochs between grids.
         seed: int. Seeds the latents.
+        labels: sequence of the classes or other conditions of a conditional model's rows; by
+            default all classes.
 
-    A conditional model's rows are its classes in turn; with `ema_decay` a GAN's images are those of
+    With `ema_decay` a GAN's images are those of
     the averaged weights.
     """
 
-    def __init__(self, folder, num=64, every=1, seed=0):
+    def __init__(self, folder, num=64, every=1, seed=0, labels=None):
         super().__init__()
         self.folder = folder
         self.num = num
         self.every = every
         self.seed = seed
+        self.labels = labels
 
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
             path = os.path.join(self.folder, f"epoch-{epoch + 1:04d}.png")
-            pictures.samples(self.model, self.num, seed=self.seed, path=path)
+            pictures.samples(self.model, self.num, self.labels, seed=self.seed, path=path)

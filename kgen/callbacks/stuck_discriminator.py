@@ -12,8 +12,10 @@ class StuckDiscriminator(keras.callbacks.Callback):
     `fake_accuracy`.
     """
 
+    LOGS = {"real_accuracy", "fake_accuracy"}
+
     def on_epoch_end(self, epoch, logs=None):
-        accuracies = [(logs or {}).get(f"{kind}_accuracy", 0.0) for kind in ("real", "fake")]
+        accuracies = [(logs or {}).get(name, 0.0) for name in self.LOGS]
         if min(accuracies) >= 1.0:
             warnings.warn(
                 f"The discriminator was right about every image in epoch {epoch + 1}: the "

@@ -6,13 +6,22 @@ import numpy as np
 
 from kgen.data.images import resize_all
 from kgen.data.imports import require
-from kgen.data.splits import IndexedSplit, Source, hold_out, in_memory
+from kgen.data.splits import IndexedSplit, Source, hold_out, in_memory, unpaired
+from kgen.fields import Attributes, Field, Image, Label, Vector
 
 Size = tuple[int, int] | None
 
+# What an .npz may call its images and what comes with them.
+_KEYS = {
+    "x_train": ("y_train",),
+    "images": ("labels", "attributes", "vectors", "images2"),
+    "x": ("y",),
+}
+_BLOCK = 1024  # so many images are checked at once, as floats
+
 
 def digits(image_size: Size) -> Source:
-    """Give the 1,797 handwritten digits of 8x8 pixels in scikit-learn: 1,500 train, 297 test."""
+    """The 1,797 handwritten digits of 8x8 pixels in scikit-learn: 1,500 train, 297 test."""
     datasets = require("sklearn.datasets", "scikit-learn", "The data set 'digits'")
     bunch = datasets.load_digits()
     # 0 .. 16 to 0 .. 255.
@@ -20,34 +29,38 @@ def digits(image_size: Size) -> Source:
     order = np.random.default_rng(0).permutation(len(images))
     return _source(
         "digits",
-        resize_all(images, image_size),
-        bunch.target.astype("int32"),
+        images,
+        (Label(10, map(str, range(10))), bunch.target.astype("int32")),
+        image_size,
         (np.sort(order[:1500]), np.sort(order[1500:])),
-        class_names=tuple(str(digit) for digit in range(10)),
         license="CC BY 4.0, https://archive.ics.uci.edu/dataset/80",
     )
 
 
-def from_arrays(source: np.ndarray | tuple, image_size: Size) -> Source:
-    """Give images, or (images, labels), that are already in memory."""
-    if isinstance(source, tuple):
-        if len(source) != 2:
-            raise ValueError(
-                "A tuple must be (images, labels). "
-                f"Received: source=a tuple of {len(source)} elements"
-            )
-        images, labels = source
-    else:
-        images, labels = source, None
+def from_arrays(source: np.ndarray | tuple, image_size: Size, paired: bool | None) -> Source:
+    """Images, or (images, what they are conditioned on), that are already in memory.
+
+    With `paired` a tuple is pairs of images, and where it is False two unpaired sets.
+    """
+    if isinstance(source, tuple) and len(source) != 2:
+        raise ValueError(
+            "Expected a tuple (images, labels), (images, attributes), (images, vectors) or "
+            f"(images, images2). Received: source=a tuple of {len(source)} elements"
+        )
+    images, values = source if isinstance(source, tuple) else (source, None)
     images = check_images(images, "images")
-    if labels is not None:
-        labels = check_labels(labels, len(images), "labels")
-    images = resize_all(images, image_size)
-    return _source("arrays", images, labels, hold_out(len(images), "the arrays"))
+    if paired is not None:
+        values = check_images(values, "images2")
+    if paired is False:
+        domains = (images, values)
+        sources = [_held_out("arrays", each, None, image_size) for each in domains]
+        return unpaired("arrays", *sources)
+    name = "images2" if np.ndim(values) == 4 else "labels"
+    return _held_out("arrays", images, _condition(values, len(images), name), image_size)
 
 
 def from_npz(path: Path, image_size: Size) -> Source:
-    """Give the images in an `.npz`: x_train, y_train, x_test, y_test, or images, labels, or x, y.
+    """The images in an `.npz`, under one of the names in `_KEYS`, with x_test, y_test if given.
 
     Grey images may lack the channel axis, as in Keras' `mnist.npz`.
     """
@@ -59,118 +72,118 @@ def from_npz(path: Path, image_size: Size) -> Source:
             f"Expected an .npz of plain arrays (pickled objects are never loaded): {error}. "
             f"Received: source={str(path)!r}"
         ) from error
-    pairs = (("x_train", "y_train"), ("images", "labels"), ("x", "y"))
-    keys = next((pair for pair in pairs if pair[0] in arrays), None)
-    if keys is None:
+    received = f"Received: source={str(path)!r} with the keys {sorted(arrays)}"
+    key = next((key for key in _KEYS if key in arrays), None)
+    given = [each for each in _KEYS.get(key, ()) if each in arrays]
+    if key is None or len(given) > 1:
         raise ValueError(
-            "Expected an .npz with the keys x_train, y_train, x_test, y_test, or images (and "
-            "labels), or x (and y). "
-            f"Received: source={str(path)!r} with the keys {sorted(arrays)}"
+            "Expected an .npz with the keys x_train, y_train, x_test, y_test, or images (and one "
+            f"of labels, attributes, vectors, images2), or x (and y). {received}"
         )
-    images, labels = _images_and_labels(arrays, *keys)
-    if keys[0] != "x_train" or "x_test" not in arrays:
-        images = resize_all(images, image_size)
-        return _source(path.stem, images, labels, hold_out(len(images), str(path)))
-    test_images, test_labels = _images_and_labels(arrays, "x_test", "y_test")
-    if (labels is None) != (test_labels is None):
-        raise ValueError(
-            "Expected both y_train and y_test in an .npz, or neither. "
-            f"Received: source={str(path)!r} with the keys {sorted(arrays)}"
-        )
-    images, test_images = resize_all(images, image_size), resize_all(test_images, image_size)
-    if images.shape[1:] != test_images.shape[1:] or images.dtype != test_images.dtype:
-        raise ValueError(
-            "Expected x_train and x_test with images of one shape and dtype. "
-            f"Received: x_train.shape={images.shape}, x_test.shape={test_images.shape}, "
-            f"x_train.dtype={images.dtype}, x_test.dtype={test_images.dtype}"
-        )
-    numbers = np.arange(len(images) + len(test_images))
+    names = [key, *given]
+    columns = [_standard(arrays[name]) for name in names]
+    if key != "x_train" or "x_test" not in arrays:
+        images = check_images(columns[0], key)
+        condition = _condition(columns[1], len(images), given[0]) if given else None
+        return _held_out(path.stem, images, condition, image_size)
+    if ("y_test" in arrays) != bool(given):
+        raise ValueError(f"Expected both y_train and y_test in an .npz, or neither. {received}")
+    tests = [_standard(arrays[name.replace("train", "test")]) for name in names]
+    for name, train, test in zip(names, columns, tests, strict=True):
+        is_other = train.dtype != test.dtype and train.ndim == 4
+        if train.shape[1:] != test.shape[1:] or is_other:
+            other = name.replace("train", "test")
+            raise ValueError(
+                f"Expected {name} and {other} of one shape and dtype. Received: "
+                f"{name}.shape={train.shape}, {other}.shape={test.shape}, "
+                f"{name}.dtype={train.dtype}, {other}.dtype={test.dtype}"
+            )
+    num_train = len(columns[0])
+    columns = [np.concatenate(parts) for parts in zip(columns, tests, strict=True)]
+    images = check_images(columns[0], "x_train and x_test")
+    condition = _condition(columns[1], len(images), "y_train and y_test") if given else None
+    numbers = np.arange(len(images))
     return _source(
-        path.stem,
-        np.concatenate([images, test_images]),
-        None if labels is None else np.concatenate([labels, test_labels]),
-        (numbers[: len(images)], numbers[len(images) :]),
+        path.stem, images, condition, image_size, (numbers[:num_train], numbers[num_train:])
     )
 
 
-def _images_and_labels(arrays, images_key, labels_key):
-    images = arrays[images_key]
-    if images.ndim == 3:
-        images = images[..., None]
-    images = check_images(images, images_key)
-    labels = arrays.get(labels_key)
-    if labels is not None:
-        labels = check_labels(labels, len(images), labels_key)
-    return images, labels
+def _standard(array):
+    """Grey images with a channel axis, a column of labels as (num,)."""
+    if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind in "iuU":
+        return array[:, 0]
+    return array[..., None] if array.ndim == 3 else array
 
 
-def _source(name, images, labels, parts, **facts):
-    take = in_memory(images, labels)
+def _held_out(name, images, condition, image_size):
+    return _source(name, images, condition, image_size, hold_out(len(images), f"the {name}"))
+
+
+def _source(name, images, condition, image_size, parts, **facts):
+    images = resize_all(images, image_size)
+    field, values = condition or (None, None)
+    if isinstance(field, Image):
+        values = resize_all(values, image_size)
+        field = Image(values.shape[1:])
+    take = in_memory(images, values)
     train, test = (IndexedSplit(take, part) for part in parts)
-    num_classes = None if labels is None else int(labels.max()) + 1
-    return Source(name, images.shape[1:], train, test, num_classes, **facts)
+    return Source(name, images.shape[1:], train, test, field, **facts)
+
+
+def _condition(values, num_images: int, name: str) -> tuple[Field, np.ndarray] | None:
+    """What images are conditioned on: its field, and the rows for batches."""
+    if values is None:
+        return None
+    values = _standard(np.asarray(values)) if np.ndim(values) == 2 else np.asarray(values)
+    if len(values.shape) == 0 or len(values) != num_images:
+        raise ValueError(
+            f"Expected {name} with a row for each of the {num_images} images. "
+            f"Received: {name}.shape={values.shape}"
+        )
+    if values.ndim == 4:
+        images = check_images(values, name)
+        return Image(images.shape[1:]), images
+    names = None
+    if values.ndim == 1 and values.dtype.kind == "U":
+        names, values = np.unique(values, return_inverse=True)
+    if values.ndim == 1 and values.dtype.kind in "iu":
+        field = Label(max(0, int(values.max())) + 1, names)
+    elif values.ndim == 2 and values.dtype.kind in "biuf" and np.isin(values, (0, 1)).all():
+        field = Attributes(values.shape[1])
+    elif values.ndim == 2 and values.dtype.kind == "f":
+        field = Vector(values.shape[1])
+    else:
+        raise ValueError(
+            f"Expected {name} as integers from 0 or names, of shape (num,); attributes of 0 or 1 "
+            "or vectors of floats, of shape (num, size); or images. "
+            f"Received: {name}.dtype={values.dtype}, {name}.shape={values.shape}"
+        )
+    return field, field.check(values, name)
 
 
 def check_images(images: np.ndarray, name: str) -> np.ndarray:
-    """Check images (n, height, width, 1 or 3); give them as uint8, or float32 in [0, 1]."""
+    """Images (num, height, width, 1 or 3), checked: uint8, or float32 in [0, 1]."""
     if not isinstance(images, np.ndarray):
-        raise ValueError(f"`{name}` must be a NumPy array. Received: {name}={images!r:.80}")
+        raise ValueError(f"Expected {name} as a NumPy array. Received: {name}={images!r:.80}")
     if images.ndim != 4:
         advice = f" Grey images need a channel axis: {name}[..., None]." if images.ndim == 3 else ""
         raise ValueError(
-            f"`{name}` must have the shape (number, height, width, channels).{advice} "
+            f"Expected {name} of shape (num, height, width, channels).{advice} "
             f"Received: {name}.shape={images.shape}"
         )
-    if images.size == 0:
-        raise ValueError(f"`{name}` is empty. Received: {name}.shape={images.shape}")
     if images.shape[-1] not in (1, 3):
         advice = ""
         if images.shape[1] in (1, 3):
             advice = f" Channels come last: np.moveaxis({name}, 1, -1)."
         raise ValueError(
-            f"`{name}` must have 1 channel (grey) or 3 (RGB).{advice} "
+            f"Expected {name} of 1 channel (grey) or 3 (RGB).{advice} "
             f"Received: {name}.shape={images.shape}"
         )
-    if images.dtype == np.uint8:
-        return images
+    field = Image(images.shape[1:])
+    for start in range(0, max(1, len(images)), _BLOCK):
+        field.check(images[start : start + _BLOCK], name)
     if images.dtype == bool:
         return images.astype("uint8") * 255
-    if images.dtype.kind not in "iuf":
-        raise ValueError(
-            f"`{name}` must be integers in 0 .. 255 or floats in [0, 1]. "
-            f"Received: {name}.dtype={images.dtype}"
-        )
-    lowest, highest = images.min(), images.max()
-    received = f"Received: {name} of {images.dtype} in [{lowest:g}, {highest:g}]"
     if images.dtype.kind == "f":
-        if not np.isfinite([lowest, highest]).all():
-            raise ValueError(f"`{name}` must be finite, without NaN and infinity. {received}")
-        if lowest < 0 or highest > 1:
-            raise ValueError(
-                f"`{name}` as floats must be in [0, 1]; rescale them, as in {name} / 255 or "
-                f"({name} + 1) / 2. {received}"
-            )
         return images.astype("float32", copy=False)
-    if lowest < 0 or highest > 255:
-        raise ValueError(f"`{name}` as integers must be in 0 .. 255. {received}")
-    return images.astype("uint8")
-
-
-def check_labels(labels: np.ndarray, num_images: int, name: str) -> np.ndarray:
-    """Check labels, integers from 0 in the shape (n,) or (n, 1); give them as int32 (n,)."""
-    labels = np.asarray(labels)
-    if labels.shape not in ((num_images,), (num_images, 1)):
-        raise ValueError(
-            f"`{name}` must hold one integer for each of the {num_images} images, in the shape "
-            f"({num_images},). Received: {name}.shape={labels.shape}"
-        )
-    if labels.dtype.kind not in "iu":
-        raise ValueError(
-            f"`{name}` must be integers, the numbers of the classes from 0. "
-            f"Received: {name}.dtype={labels.dtype}"
-        )
-    if labels.min() < 0:
-        raise ValueError(
-            f"`{name}` must be at least 0. Received: {name} with the minimum {labels.min()}"
-        )
-    return labels.reshape(-1).astype("int32")
+    return images.astype("uint8", copy=False)

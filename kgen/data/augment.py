@@ -6,12 +6,13 @@ import keras
 import numpy as np
 
 from kgen.data.imports import require_tensorflow
+from kgen.data.splits import Batch
 
 AUGMENTATIONS = ("flip", "crop")
 
 
 def augmentation(names: Sequence[str]) -> Callable[[np.ndarray, int], np.ndarray] | None:
-    """Give the function that augments a batch, or None if there is nothing to do.
+    """The function that augments images, or None if there is nothing to do.
 
     The images that it is given are uint8, or float32 in [0, 1], (batch, height, width, channels);
     it returns the same shape, dtype and range, and the same images for the same seed.
@@ -26,7 +27,7 @@ def augmentation(names: Sequence[str]) -> Callable[[np.ndarray, int], np.ndarray
     """
     if isinstance(names, str) or not set(names) <= set(AUGMENTATIONS):
         raise ValueError(
-            f"`augment` must be a sequence of names from {AUGMENTATIONS}, such as ('flip',). "
+            f"Expected augment as a sequence of names from {AUGMENTATIONS}, such as ('flip',). "
             f"Received: augment={names!r}"
         )
     if not names:
@@ -61,3 +62,31 @@ def augmentation(names: Sequence[str]) -> Callable[[np.ndarray, int], np.ndarray
         return np.clip(result, 0, 1).astype("float32")
 
     return augment
+
+
+def augment_batch(
+    augment: Callable[[np.ndarray, int], np.ndarray], num_images: int, alike: bool
+) -> Callable[[Batch, int], Batch]:
+    """The function that augments the images in a batch.
+
+    Args:
+        augment: what `augmentation` gives.
+        num_images: int. How many arrays of a batch, the first ones, are images: 1 or 2.
+        alike: bool. Change both images of a row in the same way, as pairs, and not each in its own.
+    """
+
+    def augmented(batch, seed):
+        images, rest = batch[:num_images], batch[num_images:]
+        if num_images == 2 and alike:
+            first, second = images
+            if first.shape[:3] != second.shape[:3] or first.dtype != second.dtype:
+                raise ValueError(
+                    "Expected pairs of images of one size and dtype, for `augment`. Received: "
+                    f"{first.dtype} of {first.shape[1:]} and {second.dtype} of {second.shape[1:]}"
+                )
+            changed = augment(np.concatenate(images, axis=-1), seed)
+            channels = first.shape[-1]
+            return changed[..., :channels], changed[..., channels:], *rest
+        return (*(augment(each, seed + i) for i, each in enumerate(images)), *rest)
+
+    return augmented

@@ -9,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from kgen.data.arrays import digits, from_arrays, from_npz
-from kgen.data.augment import augmentation
+from kgen.data.augment import augment_batch, augmentation
 from kgen.data.batches import TestBatches, TrainBatches
-from kgen.data.folder import from_folder
-from kgen.data.splits import Source
+from kgen.data.folder import from_folder, pairs, two_kinds
+from kgen.data.splits import Source, unpaired
 from kgen.data.tfds import from_tfds
+from kgen.fields import Field, Image, Label
 
 
 @dataclass(frozen=True)
@@ -23,57 +24,81 @@ class Dataset:
     Attributes:
         name: str.
         image_shape: (height, width, channels).
-        num_classes: int, or None without labels.
-        num_train: int. The number of training images.
-        num_test: int. The number of test images.
+        condition: what comes with each image, a `kgen.fields.Label`, `Attributes`, `Vector` or
+            `Image`, for a model's `condition=`; None where nothing does.
+        num_train: int. The number of training images; of two unpaired sets, that of the larger.
+        num_test: int. The number of test images, likewise.
         batch_size: int.
-        train: a `keras.utils.PyDataset` of batches `(images,)` or `(images, labels)`, shuffled as
-            a function of (seed, epoch); `train.epoch` is the next epoch to be read.
+        train: a `kgen.backend.OrderedBatches` of batches `(images,)`, `(images, condition)` or,
+            unpaired, `(images_a, images_b)`, shuffled as a function of (seed, epoch).
         test: the same in a fixed order, with a short last batch.
-        class_names: tuple of str, or None where they are not known.
+        domains: of two unpaired sets, the `kgen.fields.Image` of each; else None.
         license: str. The terms of use or where to find them, or None where they are not known.
+        num_classes: int, or None without labels.
+        class_names: tuple of str, or None where they are not known.
     """
 
     name: str
     image_shape: tuple[int, int, int]
-    num_classes: int | None
+    condition: Field | None
     num_train: int
     num_test: int
     batch_size: int
     train: TrainBatches = field(repr=False)
     test: TestBatches = field(repr=False)
-    class_names: tuple[str, ...] | None = None
+    domains: tuple[Image, Image] | None = None
     license: str | None = None
+
+    @property
+    def num_classes(self) -> int | None:
+        """The number of classes, or None without labels."""
+        return self.condition.num_classes if isinstance(self.condition, Label) else None
+
+    @property
+    def class_names(self) -> tuple[str, ...] | None:
+        """The classes' names, or None where they are not known."""
+        return self.condition.names if isinstance(self.condition, Label) else None
 
 
 def load(
-    source: str | os.PathLike | np.ndarray | tuple[np.ndarray, np.ndarray],
+    source: str | os.PathLike | np.ndarray | tuple,
     batch_size: int = 128,
     image_size: int | tuple[int, int] | None = None,
     data_dir: str | os.PathLike | None = None,
     seed: int = 0,
     augment: Sequence[str] = (),
+    paired: bool | None = None,
 ) -> Dataset:
-    """Load images for training.
+    """Images for training, and what comes with them.
 
     Batches hold images (batch, height, width, channels) in uint8, or in float32 in [0, 1] where
-    the source is an array of floats, and labels int32 (batch,). A set of up to 1 GiB is decoded
-    into memory; a larger folder or TFDS set is streamed. Where the source has no test split, a
-    tenth of the images (at least one) is held out, the same ones whatever the seed.
+    the source is an array of floats, and beside them what `condition` describes: labels int32
+    (batch,), attributes or vectors float32 (batch, size), or images. A set of up to 1 GiB is
+    decoded into memory; a larger folder or TFDS set is streamed. Where the source has no test
+    split, a tenth of the images (at least one) is held out, the same ones whatever the seed.
+
+    Of two unpaired sets a batch holds `(images_a, images_b)`, which have nothing to do with each
+    other. An epoch has each image of the larger set once, and the smaller set comes round again,
+    in another order each time.
 
     Args:
         source: one of
             - "digits": 1,797 handwritten digits of 8x8 pixels that come inside scikit-learn;
             - the path of a folder of PNG, JPEG, BMP, GIF or WEBP images: flat, or a folder a
-              class; the subfolders `train` and `test`, if both are there, are the splits. Grey if
-              all are grey, else RGB; transparency is composited on white. Files that cannot be
-              read are named in a warning;
-            - the path of an `.npz` with x_train, y_train, x_test, y_test, or images and labels,
-              or x and y; the labels may be missing;
-            - an array of images (n, height, width, 1 or 3): uint8 or other integers in 0 .. 255,
-              bool, or floats in [0, 1]; or a tuple (images, labels), labels integers (n,);
-            - the name of an image set of TensorFlow Datasets, as "mnist" or "name/config". A
-              folder of that name in the working directory is taken first.
+              class; the subfolders `train` and `test` (or `val`, `valid`, `validation`), if both
+              are there, are the splits. Grey if all are grey, else RGB; transparency is composited
+              on white. Files that cannot be read are named in a warning;
+            - two paths or names in a tuple: of two unpaired sets, or of two folders of pairs;
+            - the path of an `.npz` with x_train, y_train, x_test, y_test, or images and one of
+              labels, attributes, vectors, images2, or x and y; all but the images may be missing;
+            - an array of images (num, height, width, 1 or 3): uint8 or other integers in 0..255,
+              bool, or floats in [0, 1];
+            - a tuple (images, condition) of arrays. The condition is labels, integers from 0 or
+              names, (num,); attributes of 0 or 1, (num, size); vectors, other floats (num, size);
+              or images like the first, (num, height, width, 1 or 3), of any height and width;
+            - the name of an image set of TensorFlow Datasets, as "mnist" or "name/config", with
+              the feature "label", or "attributes" of booleans, if it has one. A folder of that
+              name in the working directory is taken first.
         batch_size: int. At least 1.
         image_size: int or (height, width). Each image is scaled until it covers this size, and
             the rest is cropped off evenly. None leaves images of one size as they are.
@@ -81,7 +106,14 @@ def load(
             other is downloaded to there. None is TFDS' own place.
         seed: int. At least 0. Seeds the training order and `augment`; for a streamed TFDS set,
             TensorFlow's global seed, where one is set, counts as well.
-        augment: of "flip" and "crop": random changes to training images, by keras-cv.
+        augment: of "flip" and "crop": random changes to training images, by keras-cv. The two
+            images of a pair are changed alike.
+        paired: bool or None. True: the two folders of a tuple, or the two in a folder by the order
+            of their names, hold images of the same names, and those of the first are conditioned
+            on those of the second. False: the two folders in a folder, or the two arrays of
+            images, are unpaired sets. Either way the two may lie in `train` and in `test`, or be
+            `trainA` and `trainB`, `testA` and `testB`. None: two arrays of images are pairs, two
+            paths or names are unpaired, and the folders in a folder are classes.
 
     Returns:
         A `Dataset`.
@@ -99,37 +131,50 @@ def load(
         >>> images, labels = data.train[0]
         >>> images.shape, str(images.dtype), labels.shape
         ((100, 8, 8, 1), 'uint8', (100,))
+        >>> data.condition
+        Label(num_classes=10, names=('0', '1', '2', '3', '4', '5', '6', '7', '8', '9'))
     """
     batch_size = _integer("batch_size", batch_size, at_least=1)
     seed = _integer("seed", seed, at_least=0)
     image_size = _size(image_size)
+    if paired not in (None, True, False):
+        raise ValueError(f"Expected paired as a bool or None. Received: paired={paired!r}")
     augmenter = augmentation(augment)
-    found = _open(source, image_size, data_dir)
+    found = _open(source, image_size, data_dir, paired)
+    is_of_images = found.domains is not None or isinstance(found.condition, Image)
+    num_images = 2 if is_of_images else 1
+    if augmenter is not None:
+        augmenter = augment_batch(augmenter, num_images, found.domains is None)
     return Dataset(
         name=found.name,
         image_shape=found.image_shape,
-        num_classes=found.num_classes,
+        condition=found.condition,
         num_train=found.train.size,
         num_test=found.test.size,
         batch_size=batch_size,
         train=TrainBatches(found.train, batch_size, seed, augmenter),
         test=TestBatches(found.test, batch_size),
-        class_names=found.class_names,
+        domains=found.domains,
         license=found.license,
     )
 
 
-def _open(source, image_size, data_dir) -> Source:
+def _open(source, image_size, data_dir, paired) -> Source:
+    if isinstance(source, tuple) and source and all(isinstance(x, _PATHS) for x in source):
+        return _two(source, image_size, data_dir, paired)
     if isinstance(source, (np.ndarray, tuple)):
-        return from_arrays(source, image_size)
-    if not isinstance(source, (str, os.PathLike)) or not os.fspath(source):
+        return from_arrays(source, image_size, paired)
+    if not isinstance(source, _PATHS) or not os.fspath(source):
         raise ValueError(
-            "Expected a name, a path, a NumPy array of images, or a tuple (images, labels). "
-            f"Received: source={source!r:.80} of {type(source)}"
+            "Expected a name, a path, a NumPy array of images, a tuple (images, condition) or a "
+            f"tuple of two paths. Received: source={source!r:.80} of {type(source)}"
         )
+    path = Path(source).expanduser()
+    if paired is not None:
+        folder = _folder(path, paired)
+        return pairs(folder, image_size) if paired else two_kinds(folder, image_size)
     if source == "digits":
         return digits(image_size)
-    path = Path(source).expanduser()
     if path.is_dir():
         return from_folder(path, image_size)
     if path.is_file():
@@ -145,6 +190,26 @@ def _open(source, image_size, data_dir) -> Source:
     return from_tfds(source, image_size, data_dir)
 
 
+_PATHS = (str, os.PathLike)
+
+
+def _two(sources, image_size, data_dir, paired):
+    if len(sources) != 2:
+        raise ValueError(f"Expected a tuple of two paths. Received: source={sources!r}")
+    if paired:
+        folders = tuple(_folder(Path(each).expanduser(), paired) for each in sources)
+        return pairs(folders, image_size)
+    first, second = (_open(each, image_size, data_dir, None) for each in sources)
+    return unpaired(f"{first.name}-{second.name}", first, second)
+
+
+def _folder(path, paired):
+    if path.is_dir():
+        return path
+    kind = ValueError if path.exists() else FileNotFoundError
+    raise kind(f"Expected a folder, for {paired=}. Received: source={str(path)!r}")
+
+
 def _integer(name, value, at_least):
     try:
         number = operator.index(value)
@@ -152,7 +217,7 @@ def _integer(name, value, at_least):
         number = None
     if number is None or isinstance(value, bool) or number < at_least:
         raise ValueError(
-            f"`{name}` must be an integer of at least {at_least}. Received: {name}={value!r}"
+            f"Expected {name} as an integer of at least {at_least}. Received: {name}={value!r}"
         )
     return number
 
@@ -163,7 +228,7 @@ def _size(image_size):
     sides = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size,) * 2
     if len(sides) != 2:
         raise ValueError(
-            "`image_size` must be an integer or (height, width). "
+            "Expected image_size as an integer or (height, width). "
             f"Received: image_size={image_size!r}"
         )
     return tuple(_integer("image_size", side, at_least=1) for side in sides)

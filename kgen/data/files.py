@@ -12,7 +12,7 @@ from kgen.warn import warn
 
 
 def map_files(function: Callable, items: Iterable) -> tuple[list, list[Exception | None]]:
-    """Map in threads (Pillow decodes outside the GIL); give the results and the errors."""
+    """The results and the errors of a function, in threads: Pillow decodes outside the GIL."""
 
     def attempt(item):
         try:
@@ -28,7 +28,7 @@ def map_files(function: Callable, items: Iterable) -> tuple[list, list[Exception
 
 
 def warn_of_broken(broken: dict[Path, Exception], consequence: str, limit: int = 10) -> None:
-    """Warn with the names of the files that cannot be read, at most `limit` of them."""
+    """Warns with the names of the files that cannot be read, at most `limit` of them."""
     if not broken:
         return
     named = [f"{path} ({error})" for path, error in list(broken.items())[:limit]]
@@ -38,50 +38,65 @@ def warn_of_broken(broken: dict[Path, Exception], consequence: str, limit: int =
 
 
 class ImageFiles:
-    """Takes images by number from files, for sets that are too large for memory.
+    """Takes rows of images by number from files, for sets that are too large for memory.
 
-    A file that breaks after the set was loaded is named in a warning, once, and another image of
-    its batch takes its place.
+    A row has a file, or two of a pair. When a file breaks after the set was loaded, it is named in
+    a warning, once, and another row of its batch takes the place of its own.
 
     Args:
-        paths: the files.
-        labels: int32 (number of files,), or None.
-        image_shape: (height, width, channels) that every image is brought to.
+        paths: for each row its files.
+        labels: int32 (number of rows,), or None.
+        image_shapes: for each file of a row the (height, width, channels) that it is brought to.
     """
 
     def __init__(
-        self, paths: Sequence[Path], labels: np.ndarray | None, image_shape: tuple[int, int, int]
+        self,
+        paths: Sequence[tuple[Path, ...]],
+        labels: np.ndarray | None,
+        image_shapes: Sequence[tuple[int, int, int]],
     ):
         self._paths = paths
         self._labels = labels
-        self._image_shape = image_shape
+        self._image_shapes = image_shapes
         self._known_broken: set[Path] = set()
 
-    def decode(self, indices: np.ndarray) -> tuple[np.ndarray, dict[int, Exception]]:
-        """Decode files; give the images, and the rows that could not be filled with the reasons."""
-        images = np.empty((len(indices), *self._image_shape), "uint8")
+    def decode(self, indices: np.ndarray) -> tuple[list[np.ndarray], dict[tuple, Exception]]:
+        """Decodes rows.
 
-        def fill(row):
-            *size, channels = self._image_shape
-            images[row] = decode(self._paths[indices[row]], channels, tuple(size))
+        Returns:
+            A uint8 array for each file of a row, and by (row, file) why some could not be filled.
+        """
+        images = [np.empty((len(indices), *shape), "uint8") for shape in self._image_shapes]
 
-        _, errors = map_files(fill, range(len(indices)))
-        return images, {row: error for row, error in enumerate(errors) if error is not None}
+        def fill(place):
+            row, number = place
+            *size, channels = self._image_shapes[number]
+            images[number][row] = decode(self._paths[indices[row]][number], channels, tuple(size))
+
+        places = [(row, number) for row in range(len(indices)) for number in range(len(images))]
+        _, errors = map_files(fill, places)
+        named = zip(places, errors, strict=True)
+        return images, {place: error for place, error in named if error is not None}
 
     def __call__(self, indices: np.ndarray) -> Batch:
-        """Take a batch."""
+        """The batch of rows, with their labels where there are any."""
         images, errors = self.decode(indices)
         if errors:
             indices = indices.copy()
-            broken = {self._paths[indices[row]]: error for row, error in errors.items()}
-            good = [row for row in range(len(indices)) if row not in errors]
+            broken = {
+                self._paths[indices[row]][number]: error for (row, number), error in errors.items()
+            }
+            bad = sorted({row for row, _ in errors})
+            good = [row for row in range(len(indices)) if row not in bad]
             if not good:
                 names = ", ".join(f"{path} ({error})" for path, error in broken.items())
-                raise ValueError(f"None of the images of a batch can be read: {names}")
-            for k, row in enumerate(errors):
-                replacement = good[k % len(good)]
-                images[row], indices[row] = images[replacement], indices[replacement]
+                raise ValueError(
+                    f"Expected a batch with an image that can be read. Received: {names}"
+                )
+            taken = [good[k % len(good)] for k in range(len(bad))]
+            for column in (*images, indices):
+                column[bad] = column[taken]
             news = {path: e for path, e in broken.items() if path not in self._known_broken}
             self._known_broken.update(news)
             warn_of_broken(news, "another image of the batch takes the place of each")
-        return (images,) if self._labels is None else (images, self._labels[indices])
+        return (*images,) if self._labels is None else (*images, self._labels[indices])

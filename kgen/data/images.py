@@ -1,4 +1,4 @@
-"""Decode and resize images: whatever the source, the result is uint8 (or float) H x W x C."""
+"""Decodes and resizes images: whatever the source, the result is uint8 (or float) H x W x C."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ def _pil(module: str):
 
 
 def read_header(path) -> tuple[int, int, bool]:
-    """Read (height, width, is it grey) from the header of an image file."""
+    """(height, width, is it grey), from the header of an image file."""
     with _pil("Image").open(path) as image:
         width, height = image.size
         # EXIF orientations 5 to 8 lie on their side.
@@ -27,7 +27,7 @@ def _is_grey(image) -> bool:
 
 
 def decode(path, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
-    """Decode an image file; of an animation, the first frame.
+    """The pixels of an image file; of an animation, the first frame.
 
     Palettes are resolved, 16-bit grey is scaled to 8 bits, transparency is composited on white,
     and the EXIF orientation is applied.
@@ -55,7 +55,7 @@ def decode(path, channels: int, size: tuple[int, int] | None = None) -> np.ndarr
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Scale an image until it covers `size`, and crop the rest off evenly.
+    """An image scaled until it covers `size`, the rest cropped off evenly.
 
     Args:
         image: uint8, or float32 in [0, 1], (h, w, channels).
@@ -85,7 +85,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def resize_all(images: np.ndarray, size: tuple[int, int] | None) -> np.ndarray:
-    """Resize a batch of images (n, h, w, channels), or return it when there is nothing to do."""
+    """A batch of images (num, h, w, channels) resized, or itself when there is nothing to do."""
     if size is None or images.shape[1:3] == size:
         return images
     result = np.empty((len(images), *size, images.shape[-1]), images.dtype)

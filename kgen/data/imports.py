@@ -8,7 +8,7 @@ import keras
 
 
 def require(module: str, package: str, needed_for: str) -> ModuleType:
-    """Import `module`, or say what to install and what it is needed for."""
+    """Imports `module`, or says what to install and what it is needed for."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
@@ -19,7 +19,7 @@ def require(module: str, package: str, needed_for: str) -> ModuleType:
 
 
 def require_tensorflow(needed_for: str) -> ModuleType:
-    """Import TensorFlow, and keep it off the GPU when another backend trains there."""
+    """Imports TensorFlow, and keeps it off the GPU when another backend trains there."""
     tensorflow = require("tensorflow", "tensorflow", needed_for)
     if keras.backend.backend() != "tensorflow":
         # TensorFlow only prepares data here; on the GPU it would take all the memory that the

@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kgen.fields import Field, Image
+
 MEMORY_LIMIT = 2**30
 """A set whose decoded images take more bytes than this is streamed, not held in memory."""
 
 Batch = tuple[np.ndarray, ...]
-Order = tuple[int, int] | None
+Order = tuple[int, ...] | None
 """(seed, epoch) of a shuffled pass, or None for the fixed order."""
 
 
@@ -23,20 +25,34 @@ class IndexedSplit:
     """
 
     def __init__(self, take: Callable[[np.ndarray], Batch], indices: np.ndarray):
-        self.size = len(indices)
+        self.size = self.num_images = len(indices)
         self._take = take
         self._indices = indices
         self._shuffled: tuple[Order, np.ndarray] = (None, indices)
 
     def batch(self, position: int, batch_size: int, order: Order) -> Batch:
-        """Read batch number `position` of the pass `order`; the last one may be short."""
+        """Batch number `position` of the pass `order`; the last one may be short."""
+        indices = self._in_order(order)
+        return self._take(indices[position * batch_size : (position + 1) * batch_size])
+
+    def rows(self, start: int, end: int, order: Order) -> Batch:
+        """Images by their place in a row of passes; each is shuffled by `order` and its number."""
+        numbers = np.arange(start, end)
+        indices = np.empty(len(numbers), self._indices.dtype)
+        for turn in range(start // self.size, (end - 1) // self.size + 1):
+            of_turn = numbers // self.size == turn
+            passed = self._in_order(order and (*order, turn))
+            indices[of_turn] = passed[numbers[of_turn] - turn * self.size]
+        return self._take(indices)
+
+    def _in_order(self, order):
         shuffled_for, indices = self._shuffled
         if shuffled_for != order:
             indices = self._indices
             if order is not None:
                 indices = indices[np.random.default_rng(order).permutation(self.size)]
             self._shuffled = (order, indices)
-        return self._take(indices[position * batch_size : (position + 1) * batch_size])
+        return indices
 
 
 class StreamedSplit:
@@ -50,7 +66,7 @@ class StreamedSplit:
     """
 
     def __init__(self, start: Callable[[int, Order], Iterable[Batch]], size: int):
-        self.size = size
+        self.size = self.num_images = size
         self._start = start
         self._pass: tuple[int, Order] | None = None
         self._batches: Iterator[Batch] = iter(())
@@ -58,7 +74,7 @@ class StreamedSplit:
         self._lock = threading.Lock()
 
     def batch(self, position: int, batch_size: int, order: Order) -> Batch:
-        """Read batch number `position` of the pass `order`; the last one may be short."""
+        """Batch number `position` of the pass `order`; the last one may be short."""
         with self._lock:
             if self._pass != (batch_size, order) or position < self._last[0]:
                 self._pass = (batch_size, order)
@@ -69,32 +85,53 @@ class StreamedSplit:
             return self._last[1]
 
 
+class UnpairedSplit:
+    """Two sets of images, each in an order of its own; the smaller one comes round again.
+
+    Args:
+        splits: two `IndexedSplit` of images alone.
+    """
+
+    def __init__(self, splits: tuple[IndexedSplit, IndexedSplit]):
+        self.num_images = [split.size for split in splits]
+        self.size = max(self.num_images)
+        self._splits = splits
+
+    def batch(self, position: int, batch_size: int, order: Order) -> Batch:
+        """Batch number `position` of the pass `order`; the last one may be short."""
+        start, end = position * batch_size, min((position + 1) * batch_size, self.size)
+        return tuple(
+            split.rows(start, end, order and (*order, number))[0]
+            for number, split in enumerate(self._splits)
+        )
+
+
 @dataclass(frozen=True)
 class Source:
     """A set of images before it is cut into batches."""
 
     name: str
     image_shape: tuple[int, int, int]
-    train: IndexedSplit | StreamedSplit
-    test: IndexedSplit | StreamedSplit
-    num_classes: int | None = None
-    class_names: tuple[str, ...] | None = None
+    train: IndexedSplit | StreamedSplit | UnpairedSplit
+    test: IndexedSplit | StreamedSplit | UnpairedSplit
+    condition: Field | None = None
+    domains: tuple[Image, Image] | None = None
     license: str | None = None
 
 
-def in_memory(images: np.ndarray, labels: np.ndarray | None) -> Callable[[np.ndarray], Batch]:
-    """Give the function that takes images (and labels) by number from arrays."""
+def in_memory(images: np.ndarray, condition: np.ndarray | None) -> Callable[[np.ndarray], Batch]:
+    """The function that takes images, and what they are conditioned on, by number from arrays."""
 
     def take(indices):
-        if labels is None:
+        if condition is None:
             return (images[indices],)
-        return images[indices], labels[indices]
+        return images[indices], condition[indices]
 
     return take
 
 
 def num_held_out(num_images: int, what: str) -> int:
-    """Say how many images are held out for the test: a tenth of them, at least one."""
+    """How many images are held out for the test: a tenth of them, at least one."""
     if num_images < 2:
         raise ValueError(
             f"Expected at least 2 images in {what}, because one in ten (at least one) is held out "
@@ -104,8 +141,30 @@ def num_held_out(num_images: int, what: str) -> int:
 
 
 def hold_out(num_images: int, what: str) -> tuple[np.ndarray, np.ndarray]:
-    """Split the numbers 0 .. num_images - 1 into training and test, the same way every time."""
+    """The numbers 0 .. num_images - 1 for training and for the test, the same ones every time."""
     num_test = num_held_out(num_images, what)
     # Not the user's seed: an image of the test split stays one in every run.
     permutation = np.random.default_rng(0).permutation(num_images)
     return np.sort(permutation[num_test:]), np.sort(permutation[:num_test])
+
+
+def unpaired(name: str, first: Source, second: Source) -> Source:
+    """Two sources as one of two domains, without the labels that either has."""
+    for source in (first, second):
+        if not isinstance(source.train, IndexedSplit):
+            raise ValueError(
+                "Expected two sets of which each is in folders, in arrays, or fits in memory "
+                f"({MEMORY_LIMIT} bytes). Received: {source.name}, which is streamed"
+            )
+    return Source(
+        name,
+        first.image_shape,
+        UnpairedSplit((first.train, second.train)),
+        UnpairedSplit((first.test, second.test)),
+        domains=(Image(first.image_shape), Image(second.image_shape)),
+        license=_both(first.license, second.license),
+    )
+
+
+def _both(*licenses):
+    return "; ".join(dict.fromkeys(filter(None, licenses))) or None

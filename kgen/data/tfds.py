@@ -7,10 +7,10 @@ import os
 import numpy as np
 
 from kgen.data import splits
-from kgen.data.arrays import check_labels
 from kgen.data.images import resize
 from kgen.data.imports import require, require_tensorflow
 from kgen.data.splits import IndexedSplit, Order, Source, StreamedSplit, in_memory, num_held_out
+from kgen.fields import Attributes, Label
 
 # What a streamed set holds in memory to shuffle from; the files are shuffled as well.
 SHUFFLE_BYTES = 2**28
@@ -19,9 +19,9 @@ SHUFFLE_BYTES = 2**28
 def from_tfds(
     name: str, image_size: tuple[int, int] | None, data_dir: str | os.PathLike | None
 ) -> Source:
-    """Give a set of TensorFlow Datasets, prepared in `data_dir` or downloaded to there."""
+    """A set of TensorFlow Datasets, prepared in `data_dir` or downloaded to there."""
     builder = _builder(name, data_dir)
-    image_shape, label = _features(name, builder.info.features, image_size)
+    image_shape, condition = _features(name, builder.info.features, image_size)
     if not builder.is_prepared():
         builder.download_and_prepare()
     parts = _parts(name, builder.info)
@@ -30,29 +30,27 @@ def from_tfds(
 
     def part(split):
         def start(batch_size: int, order: Order):
-            return _batches(builder, split, image_shape, label is not None, batch_size, order)
+            return _batches(builder, split, image_shape, condition, batch_size, order)
 
         size = builder.info.splits[split].num_examples
         if is_large:
             return StreamedSplit(start, size)
         images = np.empty((size, *image_shape), "uint8")
-        labels = None if label is None else np.empty(size, "int32")
+        values = None if condition is None else np.empty((size, *condition.shape), condition.dtype)
         row = 0
         for batch in start(min(size, 256), None):
             rows = slice(row, row + len(batch[0]))
             images[rows] = batch[0]
-            if labels is not None:
-                labels[rows] = batch[1]
+            if values is not None:
+                values[rows] = batch[1]
             row = rows.stop
-        if labels is not None:
-            check_labels(labels, size, f"label of {name} {split}")
-        return IndexedSplit(in_memory(images, labels), np.arange(size))
+        if values is not None:
+            condition.check(values, f"{condition.what} of {name} {split}")
+        return IndexedSplit(in_memory(images, values), np.arange(size))
 
-    num_classes = None if label is None else label.num_classes
-    class_names = None if label is None else tuple(label.names)
     train, test = (part(split) for split in parts)
     terms = builder.info.redistribution_info.license or f"see {builder.info.homepage}"
-    return Source(name, image_shape, train, test, num_classes, class_names, terms)
+    return Source(name, image_shape, train, test, condition, license=terms)
 
 
 def _builder(name, data_dir):
@@ -78,7 +76,7 @@ def _builder(name, data_dir):
 
 
 def _features(name, features, image_size):
-    """Check the features of a set; give the shape of its images, and its label or None."""
+    """The shape of a set's images, and the field of what they are conditioned on or None."""
     tfds = require("tensorflow_datasets", "tensorflow-datasets", "TFDS")
     image = features["image"] if "image" in features else None
     if not isinstance(image, tfds.features.Image):
@@ -96,17 +94,27 @@ def _features(name, features, image_size):
         height, width = image_size
     if height is None or width is None:
         raise ValueError(
-            f"The images of {name!r} differ in size. Give `image_size`, to which each is scaled "
-            "and cropped. Received: image_size=None"
+            "Expected images of one size, or `image_size`, to which each is scaled and cropped. "
+            f"Received: source={name!r}, whose images differ in size, image_size=None"
         )
+    return (height, width, channels), _condition(features)
+
+
+def _condition(features):
+    tfds = require("tensorflow_datasets", "tensorflow-datasets", "TFDS")
     label = features["label"] if "label" in features else None
-    if not isinstance(label, tfds.features.ClassLabel):
-        label = None
-    return (height, width, channels), label
+    if isinstance(label, tfds.features.ClassLabel):
+        return Label(label.num_classes, label.names)
+    attributes = features["attributes"] if "attributes" in features else None
+    if isinstance(attributes, tfds.features.FeaturesDict) and len(attributes):
+        kinds = {(np.dtype(each.np_dtype).kind, each.shape) for each in attributes.values()}
+        if kinds == {("b", ())}:
+            return Attributes(len(attributes), sorted(attributes))
+    return None
 
 
 def _parts(name, info):
-    """Name the training and the test split."""
+    """The names of the training and the test split."""
     if "train" not in info.splits:
         raise ValueError(
             "Expected a data set with the split 'train'. "
@@ -120,8 +128,8 @@ def _parts(name, info):
     return f"train[:{num_train}]", f"train[{num_train}:]"
 
 
-def _batches(builder, split, image_shape, with_labels, batch_size, order):
-    """Start a pass over a split: shuffled by `order`, or in the order of the files."""
+def _batches(builder, split, image_shape, condition, batch_size, order):
+    """A pass over a split: shuffled by `order`, or in the order of the files."""
     tf = require_tensorflow("TFDS")
     tfds = require("tensorflow_datasets", "tensorflow-datasets", "TFDS")
 
@@ -131,14 +139,23 @@ def _batches(builder, split, image_shape, with_labels, batch_size, order):
             # Pillow and not tf.image, so that a size means the same for every source.
             image = tf.numpy_function(lambda x: resize(x, image_shape[:2]), [image], tf.uint8)
             image.set_shape(image_shape)
-        return (image, tf.cast(example["label"], tf.int32)) if with_labels else (image,)
+        if isinstance(condition, Label):
+            return image, tf.cast(example["label"], condition.dtype)
+        if isinstance(condition, Attributes):
+            given = example["attributes"]
+            return image, tf.cast(tf.stack([given[each] for each in condition.names]), "float32")
+        return (image,)
 
     seed = None if order is None else int(np.random.SeedSequence(order).generate_state(1)[0])
-    wanted = {"image", "label"} if with_labels else {"image"}
+    wanted = {"image": True}
+    if isinstance(condition, Label):
+        wanted["label"] = True
+    elif isinstance(condition, Attributes):
+        wanted["attributes"] = dict.fromkeys(condition.names, True)
     dataset = builder.as_dataset(
         split=split,
         shuffle_files=order is not None,
-        decoders=tfds.decode.PartialDecoding(dict.fromkeys(wanted, True)),
+        decoders=tfds.decode.PartialDecoding(wanted),
         read_config=tfds.ReadConfig(shuffle_seed=seed, try_autocache=False),
     )
     dataset = dataset.map(pick, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)

@@ -1,11 +1,24 @@
-"""What a decoder's outputs mean: p(x | parameters) of binary, real-valued and 8-bit pixels."""
+"""What a network's outputs mean: p(x | parameters) of binary, real-valued and 8-bit pixels."""
 
 from kgen.distributions.bernoulli import Bernoulli
 from kgen.distributions.discretized_logistic import DiscretizedLogistic
 from kgen.distributions.normal import Normal
 
-LIKELIHOODS = {
-    "bernoulli": Bernoulli(),
-    "normal": Normal(),
-    "discretized_logistic": DiscretizedLogistic(),
+__all__ = ["Bernoulli", "DiscretizedLogistic", "Normal", "get"]
+
+DISTRIBUTIONS = {
+    "bernoulli": Bernoulli,
+    "normal": Normal,
+    "discretized_logistic": DiscretizedLogistic,
 }
+
+
+def get(likelihood):
+    """The distribution of pixels of a name in `DISTRIBUTIONS`, or of an object with its methods."""
+    if hasattr(likelihood, "nll"):
+        return likelihood
+    if likelihood not in DISTRIBUTIONS:
+        raise ValueError(
+            f"Expected likelihood in {list(DISTRIBUTIONS)}. Received: likelihood={likelihood!r}"
+        )
+    return DISTRIBUTIONS[likelihood]()

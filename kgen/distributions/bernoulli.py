@@ -12,9 +12,9 @@ class Bernoulli:
     parameters = 1
     discrete = True
 
-    def observe(self, x, uniform):
-        """Images in [0, 1] as the encoder and `nll` take them; `uniform` draws noise of a shape."""
-        return ops.cast(ops.less(uniform(ops.shape(x)), x), "float32")
+    def observe(self, x, noise):
+        """Images in [0, 1] as the encoder and `nll` take them, drawn with `kgen.noise.Noise`."""
+        return ops.cast(ops.less(noise.uniform(ops.shape(x)), x), "float32")
 
     def nll(self, x, logits):
         """-log p(x | logits), shape (batch,), in nats."""

@@ -12,7 +12,7 @@ class DiscretizedLogistic:
     parameters = 2
     discrete = True
 
-    def observe(self, x, uniform):
+    def observe(self, x, noise):
         """Images in [0, 1] on the grid of 256 levels."""
         return ops.round(x * 255.0) / 255.0
 

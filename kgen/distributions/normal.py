@@ -18,7 +18,7 @@ class Normal:
     discrete = False
     min_log_var = -2.0 * math.log(255.0)
 
-    def observe(self, x, uniform):
+    def observe(self, x, noise):
         """Images in [0, 1], as they are."""
         return x
 

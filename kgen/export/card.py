@@ -1,7 +1,6 @@
 """The model card, README.md beside a model's versions."""
 
 import inspect
-import json
 import math
 import os
 import re
@@ -22,32 +21,6 @@ def of_model(model):
         f"- Model: `{type(model).__name__}`. {paragraphs[0]} {reference}\n"
         f"- Settings: {settings}; {parameters:,} trained parameters."
     )
-
-
-def of_run(run):
-    """What the card says of a run's data, training and figures, in Markdown."""
-    config, figures = (_read(run, name) for name in ("config.json", "results.json"))
-    if not {"data", "versions"} <= config.keys():
-        raise ValueError(f"Expected the config.json of a run. Received: one of {sorted(config)}")
-    facts = {"name": config["data"]["source"], "train_images": "?", "license": None}
-    facts |= config.get("data_set", {})
-    described = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
-    versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
-    with open(os.path.join(run, "history.csv")) as file:
-        epochs = len(file.readlines()) - 1
-    return (
-        f"- Data: {facts['name']}, {facts['train_images']} images for training. Licence of the "
-        f"data: {facts['license'] or 'not known'}.\n"
-        f"- Training: {epochs} epochs, batches of {config['data']['batch_size']}, seed "
-        f"{config['seed']}, "
-        f"{config['precision']}, on {config['backend']} ({versions}).\n"
-        f"- Figures on the test images: {described}."
-    )
-
-
-def _read(run, name):
-    with open(os.path.join(run, name)) as file:
-        return json.load(file)
 
 
 def tensors(described):

@@ -1,4 +1,8 @@
-"""A SavedModel of a model's signatures; run as a module, of a `.keras` file's."""
+"""A SavedModel of a model's signatures; run as a module, of a `.keras` file's.
+
+It is made by TensorFlow, of a model on Keras' TensorFlow backend. The numbers that a request is
+drawn from are `kgen.noise.SeededNoise`, as in the model's own verbs.
+"""
 
 import importlib
 import json
@@ -7,11 +11,15 @@ import sys
 import keras
 import tensorflow as tf
 
+from kgen import fields
 from kgen.export import card
 from kgen.export.image_bytes import decode_images, encode_pngs
-from kgen.export.inputs import Input
-from kgen.export.noise import Noise
 from kgen.export.warmup import write_warmup
+from kgen.noise import SeededNoise
+from kgen.serving.image_file import ImageFile
+
+# What a field's numbers are in a request, where they are something else in a network.
+WIRE_DTYPES = {"int32": "int64", "object": "string"}
 
 
 def write(model, folder, name):
@@ -32,50 +40,56 @@ def write(model, folder, name):
     """
     served = {}
     for signature, (function, inputs) in model.signatures().items():
-        if model.num_classes is not None:
-            inputs = inputs | {"label": Input((), "int64", 0, model.num_classes - 1)}
-        served |= dict(_variants(signature, _answer(function, inputs), inputs))
+        if model.condition is not None:
+            inputs = inputs | {model.condition.input_name: model.condition}
+        answer = _answer(function, inputs, model.condition)
+        served |= dict(_variants(signature, answer, inputs))
     first = next(name for name in ("generate", "reconstruct", *served) if name in served)
     served["serving_default"] = served[first]
+    functions = {signature: function for signature, (function, _) in served.items()}
     module = tf.Module()
-    module.read = list({id(v): v for each in served.values() for v in each.variables}.values())
-    tf.saved_model.save(module, folder, signatures=served)
+    module.read = list({id(v): v for each in functions.values() for v in each.variables}.values())
+    tf.saved_model.save(module, folder, signatures=functions)
     signatures = {
         signature: {
-            "inputs": _describe(each.structured_input_signature[1]),
-            "outputs": _describe(each.structured_outputs),
+            "inputs": _describe(function.structured_input_signature[1]),
+            "outputs": _describe(function.structured_outputs),
         }
-        for signature, each in served.items()
+        for signature, function in functions.items()
+    }
+    examples = {
+        signature: {key: of.example() for key, of in inputs.items()}
+        for signature, (_, inputs) in served.items()
     }
     return {
         "signatures": signatures,
-        "warmed": write_warmup(folder, name, served, model.image_shape),
+        "warmed": write_warmup(folder, name, functions, examples),
         "model": card.of_model(model),
     }
 
 
-def _answer(function, inputs):
+def _answer(function, inputs, condition):
     """A model's own function as a signature: of checked inputs, with noise in place of seeds."""
 
     def answer(**given):
-        given = {name: _checked(name, inputs[name], given[name]) for name in inputs}
-        y = given.pop("label", None)
-        if "seed" in given:
-            given["noise"] = Noise(given.pop("seed"))
-        return function(None if y is None else tf.cast(y, tf.int32), **given)
+        given = {name: _checked(name, of, given[name]) for name, of in inputs.items()}
+        y = None if condition is None else given.pop(condition.input_name)
+        if "seed" in given:  # the lower word first, as in `kgen.fields.seed_words`
+            given["noise"] = SeededNoise(tf.bitcast(given.pop("seed"), tf.int32))
+        return function(y, **given)
 
     return _concrete(answer, inputs)
 
 
 def _variants(name, answer, inputs):
-    """A signature, and the same with images as files."""
-    yield name, answer
+    """A signature and its inputs, and the same with images as files."""
+    yield name, (answer, inputs)
     if name.startswith("generate"):
 
         def as_png(**given):
             return {"png_bytes": encode_pngs(answer(**given)["image"])}
 
-        yield f"{name}_png", _concrete(as_png, inputs)
+        yield f"{name}_png", (_concrete(as_png, inputs), inputs)
     if "image" in inputs:
 
         def of_bytes(**given):
@@ -83,15 +97,20 @@ def _variants(name, answer, inputs):
             return answer(image=decode_images(files, inputs["image"].shape), **given)
 
         others = {k: v for k, v in inputs.items() if k != "image"}
-        yield f"{name}_bytes", _concrete(of_bytes, {"image_bytes": Input((), "string")} | others)
+        of_files = {"image_bytes": ImageFile()} | others
+        yield f"{name}_bytes", (_concrete(of_bytes, of_files), of_files)
 
 
 def _concrete(function, inputs):
-    specs = {k: tf.TensorSpec((None, *of.shape), of.dtype, k) for k, of in inputs.items()}
+    specs = {
+        name: tf.TensorSpec((None, *of.shape), WIRE_DTYPES.get(of.dtype, of.dtype), name)
+        for name, of in inputs.items()
+    }
     return tf.function(function, autograph=False).get_concrete_function(**specs)
 
 
-def _checked(name, of, tensor):
+def _checked(name, of: fields.Field, tensor):
+    """What a network gets of an input: rows of the field's shape, range and dtype, or an error."""
     tensor = tf.ensure_shape(tensor, (None, *of.shape), name)
     for limit, is_within in ((of.low, tf.greater_equal), (of.high, tf.less_equal)):
         if limit is not None:
@@ -100,7 +119,7 @@ def _checked(name, of, tensor):
             check = tf.debugging.Assert(tf.reduce_all(is_within(tensor, limit)), message)
             with tf.control_dependencies([check]):
                 tensor = tf.identity(tensor)
-    return tensor
+    return tf.cast(tensor, of.dtype)
 
 
 def _describe(tensors):

@@ -12,36 +12,6 @@ from kgen.export import card
 from kgen.export.server_config import write_configs
 
 
-def export(run: str, path: str | None = None, version: int | None = None) -> str:
-    """Writes a trained run as a SavedModel for TensorFlow Serving.
-
-    It holds the model as the last finished training left it, and is made as `model.export` makes
-    it.
-
-    Args:
-        run: str. The run folder.
-        path: str. The model's folder, whose last part is its name on the server. Defaults to
-            saved_models/ and the run folder's name.
-        version: int. Defaults to the next after those that are there.
-
-    Returns:
-        The path of the version.
-    """
-    there = os.listdir(run) if os.path.isdir(run) else []
-    if "config.json" not in there:
-        raise FileNotFoundError(
-            f"Expected a run folder with a config.json, as `kgen train` writes. Received: {run}"
-        )
-    if not {"model.keras", "results.json", "history.csv"} <= set(there):
-        raise FileNotFoundError(
-            "Expected a finished training, with model.keras and results.json; the same `kgen "
-            f"train` command goes on with one that is not. Received: {run}"
-        )
-    path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(run)))
-    archive = os.path.join(run, "model.keras")
-    return _export(archive, path, version, card.of_run(run), ["kgen"])
-
-
 def export_model(model, path, version=None, about=None):
     """Writes a model as a SavedModel: `model.export`.
 
@@ -69,10 +39,23 @@ def export_model(model, path, version=None, about=None):
     with tempfile.TemporaryDirectory() as folder:
         archive = os.path.join(folder, "model.keras")
         model.save(archive)
-        return _export(archive, path, version, about, sorted(modules))
+        return export_archive(archive, path, version, about, sorted(modules))
 
 
-def _export(archive, path, version, about, modules):
+def export_archive(archive, path, version=None, about=None, modules=()):
+    """Writes the model of a `.keras` file, which TensorFlow's process alone reads, as a SavedModel.
+
+    Args:
+        archive: str. The file.
+        path: str. The model's folder.
+        version: int of at least 1, or None for the next.
+        about: str or None. What the model card says of data, training and figures.
+        modules: sequence of str. What to import before it is read, where it holds classes that are
+            not kgen's.
+
+    Returns:
+        The path of the version.
+    """
     path = os.path.abspath(path)
     _check(path, version)
     os.makedirs(path, exist_ok=True)
@@ -130,13 +113,16 @@ def _move(made, path, version):
 
 
 def _write_elsewhere(archive, folder, name, modules):
-    command = [sys.executable, "-m", "kgen.export.saved_model", archive, folder, name, *modules]
+    # -P: from the folders that this process imports from, and not from where it stands besides.
+    command = [sys.executable, "-P", "-m", "kgen.export.saved_model", archive, folder, name]
     environment = os.environ | {
         "KERAS_BACKEND": "tensorflow",
         "CUDA_VISIBLE_DEVICES": "-1",  # whose memory this process may hold already
-        "PYTHONPATH": os.pathsep.join(sys.path),
+        "PYTHONPATH": os.pathsep.join(os.path.abspath(folder) for folder in sys.path),
     }
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [*command, *modules], env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise RuntimeError(f"TensorFlow could not export the model:\n{done.stderr[-3000:]}")
     return json.loads(done.stdout.splitlines()[-1])

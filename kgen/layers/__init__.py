@@ -1,6 +1,7 @@
 """Layers that Keras lacks, or has with a defect that matters here."""
 
 from kgen.layers.batch_norm import BatchNorm
+from kgen.layers.condition_code import ConditionCode
 from kgen.layers.convolution import Conv2D, Conv2DTranspose
 from kgen.layers.gated_block import GatedBlock
 from kgen.layers.layer_norm import LayerNorm
@@ -10,6 +11,7 @@ from kgen.layers.spectral_normalization import SpectralNormalization
 
 __all__ = [
     "BatchNorm",
+    "ConditionCode",
     "Conv2D",
     "Conv2DTranspose",
     "GatedBlock",

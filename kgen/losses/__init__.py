@@ -1,11 +1,14 @@
 """The maths, as pure functions of tensors: one value an example, likelihoods in nats."""
 
 from kgen.losses.adversarial import (
+    hinge_discriminator_loss,
     least_squares_discriminator_loss,
     least_squares_generator_loss,
     minimax_discriminator_loss,
     minimax_generator_loss,
     non_saturating_generator_loss,
+    relativistic_average_loss,
+    relativistic_loss,
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
@@ -27,6 +30,7 @@ __all__ = [
     "discretized_logistic_nll",
     "gaussian_kl",
     "gradient_penalty",
+    "hinge_discriminator_loss",
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
     "levels_nll",
@@ -35,6 +39,8 @@ __all__ = [
     "non_saturating_generator_loss",
     "normal_nll",
     "r1_penalty",
+    "relativistic_average_loss",
+    "relativistic_loss",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",
 ]

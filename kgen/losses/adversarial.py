@@ -64,7 +64,7 @@ def least_squares_discriminator_loss(real_logits, fake_logits, a=0.0, b=1.0):
 
 
 def wasserstein_generator_loss(fake_logits):
-    """-D(G(z)).
+    """-D(G(z)), also of the hinge loss.
 
     Reference: Arjovsky et al., Wasserstein GAN, 2017. https://arxiv.org/abs/1701.07875
     """
@@ -77,3 +77,34 @@ def wasserstein_critic_loss(real_logits, fake_logits):
     Reference: Arjovsky et al., Wasserstein GAN, 2017. https://arxiv.org/abs/1701.07875
     """
     return _per_example(fake_logits) - _per_example(real_logits)
+
+
+def hinge_discriminator_loss(real_logits, fake_logits):
+    """max(0, 1 - D(x)) + max(0, 1 + D(G(z))): what is right by more than 1 counts no more.
+
+    Reference: Lim & Ye, Geometric GAN, 2017. https://arxiv.org/abs/1705.02894
+    """
+    return _per_example(ops.relu(1.0 - real_logits)) + _per_example(ops.relu(1.0 + fake_logits))
+
+
+def relativistic_loss(winner_logits, loser_logits):
+    """-log sigmoid(D(winner) - D(loser)), each example against its partner.
+
+    The discriminator's winners are real images, the generator's its own.
+
+    Reference: Jolicoeur-Martineau, The relativistic discriminator, 2018, eq. 3 and 4.
+    https://arxiv.org/abs/1807.00734
+    """
+    return _per_example(ops.softplus(loser_logits - winner_logits))
+
+
+def relativistic_average_loss(winner_logits, loser_logits):
+    """-log sigmoid(D(winner) - E D(loser)) - log(1 - sigmoid(D(loser) - E D(winner))).
+
+    The discriminator's winners are real images, the generator's its own.
+
+    Reference: Jolicoeur-Martineau, The relativistic discriminator, 2018, eq. 7 and 8.
+    https://arxiv.org/abs/1807.00734
+    """
+    winner = ops.softplus(ops.mean(loser_logits) - winner_logits)
+    return _per_example(winner + ops.softplus(loser_logits - ops.mean(winner_logits)))

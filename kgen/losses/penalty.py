@@ -13,14 +13,15 @@ def _squared_norm(fn, x):
     return ops.sum(ops.square(gradient), axis=tuple(range(1, len(gradient.shape))))
 
 
-def gradient_penalty(critic, x, x_fake, eps):
-    """(||grad D(x_hat)||_2 - 1)^2 at x_hat = eps x + (1 - eps) x_fake.
+def gradient_penalty(critic, x, x_fake, eps, center=1.0):
+    """(||grad D(x_hat)||_2 - center)^2 at x_hat = eps x + (1 - eps) x_fake.
 
     Args:
         critic: callable from x_hat to logits (batch, 1).
         x: tensor (batch, ...). Real images.
         x_fake: tensor of the same shape.
         eps: tensor (batch,), uniform in [0, 1]: one an image.
+        center: float. The norm that costs nothing.
 
     Returns:
         Tensor of shape (batch,), finite in value and gradient where the critic is flat.
@@ -31,15 +32,15 @@ def gradient_penalty(critic, x, x_fake, eps):
     eps = ops.reshape(eps, (-1,) + (1,) * (len(x.shape) - 1))
     x_hat = eps * x + (1.0 - eps) * x_fake
     norm = ops.sqrt(_squared_norm(critic, x_hat) + 1e-12)  # the root has no slope at 0
-    return ops.square(norm - 1.0)
+    return ops.square(norm - center)
 
 
 def r1_penalty(discriminator, x):
-    """1/2 ||grad D(x)||^2 at real images.
+    """1/2 ||grad D(x)||^2 at real images: R1; at fakes it is R2.
 
     Args:
         discriminator: callable from images to logits (batch, 1).
-        x: tensor (batch, ...). Real images.
+        x: tensor (batch, ...). Images.
 
     Returns:
         Tensor of shape (batch,).

@@ -1,7 +1,6 @@
 """The models by their names on the command line, and what can be set of each."""
 
 import difflib
-import inspect
 
 from kgen.models.adversarial.conditional_gan import ConditionalGAN
 from kgen.models.adversarial.dcgan import DCGAN
@@ -37,18 +36,9 @@ def model_class(name: str) -> type:
     return _nearest(MODELS, name, "model")
 
 
-def needs_labels(model_class: type) -> bool:
-    """Whether the model is always conditional."""
-    parameters = inspect.signature(model_class.__init__).parameters
-    return (
-        "num_classes" in parameters and parameters["num_classes"].default is inspect.Parameter.empty
-    )
-
-
 def settings(model_class: type) -> dict:
     """Of each class that takes part in a model's, itself first, its own plain arguments."""
     not_settings = {"num_classes", "seed"}
-    not_settings |= getattr(model_class, "replaced", {}).keys()
     found = {}
     for part in model_class.__mro__:
         if "__init__" in vars(part) and issubclass(part, GenerativeModel):

@@ -1,16 +1,23 @@
 """What every model shares: players, steps, logs, randomness, saving."""
 
 import contextlib
+import contextvars
+import functools
+import inspect
 import itertools
-import random
 
 import keras
 import numpy as np
 from keras import ops
 
 from kgen import backend
-from kgen.models.in_batches import in_batches
+from kgen.layers.spectral_normalization import spectral_layers
+from kgen.models.around_fit import AroundFit
 from kgen.models.optimizers import OptimizerGroup, serialize
+from kgen.models.scalar import current
+from kgen.noise import StepNoise
+
+_REBUILDING = contextvars.ContextVar("rebuilding", default=False)
 
 
 class GenerativeModel(backend.Model):
@@ -22,9 +29,12 @@ class GenerativeModel(backend.Model):
         def players(self):
             return {"critic": [self.critic], "generator": [self.generator]}
 
-        def training_step(self, x, y):
-            self.minimize(self.critic_loss, "critic", x)
-            self.minimize(self.generator_loss, "generator", ops.shape(x)[0])
+        def training_step(self, x, y, noise):
+            self.minimize(self.critic_loss, "critic", x, noise)
+            self.minimize(self.generator_loss, "generator", ops.shape(x)[0], noise)
+
+    An attribute that is a `Scalar` may change while the model trains; another argument of
+    `__init__` may not, and setting it anew is an error.
 
     Args:
         seed: int or None. Seeds the model's noise; None draws a seed.
@@ -44,6 +54,7 @@ class GenerativeModel(backend.Model):
         self._functions = {}
         self._player_of = {}
         self._minimizing = None
+        self._spectral_layers = []
 
     def add_logs(self, *names):
         """Adds to what `log` takes and `fit` shows, beside `log_names`.
@@ -60,13 +71,24 @@ class GenerativeModel(backend.Model):
         """Dict of the paper's optimizers by player."""
         raise NotImplementedError
 
-    def training_step(self, x, y):
-        """Updates the players on one batch of what `fit` was given, integers scaled to [0, 1]."""
+    def training_step(self, x, y, noise):
+        """Updates the players on one batch.
+
+        Args:
+            x: tensor of what `fit` was given, integers scaled to [0, 1].
+            y: tensor of the condition as the networks take it, or None.
+            noise: `kgen.noise.Noise` of this step.
+        """
         raise NotImplementedError
 
-    def evaluation_step(self, x, y):
-        """Logs the losses of one batch and moves no variable."""
+    def evaluation_step(self, x, y, noise):
+        """Logs the losses of one batch and moves no variable; takes what `training_step` does."""
         raise NotImplementedError
+
+    def inputs(self, x, y):
+        """What `fit` was given, as the steps take it."""
+        x = keras.tree.map_structure(to_unit_range, x)
+        return x, None if y is None else keras.tree.map_structure(ops.convert_to_tensor, y)
 
     def check_inputs(self, x, y):
         """Raises a ValueError that says what is wrong with NumPy inputs, before the first step."""
@@ -92,7 +114,12 @@ class GenerativeModel(backend.Model):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
-        self._functions = {}
+        self._spectral_layers = [
+            layer
+            for networks in self.players().values()
+            for network in networks
+            for layer in spectral_layers(network)
+        ]
         group = OptimizerGroup(self._optimizers_by_player(optimizer))
         # Keras would wrap the whole group in one loss scale; each player has its own.
         super().compile(optimizer=group, auto_scale_loss=False, **self._requested_compile)
@@ -142,9 +169,13 @@ class GenerativeModel(backend.Model):
             loss = loss_fn(*args)
             return loss + sum(own for network in networks for own in network.losses)
 
+        for layer in self._spectral_layers:
+            layer.normalize()
         self._minimizing = player
-        loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
-        self._minimizing = None
+        try:
+            loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
+        finally:
+            self._minimizing = None
         if f"{player}_gradient_norm" in self._trackers:
             whole = backend.add_up(gradients)
             self._log_gradient_norm(player, whole, optimizer.scale_loss(1.0))
@@ -172,25 +203,24 @@ class GenerativeModel(backend.Model):
 
     def run_train_step(self, data):
         """Called by the backend's `train_step` with a batch of what `fit` was given."""
-        return self._run_step(self.training_step, data)
+        return self._run_step(self.training_step, data, self.seed_generator)
 
     def run_test_step(self, data):
         """Called by the backend's `test_step` with a batch of what `evaluate` was given."""
-        return self._run_step(self.evaluation_step, data)
+        return self._run_step(self.evaluation_step, data, self.evaluation_seed_generator)
 
-    def _run_step(self, step, data):
+    def _run_step(self, step, data, generator):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         _refuse_weights(sample_weight=sample_weight)
-        x = keras.tree.map_structure(to_unit_range, x)
-        y = None if y is None else keras.tree.map_structure(ops.convert_to_tensor, y)
-        step(x, y)
+        step(*self.inputs(x, y), StepNoise(generator.next()))
         return {name: tracker.result() for name, tracker in self._trackers.items()}
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
         """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch.
 
         Of a PyDataset the last batch's size is looked at too. Arrays come in batches of the model's
-        `default_batch_size`.
+        `default_batch_size`. What `kgen.data.load` gives is read in its own order, with
+        `steps_per_epoch` from where the epoch before ended.
         """
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
         if self.num_processes > 1 and _is_whole(x):
@@ -201,28 +231,33 @@ class GenerativeModel(backend.Model):
         self.prepare_replicas(self._seed_generators_of_all())
         if batch_size is None and _is_whole(x):
             batch_size = self.default_batch_size
-        given = self._check_data(x, y, batch_size, kwargs.get("validation_split") or 0.0)
-        x = backend.input_pipeline(given)
-        if x is not given:
-            kwargs["shuffle"] = False  # it comes in an order of its own
+        x = self._check_data(x, y, batch_size, kwargs.get("validation_split") or 0.0)
+        callbacks = _flat(kwargs.pop("callbacks", None))
+        reading = None
+        if isinstance(x, backend.OrderedBatches):
+            steps, initial_epoch = kwargs.pop("steps_per_epoch", None), kwargs.get("initial_epoch")
+            reading = backend.Reading(x, steps, initial_epoch or 0)
+            x = backend.input_pipeline(reading)
+            callbacks = [reading.follower(), *callbacks]
+            kwargs["shuffle"] = False
         validation_data = kwargs.get("validation_data")
         if isinstance(validation_data, (list, tuple)):
             x_val, y_val, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
             _refuse_weights(sample_weight=sample_weight)
             self._check_data(x_val, y_val)
         elif validation_data is not None:
-            kwargs["validation_data"] = backend.input_pipeline(self._check_data(validation_data))
+            kwargs["validation_data"] = _whole_epoch(self._check_data(validation_data))
         with contextlib.ExitStack() as stack:
-            for callback in keras.tree.flatten(kwargs.get("callbacks")):
-                if hasattr(callback, "around_fit"):
-                    stack.enter_context(callback.around_fit())
-            return super().fit(x, y, batch_size=batch_size, epochs=epochs, **kwargs)
+            for callback in callbacks:
+                if isinstance(callback, AroundFit):
+                    stack.enter_context(callback.around_fit(reading))
+            return super().fit(x, y, batch_size, epochs, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """`keras.Model.evaluate`; the same data gives the same figures."""
         if not kwargs.get("_use_cached_eval_dataset"):
             self.prepare_replicas(self._seed_generators_of_all())
-            x = backend.input_pipeline(self._check_data(x, y))
+            x = _whole_epoch(self._check_data(x, y))
         return super().evaluate(x, y, batch_size=batch_size, **kwargs)
 
     def figures(self, logs):
@@ -250,9 +285,9 @@ class GenerativeModel(backend.Model):
             num = int(len(keras.tree.flatten(x_first)[0]) * (1.0 - validation_split))
             whole, last = divmod(num, batch_size) if is_whole else (0, num)
             sizes = [batch_size] * bool(whole) + [last] * bool(last)
-            # kgen's own sets, which drop it, are not to be read to their end.
-            own = getattr(x, "reads_in_order", False)
-            if isinstance(x, keras.utils.PyDataset) and x.num_batches and not own:
+            # Ordered batches drop a short one, and are not to be read to their end.
+            is_ordered = isinstance(x, backend.OrderedBatches)
+            if isinstance(x, keras.utils.PyDataset) and x.num_batches and not is_ordered:
                 x_last, _, _ = keras.utils.unpack_x_y_sample_weight(x[x.num_batches - 1])
                 sizes.append(len(keras.tree.flatten(x_last)[0]))
             for size in sizes:
@@ -278,15 +313,36 @@ class GenerativeModel(backend.Model):
         super().reset_metrics()
         self.evaluation_seed_generator.state.assign([0, 0])
 
-    def run_in_batches(self, method, arrays, batch_size, show_progress=True):
-        """`in_batches` of a bound method that changes no variable, compiled once."""
-        return in_batches(self.compiled_function(method), arrays, batch_size, show_progress)
+    @property
+    def steps(self):
+        """The steps so far, a scalar tensor: the updates of the last player, one a batch."""
+        if self.optimizer is None:
+            return ops.zeros((), "int32")
+        return ops.convert_to_tensor(self.optimizer.optimizers[-1].iterations)
 
-    def compiled_function(self, method):
-        """A bound method of nests of tensors that changes no variable, compiled once."""
-        if method.__name__ not in self._functions:
-            self._functions[method.__name__] = backend.compile_function(self, method)
-        return self._functions[method.__name__]
+    def now(self, name):
+        """The value in this step of an attribute that is a `Scalar`, as a tensor."""
+        return current(self, name, self.steps)
+
+    def compiled_function(self, function, **static):
+        """A function of nests of tensors that changes no variable, compiled once.
+
+        When a network has been replaced, quantized or given an adapter, it is compiled anew.
+
+        Args:
+            function: callable. Its qualified name stands for it.
+            **static: further arguments that are not tensors; it is compiled for each of them.
+        """
+        parts = [*self._flatten_layers(), *self.variables]
+        if [*map(id, parts)] != [*map(id, vars(self).get("_compiled_for", []))]:
+            self._functions.clear()
+            vars(self)["_compiled_for"] = parts  # which Keras shall not track
+        key = function.__qualname__, *sorted(static.items())
+        if key not in self._functions:
+            if static:
+                function = functools.partial(function, **static)
+            self._functions[key] = backend.compile_function(self, function)
+        return self._functions[key]
 
     def save_own_variables(self, store):
         super().save_own_variables(store)
@@ -308,12 +364,27 @@ class GenerativeModel(backend.Model):
     def _seed_generators_of_all(self):
         return [each for layer in self._flatten_layers() for each in layer._seed_generators]
 
+    def __setattr__(self, name, value):
+        if name in vars(self) and name in _arguments(type(self)):
+            earlier = vars(self)[name]
+            if _is_plain(earlier) and _is_plain(value) and earlier != value:
+                raise AttributeError(
+                    f"Expected {name} to stay as the model was made, which its steps were written "
+                    f"for: make another model. Received: {name}={value!r}, after {earlier!r}"
+                )
+        super().__setattr__(name, value)
+
     def get_config(self):
         return super().get_config() | {"seed": self.seed}
 
     @classmethod
     def from_config(cls, config):
-        return cls(**{k: keras.saving.deserialize_keras_object(v) for k, v in config.items()})
+        config = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
+        token = _REBUILDING.set(True)
+        try:
+            return cls(**config)
+        finally:
+            _REBUILDING.reset(token)
 
     def get_compile_config(self):
         if not self.compiled:
@@ -332,16 +403,31 @@ class GenerativeModel(backend.Model):
         self.compile(**(config | {"optimizer": optimizers}))
 
 
+@functools.cache
+def _arguments(model_class):
+    """The names of the arguments of a class' and its parents' `__init__`."""
+    return {
+        name
+        for part in model_class.__mro__
+        if "__init__" in vars(part) and issubclass(part, GenerativeModel)
+        for name in inspect.signature(part.__init__).parameters
+    } - {"self", "kwargs"}
+
+
+def _is_plain(value):
+    return value is None or isinstance(value, (bool, int, float, str, tuple))
+
+
+def is_rebuilt():
+    """Whether a model is being made from its config, which has its networks and what sized them."""
+    return _REBUILDING.get()
+
+
 def to_unit_range(x):
     """Float32 images: integers 0..255 divided by 255, other types as they are."""
     dtype = keras.backend.standardize_dtype(x.dtype)
     x = ops.cast(x, "float32")
     return x / 255.0 if "int" in dtype else x
-
-
-def draw_seed(seed):
-    """`seed`, or one from Python's generator, which `keras.utils.set_random_seed` seeds."""
-    return random.randint(0, 2**31 - 1) if seed is None else seed
 
 
 def _with_loss_scale(optimizer, networks):
@@ -350,6 +436,22 @@ def _with_loss_scale(optimizer, networks):
     if "float16" in dtypes and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
         return keras.optimizers.LossScaleOptimizer(optimizer)
     return optimizer
+
+
+def _flat(callbacks):
+    """A list of what `fit` takes as callbacks."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        return list(callbacks.callbacks)
+    return [each for each in keras.tree.flatten(callbacks) if each is not None]
+
+
+def _whole_epoch(data):
+    """What Keras is given to evaluate on: of ordered batches the epoch of their position."""
+    if not isinstance(data, backend.OrderedBatches):
+        return data
+    reading = backend.Reading(data)
+    reading.ahead = data.position.epoch * len(data)
+    return backend.input_pipeline(reading)
 
 
 def _is_whole(x):

@@ -1,4 +1,4 @@
-"""The family of models of single images, with or without a label each."""
+"""The family of models of single images, each with a condition or not."""
 
 import contextlib
 
@@ -6,82 +6,69 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.export.inputs import Input
-from kgen.models.generative_model import GenerativeModel, to_unit_range
+from kgen import fields, pictures
+from kgen.fields import Image, Label, seed_words
+from kgen.models.generative_model import GenerativeModel, is_rebuilt, to_unit_range
+from kgen.models.in_batches import in_batches
+from kgen.noise import SeededNoise
+
+for _field in (
+    fields.Attributes,
+    fields.Image,
+    fields.Label,
+    fields.Mask,
+    fields.Seed,
+    fields.Tokens,
+    fields.Vector,
+):
+    keras.saving.register_keras_serializable("kgen")(_field)
 
 
 class ImageModel(GenerativeModel):
-    """A model of images of one size, conditional on a class where `num_classes` is given.
+    """A model of images of one size, conditional on something where `condition` is given.
 
-    `fit` and `evaluate` take what Keras takes: arrays of images and labels, tf.data, PyDataset,
+    `fit` and `evaluate` take what Keras takes: arrays of images and conditions, tf.data, PyDataset,
     torch DataLoader. Images are floats in [0, 1] or integers in 0..255, of shape (batch, height,
-    width, channels); labels are integers of shape (batch,), ignored by an unconditional model.
+    width, channels); conditions are as their field says, labels for one integers of shape (batch,).
+    An unconditional model ignores them.
 
     Args:
         image_shape: tuple (height, width, channels).
-        num_classes: int or None. With it the model is conditional and labels are required.
+        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
+        condition: `kgen.fields.Field` or None. With it the model is conditional and what it
+            describes is required.
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
 
-    def __init__(self, image_shape, num_classes=None, seed=None, **kwargs):
+    is_conditional = False  # whether it is never made without a condition
+
+    def __init__(self, image_shape, num_classes=None, condition=None, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         self.image_shape = tuple(image_shape)
-        self.num_classes = num_classes
         if len(self.image_shape) != 3 or min(self.image_shape) < 1:
             raise ValueError(
                 "Expected image_shape=(height, width, channels) of at least 1 each. Received: "
                 f"image_shape={image_shape}"
             )
+        self.image = Image(self.image_shape)
+        if condition is None and num_classes is not None:
+            condition = Label(num_classes)
+        of_condition = getattr(condition, "num_classes", None)
+        if num_classes not in (None, of_condition):
+            raise ValueError(
+                "Expected num_classes, or a condition, or both of the same classes. Received: "
+                f"{num_classes=}, {condition=}"
+            )
+        self.condition = condition
+        self.num_classes = of_condition
 
     def check_inputs(self, x, y):
-        self._check_images(x)
-        if self.num_classes is not None:
-            self._check_labels(y, len(x))
+        self.image.check(x)
+        if self.condition is not None:
+            self.condition.rows(y, len(x))
 
-    def _check_images(self, x):
-        if not isinstance(x, np.ndarray):
-            raise ValueError(
-                "Expected images as one array or tensor, or batches `(images, labels)`. "
-                f"Received: {type(x).__name__}"
-            )
-        if x.ndim != 4 or x.shape[1:] != self.image_shape:
-            hint = ""
-            if x.shape[1:] == self.image_shape[:2] and self.image_shape[-1] == 1:
-                hint = " Add the channel axis: images[..., None]."
-            elif x.ndim == 4:
-                hint = " Resize the images, or build the model for image_shape=" + str(x.shape[1:])
-            raise ValueError(
-                f"Expected images of shape (batch, {', '.join(map(str, self.image_shape))})."
-                f"{hint} Received: an array of shape {x.shape}"
-            )
-        if x.size == 0:
-            raise ValueError(f"Expected at least one image. Received: an array of shape {x.shape}")
-        low, high = x.min(), x.max()
-        if np.issubdtype(x.dtype, np.floating) and not np.isfinite(low + high):
-            raise ValueError("Expected finite images. Received: NaN or infinity among the pixels.")
-        top = 255 if np.issubdtype(x.dtype, np.integer) else 1
-        if low < 0 or high > top:
-            raise ValueError(
-                "Expected images of floats in [0, 1] or integers in 0..255. Rescale them, for "
-                f"example images / 255. Received: {x.dtype} images in [{low}, {high}]"
-            )
-
-    def _check_labels(self, y, num):
-        if y is None:
-            raise ValueError(
-                f"Expected labels in 0..{self.num_classes - 1}, as the model has "
-                f"num_classes={self.num_classes}. Received: no labels."
-            )
-        if y.shape != (num,) or not np.issubdtype(y.dtype, np.integer):
-            raise ValueError(
-                f"Expected {num} integer labels of shape ({num},). Received: {y.dtype} labels of "
-                f"shape {y.shape}"
-            )
-        if num and (y.min() < 0 or y.max() >= self.num_classes):
-            raise ValueError(
-                f"Expected labels in 0..{self.num_classes - 1}. Received: labels in "
-                f"{y.min()}..{y.max()}"
-            )
+    def inputs(self, x, y):
+        return to_unit_range(x), None if self.condition is None else _tensor(self.condition, y)
 
     def adapt(self, images):
         """Fits to the training images what the paper's model has before training; mostly nothing.
@@ -91,44 +78,113 @@ class ImageModel(GenerativeModel):
                 or batches of them such as `kgen.data.load("digits").train`.
         """
 
-    def prepare_images(self, images):
-        """The images of a verb, checked, as a float32 NumPy array in [0, 1]."""
-        images = np.asarray(images)
-        self._check_images(images)
-        return ops.convert_to_numpy(to_unit_range(images))
+    def join(self, x, y):
+        """A network's input: `x`, or `[x, condition]` for a conditional model."""
+        return x if self.condition is None else [x, y]
 
-    def prepare_labels(self, labels, num):
-        """The labels of a verb, checked, as int32 of shape (num,); None if unconditional."""
-        if self.num_classes is None:
+    def conditions(self, labels, num):
+        """The conditions of a verb, checked, as the networks take them; None if unconditional.
+
+        Args:
+            labels: array (num, ...) as the condition's field says, or one for all.
+            num: int.
+        """
+        if self.condition is None:
             if labels is not None:
                 raise ValueError(
-                    "Expected no labels, as the model is unconditional: it has no num_classes. "
-                    f"Received: labels={labels!r:.80}"
+                    "Expected no labels, as the model is unconditional: it has no num_classes or "
+                    f"condition. Received: labels={labels!r:.80}"
                 )
             return None
-        if labels is not None:
-            labels = np.broadcast_to(labels, (num,)) if np.ndim(labels) == 0 else np.array(labels)
-        self._check_labels(labels, num)
-        return labels.astype("int32")
+        return self.condition.rows(labels, num)
+
+    def answer(self, signature, labels=None, batch_size=256, **given):
+        """What the model answers to one of its `signatures`, in process as on a server.
+
+        Args:
+            signature: str. Its name.
+            labels: the conditions, or one for all.
+            batch_size: int. Rows at a time.
+            **given: arrays by the signature's names, checked by its fields.
+
+        Returns:
+            dict of NumPy arrays by name, with a row each.
+        """
+        function, inputs = self.signatures()[signature]
+        rows = {
+            name: field.check(given[name], field.what if name == "image" else name)
+            for name, field in inputs.items()
+        }
+        return self.run(function, rows, labels, batch_size)
+
+    def run(self, function, rows, labels=None, batch_size=256, show_progress=True, **static):
+        """A function of tensors over rows of any number, compiled once.
+
+        Args:
+            function: callable of the condition y, (batch, ...) or None, and of each of `rows` by
+                name, "noise" in place of "seed"; it changes no variable.
+            rows: dict of arrays (num, ...) by name.
+            labels: the conditions, or one for all.
+            batch_size: int. Rows at a time.
+            show_progress: bool. Show a bar when it takes long.
+            **static: further arguments of `function` that are not tensors.
+
+        Returns:
+            What `function` returns, as NumPy arrays of all rows.
+        """
+        num = len(next(iter(rows.values())))
+        if "seed" in rows:
+            rows = rows | {"seed": seed_words(rows["seed"])}
+        arrays = {"y": self.conditions(labels, num)} | rows
+        compiled = self.compiled_function(_with_noise(function), **static)
+        return in_batches(compiled, arrays, batch_size, show_progress)
 
     def signatures(self):
         """What a served model answers: a function and its inputs by the signature's name.
 
-        The function takes the labels y, (batch,) or None, and by name the tensors of its inputs,
-        the batch first; it returns a dict of tensors, row i of row i alone. In place of "seed",
-        an integer an image, it gets `noise`, a generator with the draws of NumPy's and their
-        number `num`. Wherever an "image" goes in, another signature takes it as a file; where the
-        name starts with "generate", another gives its "image" as PNG.
+        The function takes the condition y, (batch, ...) or None, and by name the tensors of its
+        inputs, the batch first; it returns a dict of tensors, row i of row i alone. In place of
+        "seed" it gets `noise`, a `kgen.noise.SeededNoise`, whose number of rows is `noise.num`.
+        Wherever an "image" goes in, another signature takes it as a file; where the name starts
+        with "generate", another gives its "image" as PNG.
 
         Returns:
-            dict of (function, dict of `kgen.serving.Input` by name) by name.
+            dict of (function, dict of `kgen.fields.Field` by name) by name.
         """
         return {}
 
-    @property
-    def image_input(self):
-        """An image as an input of a signature."""
-        return Input(self.image_shape, low=0.0, high=1.0)
+    def report(self, data):
+        """Pictures of what the model learned, for whoever trained it.
+
+        Args:
+            data: `kgen.data.Dataset` that it was trained on.
+
+        Returns:
+            dict of PIL.Image.Image by the name of a file.
+        """
+        return {}
+
+    def examples(self, data, num):
+        """The first test images, and their conditions or None.
+
+        Args:
+            data: `kgen.data.Dataset`.
+            num: int.
+        """
+        if num < 1:
+            raise ValueError(f"Expected num of at least 1. Received: num={num}")
+        images, *conditions = data.test.take(num)
+        return images, None if self.condition is None else conditions[0]
+
+    def picture_of_samples(self, data):
+        """A grid of samples, a row for each class or for some conditions of test images."""
+        return pictures.samples(self, 64, self.conditions_to_show(data), seed=0)
+
+    def conditions_to_show(self, data):
+        """Conditions of some test images, unless the model is of classes or has none."""
+        if self.condition is None or self.num_classes is not None:
+            return None
+        return self.examples(data, 8)[1]
 
     def export(self, path, version=None, about=None):
         """Writes a SavedModel for TensorFlow Serving, with the signatures of docs/serving.md.
@@ -160,7 +216,45 @@ class ImageModel(GenerativeModel):
         return super().get_config() | {
             "image_shape": self.image_shape,
             "num_classes": self.num_classes,
+            "condition": self.condition,
         }
+
+    def check_sizes(self, *networks, **sizes):
+        """Raises a ValueError if the user gave networks, and besides what sizes the presets.
+
+        Args:
+            *networks: what was given in the presets' place, None for a preset.
+            **sizes: what was given to size them, None for the default.
+        """
+        given = {name: size for name, size in sizes.items() if size is not None}
+        for name, size in given.items():
+            if not isinstance(size, (int, np.integer)) or size < 1:
+                raise ValueError(f"Expected {name} of at least 1. Received: {name}={size!r}")
+        if given and None not in networks and not is_rebuilt():
+            raise ValueError(
+                f"Expected no {' or '.join(given)} with networks of your own, as they size the "
+                f"presets. Received: {given}"
+            )
+
+
+def _tensor(field, y):
+    """Conditions of a batch as the networks take them."""
+    is_integer = "int" in keras.backend.standardize_dtype(y.dtype)
+    y = ops.cast(y, field.dtype)
+    return y / field.scale if field.scale and is_integer else y
+
+
+def _with_noise(function):
+    """A function of rows by name, of which "seed" are words, as one of a dict."""
+
+    def call(rows, **static):
+        rows = dict(rows)
+        if "seed" in rows:
+            rows["noise"] = SeededNoise(rows.pop("seed"))
+        return function(**rows, **static)
+
+    call.__qualname__ = function.__qualname__
+    return call
 
 
 @contextlib.contextmanager

@@ -7,19 +7,19 @@ import numpy as np
 from keras import ops
 
 
-def in_batches(function, arrays, batch_size, show_progress=True):
+def in_batches(function, rows, batch_size, show_progress=True):
     """Runs a function over the rows of arrays, in batches of one size.
 
     Args:
-        function: callable of arrays with the batch first, or None in place of one.
-        arrays: list of NumPy arrays with the same number of rows, or None in place of one.
+        function: callable of a dict of arrays with the batch first.
+        rows: dict of NumPy arrays with the same number of rows, or None in place of one.
         batch_size: int.
         show_progress: bool. Show a bar when it takes long.
 
     Returns:
         What `function` returns, as NumPy arrays of all rows.
     """
-    num = next(len(array) for array in arrays if array is not None)
+    num = next(len(array) for array in rows.values() if array is not None)
     if num < 1 or batch_size < 1:
         raise ValueError(
             f"Expected at least one row and batch_size of at least 1. Received: {num} rows, "
@@ -30,9 +30,9 @@ def in_batches(function, arrays, batch_size, show_progress=True):
     outputs = []
     for start in with_progress(starts) if show_progress else starts:
         # The last batch is filled with rows from before it, so that nothing compiles twice.
-        rows = slice(min(start, num - batch_size), start + batch_size)
-        output = function(*(None if array is None else array[rows] for array in arrays))
-        fresh = slice(start - rows.start, None)
+        part = slice(min(start, num - batch_size), start + batch_size)
+        output = function({k: None if a is None else a[part] for k, a in rows.items()})
+        fresh = slice(start - part.start, None)
         outputs.append(
             keras.tree.map_structure(lambda a, s=fresh: ops.convert_to_numpy(a)[s], output)
         )

@@ -4,8 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.export.inputs import SEED, Input
-from kgen.models.generative_model import draw_seed
+from kgen.fields import Seed, Vector, seeds_of
 from kgen.models.image_model import ImageModel
 from kgen.models.latents import lerp, slerp
 
@@ -18,56 +17,65 @@ class LatentModel(ImageModel):
     Args:
         image_shape: tuple (height, width, channels).
         latent_dim: int. Length of z.
-        num_classes: int or None. With it the model is conditional and labels are required.
+        prior: `kgen.priors.Prior` of the vectors that `decode` takes, or None.
+        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
+        condition: `kgen.fields.Field` or None. With it the model is conditional.
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
 
-    def __init__(self, image_shape, latent_dim, num_classes=None, seed=None, **kwargs):
-        super().__init__(image_shape, num_classes=num_classes, seed=seed, **kwargs)
+    def __init__(
+        self,
+        image_shape,
+        latent_dim,
+        prior=None,
+        num_classes=None,
+        condition=None,
+        seed=None,
+        **kwargs,
+    ):
+        super().__init__(
+            image_shape, num_classes=num_classes, condition=condition, seed=seed, **kwargs
+        )
         if latent_dim < 1:
             raise ValueError(f"Expected latent_dim of at least 1. Received: {latent_dim=}")
         self.latent_dim = latent_dim
+        self.prior = prior
+        self.code_size = latent_dim if prior is None else prior.size  # what `decode` takes
 
-    @property
-    def code_size(self):
-        """Length of the vectors that `decode` takes."""
-        return self.latent_dim
+    def _decode(self, z, y):
+        """Images in [0, 1] of latent vectors, as tensors."""
+        raise NotImplementedError
 
-    def join(self, x, y):
-        """A network's input: `x`, or `[x, label]` for a conditional model."""
-        return x if self.num_classes is None else [x, y]
-
-    def check_network(self, name, input_shape, *output_shapes, takes_label=True):
-        """Raises a ValueError unless the network of this name maps between these shapes.
+    def check_network(self, name, network, input_shape, *output_shapes, is_conditional=True):
+        """Raises a ValueError unless a network maps between these shapes.
 
         Args:
-            name: str. The attribute.
+            name: str. What the error calls it.
+            network: keras.Model.
             input_shape: tuple, without the batch.
             *output_shapes: tuples, without the batch; "n" for any length.
-            takes_label: bool. Of a conditional model the network takes the label as well.
+            is_conditional: bool. Of a conditional model the network takes the condition as well.
 
         Returns:
             The outputs' shapes, without the batch.
         """
-        network = getattr(self, name)
-        takes_label = takes_label and self.num_classes is not None
 
         def batch_of(shape):
             return f"(batch, {', '.join(map(str, shape))})"
 
         def refuse(received, error=None):
-            label = " and a label" if takes_label else ""
+            what = self.condition.what.removesuffix("s") if takes_condition else ""
+            also = f" and a {what}" if takes_condition else ""
             raise ValueError(
-                f"Expected {name} to map {batch_of(input_shape)}{label} to "
+                f"Expected {name} to map {batch_of(input_shape)}{also} to "
                 f"{' and '.join(map(batch_of, output_shapes))}. Received: {received}"
             ) from error
 
+        takes_condition = is_conditional and self.condition is not None
         if not isinstance(network, keras.Model):
             refuse(f"{name}={network!r}, which is no keras.Model")
-        x = keras.KerasTensor((None, *input_shape))
-        y = keras.KerasTensor((None,), dtype="int32")
         try:
-            outputs = network([x, y] if takes_label else x)
+            outputs = network(self.symbolic_inputs(input_shape, is_conditional))
         except Exception as error:  # of whatever a user's network raises
             takes = getattr(network, "input_shape", "other inputs")
             refuse(f"{name}={network.name}, which takes {takes}", error)
@@ -81,6 +89,18 @@ class LatentModel(ImageModel):
             refuse(f"a {name} with an output of shape {', '.join(map(str, shapes))}")
         return [shape[1:] for shape in shapes]
 
+    def symbolic_inputs(self, input_shape, is_conditional=True):
+        """What a network of this model takes, as `keras.KerasTensor`s.
+
+        Args:
+            input_shape: tuple, without the batch.
+            is_conditional: bool. Of a conditional model the network takes the condition as well.
+        """
+        x = keras.KerasTensor((None, *input_shape))
+        if not is_conditional or self.condition is None:
+            return x
+        return [x, keras.KerasTensor((None, *self.condition.shape), dtype=self.condition.dtype)]
+
     def start_at_mean(self, network, images, output_for):
         """Sets the bias of a network's last layer to what makes the mean image.
 
@@ -91,7 +111,7 @@ class LatentModel(ImageModel):
         """
         total, num = 0.0, 0
         for batch in [images] if hasattr(images, "shape") else images:
-            x = self.prepare_images(batch[0] if isinstance(batch, (list, tuple)) else batch)
+            x = self.image.check(batch[0] if isinstance(batch, (list, tuple)) else batch)
             total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
             if num >= 10_000:
                 break
@@ -107,36 +127,29 @@ class LatentModel(ImageModel):
             f"{network.name}, bias={bias}"
         )
 
-    def decode(self, z, labels=None, batch_size=256):
+    def decode(self, z, labels=None, *, batch_size=256):
         """The images of latent vectors.
 
         Args:
             z: array (num, code_size): latent_dim, and an InfoGAN's codes.
-            labels: int array (num,) or one int, for a conditional model.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             batch_size: int. Images at a time.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        z = ops.convert_to_numpy(ops.cast(z, "float32"))
-        if z.ndim != 2 or z.shape[1] != self.code_size:
-            raise ValueError(
-                f"Expected z of shape (num, {self.code_size}). Received: an array of shape "
-                f"{z.shape}"
-            )
-        y = self.prepare_labels(labels, len(z))
-        return self.run_in_batches(self._decode, [z, y], batch_size)
+        return self.answer("decode", labels, batch_size, z=ops.convert_to_numpy(z))["image"]
 
-    def interpolate(self, start, end, steps=11, spherical=False, labels=None, batch_size=256):
+    def interpolate(self, start, end, labels=None, *, steps=11, spherical=False, batch_size=256):
         """The images on the way from each latent vector of `start` to its partner in `end`.
 
         Args:
             start: array (num, code_size).
             end: array of the same shape.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             steps: int. Images on a way, both ends among them.
             spherical: bool. Along the great circle instead of the straight line, which keeps to
                 the shell where a normal prior has its mass (White 2016).
-            labels: int array (num,) or one int, for a conditional model.
             batch_size: int. Images at a time.
 
         Returns:
@@ -150,16 +163,17 @@ class LatentModel(ImageModel):
         t = np.linspace(0.0, 1.0, steps, dtype="float32")[:, None]
         between = slerp if spherical else lerp
         z = between(np.asarray(start)[:, None], np.asarray(end)[:, None], t)
-        if np.ndim(labels):
-            labels = np.repeat(labels, steps)
-        images = self.decode(z.reshape(-1, z.shape[-1]), labels, batch_size=batch_size)
+        y = self.conditions(labels, len(z))
+        if y is not None:
+            y = np.repeat(y, steps, axis=0)
+        images = self.decode(z.reshape(-1, z.shape[-1]), y, batch_size=batch_size)
         return images.reshape(-1, steps, *self.image_shape)
 
     def signatures(self):
         def decode(y, z):
             return {"image": self._decode(z, y)}
 
-        return super().signatures() | {"decode": (decode, {"z": Input((self.code_size,))})}
+        return super().signatures() | {"decode": (decode, {"z": Vector(self.code_size)})}
 
     def get_config(self):
         return super().get_config() | {"latent_dim": self.latent_dim}
@@ -168,40 +182,43 @@ class LatentModel(ImageModel):
 class SamplesPrior:
     """A latent model with a prior to draw z from: it can sample."""
 
-    def draw_latents(self, num, seed=None):
+    def draw_latents(self, num, *, seed=None):
         """Latent vectors from the prior.
 
         Args:
             num: int. How many.
-            seed: int or None. The same seed gives the same vectors; None draws one.
+            seed: int, None, which draws one, or an int array (num,). Vector i of a seed is the same
+                on every backend, alone and among others.
 
         Returns:
             NumPy array (num, code_size).
         """
-        if num < 1:
-            raise ValueError(f"Expected num of at least 1. Received: num={num}")
-        return ops.convert_to_numpy(self._draw(np.random.default_rng(draw_seed(seed)), num))
+        labels = None if self.condition is None else self.condition.example()[0]
+        return self.run(self._draw_latents, {"seed": seeds_of(seed, num)}, labels)
 
-    def _draw(self, rng, num):
-        """Float32 (num, code_size), with NumPy's generator or another of the same draws."""
-        return rng.standard_normal((num, self.latent_dim), dtype="float32")
+    def _draw_latents(self, y, noise):
+        return self.prior.draw(noise, noise.num)
 
-    def sample(self, num, labels=None, seed=None, batch_size=256):
+    def sample(self, num, labels=None, *, seed=None, batch_size=256):
         """Images of latent vectors from the prior.
 
         Args:
             num: int. How many.
-            labels: int array (num,) or one int, for a conditional model.
-            seed: int or None. The same seed gives the same images; None draws one.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
+                on every backend and server, alone and among others.
             batch_size: int. Images at a time.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        return self.decode(self.draw_latents(num, seed), labels, batch_size=batch_size)
+        return self.answer("generate", labels, batch_size, seed=seeds_of(seed, num))["image"]
+
+    def report(self, data):
+        return super().report(data) | {"samples.png": self.picture_of_samples(data)}
 
     def signatures(self):
         def generate(y, noise):
-            return {"image": self._decode(self._draw(noise, noise.num), y)}
+            return {"image": self._decode(self._draw_latents(y, noise), y)}
 
-        return super().signatures() | {"generate": (generate, {"seed": SEED})}
+        return super().signatures() | {"generate": (generate, {"seed": Seed()})}

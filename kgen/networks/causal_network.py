@@ -5,8 +5,9 @@ import functools
 import keras
 from keras import ops
 
-from kgen.layers import GatedBlock
+from kgen.layers import ConditionCode, GatedBlock
 from kgen.layers.causal_step import PointwiseStep, SequenceStep
+from kgen.networks.conditioning import as_field, check_vector
 from kgen.networks.scan_row import scan_row
 
 ELEMENTWISE = tuple(
@@ -23,16 +24,17 @@ class CausalNetwork(keras.Model):
             `GatedBlock`), the first of mask "A", and of Keras' layers that change each number by
             itself: Activation, ReLU, LeakyReLU, ELU, Dropout.
         image_shape: tuple (height, width, channels).
-        num_classes: int or None. With it the network takes `[image, label]`.
+        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
+            classes, or None. With it the network takes `[image, condition]`.
 
     Call:
-        inputs: images (batch, height, width, channels), or the list of these and labels (batch,).
+        inputs: images (batch, height, width, channels), or the list of these and the condition.
 
     Returns:
         What the last layer gives, (batch, height, width, outputs).
     """
 
-    def __init__(self, layers, image_shape, num_classes=None, **kwargs):
+    def __init__(self, layers, image_shape, condition=None, **kwargs):
         super().__init__(**kwargs)
         if getattr(layers[0], "mask", None) != "A":
             raise ValueError(
@@ -51,39 +53,46 @@ class CausalNetwork(keras.Model):
                     f"Expected layers with colors={image_shape[-1]}, as the image has. Received: "
                     f"{layer.name} with colors={layer.colors}"
                 )
-        if num_classes is not None and not any(isinstance(layer, GatedBlock) for layer in layers):
+        condition = as_field(condition)
+        check_vector(condition, "a causal network")
+        if condition is not None and not any(isinstance(layer, GatedBlock) for layer in layers):
             raise ValueError(
-                "Expected a GatedBlock among the layers with num_classes: it alone sees the label. "
-                f"Received: num_classes={num_classes}"
+                "Expected a GatedBlock among the layers with a condition: it alone sees it. "
+                f"Received: condition={condition}"
             )
         self.causal_layers = layers
         self.image_shape = tuple(image_shape)
-        self.num_classes = num_classes
-        x, y = keras.KerasTensor((None, *self.image_shape)), keras.KerasTensor((None,), "int32")
-        self(x if num_classes is None else [x, y])  # builds it
+        self.condition = condition
+        self.code = None if condition is None else ConditionCode(condition)
+        self(self.symbolic_inputs())  # builds it
+
+    def symbolic_inputs(self):
+        """What it takes, as `keras.KerasTensor`s."""
+        x, field = keras.KerasTensor((None, *self.image_shape)), self.condition
+        return x if field is None else [x, keras.KerasTensor((None, *field.shape), field.dtype)]
 
     def call(self, inputs):
-        x, y = (inputs, None) if self.num_classes is None else inputs
-        one_hot, above = self._one_hot(y), None
+        x, y = (inputs, None) if self.condition is None else inputs
+        code, above = self._code(y), None
         for layer in self.causal_layers:
             if isinstance(layer, GatedBlock):
-                x, above = layer(x, above, one_hot)
+                x, above = layer(x, above, code)
             else:
                 x = layer(x)
         return x
 
-    def _one_hot(self, y):
-        return None if y is None else ops.one_hot(y, self.num_classes, dtype=self.compute_dtype)
+    def _code(self, y):
+        return None if y is None else self.code(y)
 
     def _steps(self, y):
         """The first layer in a loop over pixels, and all others."""
-        one_hot = self._one_hot(y)
+        code = self._code(y)
         steps, dtype = [], self.causal_layers[0].compute_dtype
         for layer in self.causal_layers:
             if layer.compute_dtype != dtype:
                 dtype = layer.compute_dtype
                 steps.append(PointwiseStep(functools.partial(ops.cast, dtype=dtype)))
-            steps.append(_step(layer, one_hot))
+            steps.append(_step(layer, code))
         first, *rest = steps
         return first, SequenceStep(rest)
 
@@ -93,7 +102,8 @@ class CausalNetwork(keras.Model):
         Args:
             batch_size: int or scalar tensor.
         """
-        steps = self._steps(None if self.num_classes is None else ops.zeros((1,), "int32"))
+        field = self.condition
+        steps = self._steps(None if field is None else ops.zeros((1, *field.shape), field.dtype))
         return tuple(step.start(batch_size, self.image_shape[1]) for step in steps)
 
     def generate(self, choose, given, memory, y=None):
@@ -105,7 +115,7 @@ class CausalNetwork(keras.Model):
                 the layers see next, (batch, 1).
             given: list of tensors (batch, rows, width, channels), at least one.
             memory: what `start` or the call for the rows above returned.
-            y: labels (batch,), or None.
+            y: the condition (batch, ...), or None.
 
         Returns:
             The values (batch, rows, width, channels) and the memory for the rows below.
@@ -155,17 +165,18 @@ class CausalNetwork(keras.Model):
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
             "layers": [keras.saving.serialize_keras_object(each) for each in self.causal_layers],
             "image_shape": self.image_shape,
-            "num_classes": self.num_classes,
+            "condition": keras.saving.serialize_keras_object(self.condition),
         }
 
     @classmethod
     def from_config(cls, config):
         layers = [keras.saving.deserialize_keras_object(each) for each in config["layers"]]
-        return cls(**config | {"layers": layers})
+        condition = keras.saving.deserialize_keras_object(config["condition"])
+        return cls(**config | {"layers": layers, "condition": condition})
 
 
-def _step(layer, one_hot):
+def _step(layer, code):
     if isinstance(layer, GatedBlock):
-        return layer.step(one_hot)
+        return layer.step(code)
     # Not the layer itself: what Keras does around a call takes longer than the call.
     return layer.step() if hasattr(layer, "step") else PointwiseStep(layer.call)

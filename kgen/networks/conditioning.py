@@ -1,41 +1,65 @@
-"""How a label enters a network, and how a discriminator ends."""
+"""How a condition enters a network, and how an adversary ends."""
 
 import keras
 
-from kgen.layers import SpectralNormalization
+from kgen.fields import Image, Label
+from kgen.layers import ConditionCode, SpectralNormalization
 
 
-def label_input(num_classes):
-    """A label's `keras.Input` of shape () and its one-hot code of shape (num_classes,).
+def as_field(condition):
+    """The field of a condition: a number is short for as many classes."""
+    return Label(condition) if isinstance(condition, int) else condition
+
+
+def condition_input(condition):
+    """A condition's `keras.Input` and its code.
 
     Args:
-        num_classes: int, or None for a network without labels.
+        condition: `kgen.fields.Field`, int for as many classes, or None for a network without.
 
     Returns:
-        The list of inputs, empty without labels, and the code, None without labels.
+        The list of inputs, empty without a condition, and the code, None without: (batch, n), or of
+        an image (batch, height, width, channels).
     """
-    if num_classes is None:
+    if condition is None:
         return [], None
-    label = keras.Input((), dtype="int32", name="label")
-    # Integers go through the layer's dtype, where half precision would round them.
-    encoding = keras.layers.CategoryEncoding(num_classes, output_mode="one_hot", dtype="float32")
-    return [label], encoding(label)
+    field = as_field(condition)
+    given = keras.Input(field.shape, dtype=field.dtype, name=field.input_name)
+    return [given], ConditionCode(field, dtype="float32")(given)
 
 
-def join_label(x, one_hot):
-    """Concatenates a label's one-hot code to features, at every pixel if they have any.
+def join(x, code):
+    """Concatenates a condition's code to features, at every pixel if they have any.
+
+    An image is halved until it has the features' size; features without pixels get its coarsest.
 
     Args:
         x: symbolic tensor of shape (batch, features) or (batch, height, width, channels).
-        one_hot: symbolic tensor of shape (batch, num_classes), or None for `x` as it is.
+        code: symbolic tensor of shape (batch, n) or (batch, height, width, channels), or None for
+            `x` as it is.
     """
-    if one_hot is None:
+    if code is None:
         return x
-    if len(x.shape) == 4:
+    if len(x.shape) == 4 and len(code.shape) == 2:
         height, width = x.shape[1:3]
-        one_hot = keras.layers.RepeatVector(height * width)(one_hot)
-        one_hot = keras.layers.Reshape((height, width, -1))(one_hot)
-    return keras.layers.Concatenate()([x, one_hot])
+        code = keras.layers.RepeatVector(height * width)(code)
+        code = keras.layers.Reshape((height, width, -1))(code)
+    elif len(x.shape) == 4:
+        code = _halved(code, lambda size: size == x.shape[1:3])
+        if code.shape[1:3] != x.shape[1:3]:
+            raise ValueError(
+                f"Expected an image as the condition whose halvings have the size {x.shape[1:3]}. "
+                f"Received: one that comes to {code.shape[1:3]}"
+            )
+    elif len(code.shape) == 4:
+        code = keras.layers.Flatten()(_halved(code, lambda size: min(size) <= 4))
+    return keras.layers.Concatenate()([x, code])
+
+
+def _halved(code, is_enough):
+    while not is_enough(code.shape[1:3]) and max(code.shape[1:3]) > 1:
+        code = keras.layers.AveragePooling2D(2, padding="same", data_format="channels_last")(code)
+    return code
 
 
 def spectral_wrapper(spectral_normalization):
@@ -43,29 +67,42 @@ def spectral_wrapper(spectral_normalization):
     return SpectralNormalization if spectral_normalization else lambda layer: layer
 
 
-def logits_of(features, one_hot, spectral, initializer):
-    """Logits (batch, 1): a linear function of the features, and the label's projection.
+def logits_of(features, code, spectral, initializer):
+    """Logits (batch, 1): a linear function of the features, and the condition's projection.
 
     Args:
         features: symbolic tensor of shape (batch, n).
-        one_hot: symbolic tensor of shape (batch, num_classes), or None. Its embedding's inner
-            product with the features is added (Miyato & Koyama 2018, eq. 3).
+        code: symbolic tensor of shape (batch, m), or None. Its embedding's inner product with the
+            features is added (Miyato & Koyama 2018, eq. 3).
         spectral: what wraps each layer with a kernel.
         initializer: callable that makes a kernel's initializer.
     """
     dense = keras.layers.Dense(1, kernel_initializer=initializer(), dtype="float32", name="logits")
     logits = spectral(dense)(features)
-    if one_hot is None:
+    if code is None:
         return logits
+    if len(code.shape) != 2:
+        raise ValueError(
+            "Expected projection=False with an image as the condition, which has no embedding."
+        )
     embedding = keras.layers.Dense(
         features.shape[-1], use_bias=False, kernel_initializer=initializer(), dtype="float32"
     )
     product = keras.layers.Dot(1, dtype="float32", name="projection")(
-        [spectral(embedding)(one_hot), features]
+        [spectral(embedding)(code), features]
     )
     return keras.layers.Add(dtype="float32")([logits, product])
 
 
+def check_vector(condition, network):
+    """Raises a ValueError for an image as the condition of a network that takes vectors alone."""
+    if isinstance(condition, Image):
+        raise ValueError(
+            f"Expected labels, attributes, tokens or a vector as the condition of {network}. "
+            f"Received: {condition}"
+        )
+
+
 def build(inputs, outputs, name):
-    """A functional model that takes one tensor, or the list of an input and a label."""
+    """A functional model that takes one tensor, or the list of an input and a condition."""
     return keras.Model(inputs if len(inputs) > 1 else inputs[0], outputs, name=name)

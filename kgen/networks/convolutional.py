@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from kgen.networks.conditioning import build, join_label, label_input
+from kgen.networks.conditioning import build, condition_input, join
 
 
 def halvings(height, width, coarsest=4):
@@ -52,7 +52,7 @@ def _convolution(filters, activation, strides=1, dtype=None):
 
 
 def convolutional_encoder(
-    image_shape, outputs, filters=32, activation="relu", num_classes=None, name="encoder"
+    image_shape, outputs, filters=32, activation="relu", condition=None, name="encoder"
 ):
     """Strided 3x3 convolutions from images to vectors.
 
@@ -61,7 +61,8 @@ def convolutional_encoder(
         outputs: int. Length of the output vector: `2 * latent_dim` for a VAE.
         filters: int. Channels of the first layer; they double in each of the first three halvings.
         activation: the hidden layers' activation. Defaults to "relu".
-        num_classes: int or None. With it the network takes `[image, label]`.
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[image, condition]`.
         name: str. Name of the model.
 
     Returns:
@@ -71,15 +72,15 @@ def convolutional_encoder(
     x = _convolution(filters, activation)(image)
     for stage, _ in enumerate(halvings(*image_shape[:2])[1:], start=1):
         x = _convolution(_filters(filters, stage), activation, strides=2)(x)
-    labels, one_hot = label_input(num_classes)
-    x = join_label(keras.layers.Flatten()(x), one_hot)
+    conditions, code = condition_input(condition)
+    x = join(keras.layers.Flatten()(x), code)
     x = keras.layers.Dense(256, activation=activation)(x)
     x = keras.layers.Dense(outputs, dtype="float32")(x)
-    return build([image, *labels], x, name)
+    return build([image, *conditions], x, name)
 
 
 def convolutional_decoder(
-    latent_dim, output_shape, filters=32, activation="relu", num_classes=None, name="decoder"
+    latent_dim, output_shape, filters=32, activation="relu", condition=None, name="decoder"
 ):
     """Nearest-neighbour upsampling and 3x3 convolutions from vectors to images.
 
@@ -88,7 +89,8 @@ def convolutional_decoder(
         output_shape: tuple (height, width, channels), any height and width.
         filters: int. Channels of the last hidden layer; the encoder's, backwards.
         activation: the hidden layers' activation. Defaults to "relu".
-        num_classes: int or None. With it the network takes `[z, label]`.
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[z, condition]`.
         name: str. Name of the model.
 
     Returns:
@@ -97,8 +99,8 @@ def convolutional_decoder(
     sizes = halvings(*output_shape[:2])
     smallest = (*sizes[-1], _filters(filters, len(sizes) - 1))
     z = keras.Input((latent_dim,), name="z")
-    labels, one_hot = label_input(num_classes)
-    x = join_label(z, one_hot)
+    conditions, code = condition_input(condition)
+    x = join(z, code)
     x = keras.layers.Dense(256, activation=activation)(x)
     x = keras.layers.Dense(math.prod(smallest), activation=activation)(x)
     x = keras.layers.Reshape(smallest)(x)
@@ -107,4 +109,4 @@ def convolutional_decoder(
         x = crop(x, height, width)
         x = _convolution(_filters(filters, stage), activation)(x)
     x = _convolution(output_shape[-1], None, dtype="float32")(x)
-    return build([z, *labels], x, name)
+    return build([z, *conditions], x, name)

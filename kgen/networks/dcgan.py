@@ -2,7 +2,7 @@
 
 Strided 5x5 convolutions, batch normalization everywhere but next to the images, and no pooling;
 weights start as N(0, 0.02), which needs a normalization: without one as He's, averaged over both
-directions. A label is concatenated at every layer, as in the authors' code.
+directions. A condition is concatenated at every layer, as in the authors' code.
 """
 
 import math
@@ -12,8 +12,8 @@ import keras
 from kgen.layers import BatchNorm, Conv2D, Conv2DTranspose
 from kgen.networks.conditioning import (
     build,
-    join_label,
-    label_input,
+    condition_input,
+    join,
     logits_of,
     spectral_wrapper,
 )
@@ -61,7 +61,7 @@ def dcgan_generator(
     units=(),
     coarsest=7,
     batch_normalization=True,
-    num_classes=None,
+    condition=None,
     name="generator",
 ):
     """Transposed convolutions from vectors to images, doubling the size in each.
@@ -77,7 +77,8 @@ def dcgan_generator(
         coarsest: int. The convolutions begin at the first halving of the image's size whose shorter
             side is at most this.
         batch_normalization: bool.
-        num_classes: int or None. With it the network takes `[z, label]`.
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[z, condition]`.
         name: str. Name of the model.
 
     Returns:
@@ -90,27 +91,27 @@ def dcgan_generator(
     bias = not batch_normalization
     initializer = _normal if batch_normalization else _he_average
     z = keras.Input((latent_dim,), name="z")
-    labels, one_hot = label_input(num_classes)
+    conditions, code = condition_input(condition)
     x = z
     for width in units:
-        x = join_label(x, one_hot)
+        x = join(x, code)
         x = keras.layers.Dense(width, use_bias=bias, kernel_initializer=initializer())(x)
         x = keras.layers.ReLU()(_normalize(x, batch_normalization))
     smallest = (*sizes[-1], channels[-1])
-    x = join_label(x, one_hot)
+    x = join(x, code)
     x = keras.layers.Dense(math.prod(smallest), use_bias=bias, kernel_initializer=initializer())(x)
     x = keras.layers.Reshape(smallest)(x)
     x = keras.layers.ReLU()(_normalize(x, batch_normalization))
     for size, width in zip(sizes[-2:0:-1], channels[-2::-1], strict=True):
-        x = join_label(x, one_hot)
+        x = join(x, code)
         x = _convolution(Conv2DTranspose, width, kernel_size, initializer, bias)(x)
         x = crop(x, *size)
         x = keras.layers.ReLU()(_normalize(x, batch_normalization))
-    x = join_label(x, one_hot)
+    x = join(x, code)
     x = _convolution(Conv2DTranspose, image_shape[-1], kernel_size, initializer)(x)
     x = crop(x, *image_shape[:2])
     x = keras.layers.Activation("tanh", dtype="float32")(x)
-    return build([z, *labels], x, name)
+    return build([z, *conditions], x, name)
 
 
 def dcgan_discriminator(
@@ -121,7 +122,7 @@ def dcgan_discriminator(
     coarsest=7,
     batch_normalization=True,
     negative_slope=0.2,
-    num_classes=None,
+    condition=None,
     projection=False,
     spectral_normalization=False,
     with_features=False,
@@ -138,8 +139,9 @@ def dcgan_discriminator(
         coarsest: int. The convolutions end at the first size whose shorter side is at most this.
         batch_normalization: bool.
         negative_slope: float. Of the leaky ReLU.
-        num_classes: int or None. With it the network takes `[image, label]`.
-        projection: bool. The label enters as the inner product of its embedding with the last
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[image, condition]`.
+        projection: bool. The condition enters as the inner product of its embedding with the last
             features (Miyato & Koyama 2018, https://arxiv.org/abs/1802.05637).
         spectral_normalization: bool. Divide every kernel by its largest singular value, in place of
             batch normalization (Miyato et al. 2018, https://arxiv.org/abs/1802.05957).
@@ -156,26 +158,24 @@ def dcgan_discriminator(
     batch_normalization = batch_normalization and not spectral_normalization
     spectral = spectral_wrapper(spectral_normalization)
     image = keras.Input(image_shape, name="image")
-    labels, one_hot = label_input(num_classes)
-    joined = None if projection else one_hot
+    conditions, code = condition_input(condition)
+    joined = None if projection else code
     x = image
     for stage, _ in enumerate(halvings(*image_shape[:2], coarsest)[1:]):
         normalized = batch_normalization and stage > 0
         width = filters * 2 ** min(stage, 3)
         convolution = _convolution(Conv2D, width, kernel_size, initializer, not normalized)
-        x = spectral(convolution)(join_label(x, joined))
+        x = spectral(convolution)(join(x, joined))
         x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, normalized))
     x = keras.layers.Flatten()(x)
     for width in units:
         dense = keras.layers.Dense(
             width, use_bias=not batch_normalization, kernel_initializer=initializer()
         )
-        x = spectral(dense)(join_label(x, joined))
+        x = spectral(dense)(join(x, joined))
         x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, batch_normalization))
-    logits = logits_of(
-        join_label(x, joined), one_hot if projection else None, spectral, initializer
-    )
-    return build([image, *labels], [logits, x] if with_features else logits, name)
+    logits = logits_of(join(x, joined), code if projection else None, spectral, initializer)
+    return build([image, *conditions], [logits, x] if with_features else logits, name)
 
 
 def recognition_head(num_features, outputs, units=128, negative_slope=0.1, name="recognition"):

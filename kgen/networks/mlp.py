@@ -8,15 +8,15 @@ import keras
 
 from kgen.networks.conditioning import (
     build,
-    join_label,
-    label_input,
+    condition_input,
+    join,
     logits_of,
     spectral_wrapper,
 )
 
 
 def dense_encoder(
-    image_shape, outputs, units=(200, 200), activation="tanh", num_classes=None, name="encoder"
+    image_shape, outputs, units=(200, 200), activation="tanh", condition=None, name="encoder"
 ):
     """A multilayer perceptron from images to vectors.
 
@@ -25,23 +25,24 @@ def dense_encoder(
         outputs: int. Length of the output vector: `2 * latent_dim` for a VAE.
         units: tuple of int, the hidden layers. Defaults to those of Burda et al. 2015.
         activation: the hidden layers' activation. Defaults to "tanh".
-        num_classes: int or None. With it the network takes `[image, label]`.
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[image, condition]`.
         name: str. Name of the model.
 
     Returns:
         keras.Model from (batch, height, width, channels) to (batch, outputs).
     """
     image = keras.Input(image_shape, name="image")
-    labels, one_hot = label_input(num_classes)
-    x = join_label(keras.layers.Flatten()(image), one_hot)
+    conditions, code = condition_input(condition)
+    x = join(keras.layers.Flatten()(image), code)
     for width in units:
         x = keras.layers.Dense(width, activation=activation)(x)
     x = keras.layers.Dense(outputs, dtype="float32")(x)
-    return build([image, *labels], x, name)
+    return build([image, *conditions], x, name)
 
 
 def dense_decoder(
-    latent_dim, output_shape, units=(200, 200), activation="tanh", num_classes=None, name="decoder"
+    latent_dim, output_shape, units=(200, 200), activation="tanh", condition=None, name="decoder"
 ):
     """A multilayer perceptron from vectors to images, or to a likelihood's parameters.
 
@@ -50,20 +51,21 @@ def dense_decoder(
         output_shape: tuple (height, width, channels).
         units: tuple of int, the hidden layers. Defaults to those of Burda et al. 2015.
         activation: the hidden layers' activation. Defaults to "tanh".
-        num_classes: int or None. With it the network takes `[z, label]`.
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[z, condition]`.
         name: str. Name of the model.
 
     Returns:
         keras.Model from (batch, latent_dim) to (batch, height, width, channels), linear.
     """
     z = keras.Input((latent_dim,), name="z")
-    labels, one_hot = label_input(num_classes)
-    x = join_label(z, one_hot)
+    conditions, code = condition_input(condition)
+    x = join(z, code)
     for width in units:
         x = keras.layers.Dense(width, activation=activation)(x)
     x = keras.layers.Dense(math.prod(output_shape), dtype="float32")(x)
     x = keras.layers.Reshape(output_shape, dtype="float32")(x)
-    return build([z, *labels], x, name)
+    return build([z, *conditions], x, name)
 
 
 def dense_generator(
@@ -71,7 +73,7 @@ def dense_generator(
     image_shape,
     units=(1200, 1200),
     activation="relu",
-    num_classes=None,
+    condition=None,
     name="generator",
 ):
     """A multilayer perceptron from vectors to images.
@@ -81,22 +83,23 @@ def dense_generator(
         image_shape: tuple (height, width, channels).
         units: tuple of int, the hidden layers. Defaults to Goodfellow et al. 2014 on MNIST.
         activation: the hidden layers' activation. Defaults to "relu".
-        num_classes: int or None. With it the network takes `[z, label]`.
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[z, condition]`.
         name: str. Name of the model.
 
     Returns:
         keras.Model from (batch, latent_dim) to (batch, height, width, channels) in [-1, 1].
     """
     z = keras.Input((latent_dim,), name="z")
-    labels, one_hot = label_input(num_classes)
-    x = join_label(z, one_hot)
+    conditions, code = condition_input(condition)
+    x = join(z, code)
     for width in units:
         x = keras.layers.Dense(width, activation=activation, kernel_initializer=_uniform())(x)
     x = keras.layers.Dense(
         math.prod(image_shape), "tanh", kernel_initializer=_uniform(), dtype="float32"
     )(x)
     x = keras.layers.Reshape(image_shape, dtype="float32")(x)
-    return build([z, *labels], x, name)
+    return build([z, *conditions], x, name)
 
 
 def maxout_discriminator(
@@ -105,7 +108,7 @@ def maxout_discriminator(
     pieces=5,
     dropout=0.5,
     input_dropout=0.2,
-    num_classes=None,
+    condition=None,
     projection=False,
     spectral_normalization=False,
     name="discriminator",
@@ -118,8 +121,9 @@ def maxout_discriminator(
         pieces: int. Linear functions of which each unit takes the largest.
         dropout: float in [0, 1). Of the hidden layers' outputs.
         input_dropout: float in [0, 1). Of the image.
-        num_classes: int or None. With it the network takes `[image, label]`.
-        projection: bool. The label enters as the inner product of its embedding with the last
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[image, condition]`.
+        projection: bool. The condition enters as the inner product of its embedding with the last
             features (Miyato & Koyama 2018, https://arxiv.org/abs/1802.05637).
         spectral_normalization: bool. Divide every kernel by its largest singular value (Miyato et
             al. 2018, https://arxiv.org/abs/1802.05957).
@@ -130,20 +134,20 @@ def maxout_discriminator(
     """
     spectral = spectral_wrapper(spectral_normalization)
     image = keras.Input(image_shape, name="image")
-    labels, one_hot = label_input(num_classes)
+    conditions, code = condition_input(condition)
     # The authors' images are in [0, 1], where dropout makes pixels black.
     x = keras.layers.Rescaling(0.5, offset=0.5)(keras.layers.Flatten()(image))
     x = _dropout(input_dropout)(x)
-    x = join_label(x, None if projection else one_hot)
+    x = join(x, None if projection else code)
     for width in units:
         dense = keras.layers.Dense(width * pieces, kernel_initializer=_uniform(0.005))
         x = keras.layers.Reshape((pieces, width))(spectral(dense)(x))
         x = keras.layers.GlobalMaxPooling1D(data_format="channels_last")(x)
         x = _dropout(dropout)(x)
     logits = logits_of(
-        x, one_hot if projection else None, spectral, functools.partial(_uniform, 0.005)
+        x, code if projection else None, spectral, functools.partial(_uniform, 0.005)
     )
-    return build([image, *labels], logits, name)
+    return build([image, *conditions], logits, name)
 
 
 def _uniform(limit=0.05):

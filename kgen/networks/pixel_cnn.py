@@ -31,7 +31,7 @@ def pixel_cnn(image_shape, outputs, filters=128, blocks=15, head=None, name="net
 
 
 def gated_pixel_cnn(
-    image_shape, outputs, filters=128, blocks=15, head=None, num_classes=None, name="network"
+    image_shape, outputs, filters=128, blocks=15, head=None, condition=None, name="network"
 ):
     """A first gated block of 7x7 and others of 3x3 (van den Oord et al. 2016b, figure 2).
 
@@ -41,7 +41,8 @@ def gated_pixel_cnn(
         filters: int. Channels of each stack.
         blocks: int. Blocks after the first.
         head: int. Channels of the last hidden layer. Defaults to `filters`.
-        num_classes: int or None. With it the network takes `[image, label]`.
+        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
+            classes, or None. With it the network takes `[image, condition]`.
         name: str. Name of the model.
 
     Returns:
@@ -54,7 +55,7 @@ def gated_pixel_cnn(
         *(GatedBlock(filters, colors=colors) for _ in range(blocks)),
         *_head(head or filters, outputs, colors),
     ]
-    return CausalNetwork(layers, image_shape, num_classes, name=name)
+    return CausalNetwork(layers, image_shape, condition, name=name)
 
 
 def _head(width, outputs, colors):

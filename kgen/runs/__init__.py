@@ -10,8 +10,27 @@
   reached
 """
 
-from kgen.runs.results import complete, evaluate, reconstruct, sample
-from kgen.runs.run import Run, load
-from kgen.runs.training import train
+import importlib
 
-__all__ = ["Run", "complete", "evaluate", "load", "reconstruct", "sample", "train"]
+_MODULES = {
+    "Run": "kgen.runs.run",
+    "complete": "kgen.runs.results",
+    "evaluate": "kgen.runs.results",
+    "export": "kgen.runs.exporting",
+    "load": "kgen.runs.run",
+    "reconstruct": "kgen.runs.results",
+    "sample": "kgen.runs.results",
+    "train": "kgen.runs.training",
+}
+
+__all__ = [*_MODULES]
+
+
+def __getattr__(name):  # so that the command line and `export` need no Keras
+    if name in _MODULES:
+        return getattr(importlib.import_module(_MODULES[name]), name)
+    raise AttributeError(f"module 'kgen.runs' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -8,32 +8,20 @@ from importlib import metadata
 
 import keras
 
-from kgen.callbacks.differences import differences
+from kgen.callbacks.differences import check_same
+from kgen.runs.config import read_config
 from kgen.version import __version__
 from kgen.whole_file import replacing
 
 NOTES = ("data_set", "versions")  # what a config says besides the settings
 
 
-def check_same(folder, earlier, config):
-    """Raises a ValueError that lists the differences between a run's settings and those now."""
-    earlier = {name: value for name, value in earlier.items() if name not in NOTES}
-    changed = differences(earlier, config, "in the folder")
-    if changed:
-        raise ValueError(
-            f"{folder} holds a run with other settings:\n"
-            + "\n".join(changed)
-            + "\nGive the same settings to go on with it, or another run folder."
-        )
-
-
-def read_config(folder):
-    """What a run folder's `config.json` holds, or None where there is none."""
-    path = os.path.join(folder, "config.json")
-    if not os.path.exists(path):
-        return None
-    with open(path) as file:
-        return json.load(file)
+def check_config(folder, config):
+    """Raises a ValueError where a folder holds a run with other settings."""
+    earlier = read_config(folder)
+    if earlier is not None:
+        settings = {name: value for name, value in earlier.items() if name not in NOTES}
+        check_same(settings, config, f"the run folder {folder}", "in the folder")
 
 
 def write_json(path, values):

@@ -1,5 +1,7 @@
 """What a run reached: its pictures and its figures."""
 
+import inspect
+
 import numpy as np
 
 from kgen import pictures
@@ -11,33 +13,29 @@ from kgen.runs.run import load
 def sample(
     run: str,
     num: int = 64,
-    labels: tuple[int, ...] | None = None,
+    labels: tuple | None = None,
     seed: int | None = None,
-    temperature: float | None = None,
     out: str | None = None,
+    **arguments,
 ) -> str:
     """Writes a grid of samples of a trained run.
 
     Args:
         run: str. The run folder.
         num: int. How many images.
-        labels: sequence of int. The classes of a conditional model, in turn; by default all.
+        labels: sequence of classes of a conditional model, in turn, by number or by name; by
+            default all.
         seed: int. The same seed gives the same images.
-        temperature: float. Of a model that draws pixel by pixel: below 1 likelier pixels.
         out: str. The PNG file. Defaults to samples.png in the run folder.
+        **arguments: further ones of the model's `sample`, such as `batch_size`.
 
     Returns:
         The path of the file.
     """
     this = load(run)
+    require_verb(this.model, "sample")
     path = out or this.path("samples.png")
-    options = {} if temperature is None else {"temperature": temperature}
-    if options and not hasattr(this.model, "complete"):
-        raise ValueError(
-            f"Expected no temperature, which a model {this.config['model']!r} does not have. "
-            f"Received: {temperature=}"
-        )
-    pictures.samples(this.model, num, labels, seed=seed, path=path, **options)
+    pictures.samples(this.model, num, _numbers(labels), seed=seed, path=path, **arguments)
     print(f"Wrote {path}")
     return path
 
@@ -55,7 +53,9 @@ def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
     """
     this = load(run)
     path = out or this.path("reconstructions.png")
-    _write_reconstructions(this.model, this.data(), num, path)
+    require_verb(this.model, "reconstruct")
+    images, labels = this.model.examples(this.data(), num)
+    pictures.reconstructions(this.model, images, labels, path=path)
     print(f"Wrote {path}")
     return path
 
@@ -64,12 +64,12 @@ def complete(
     run: str,
     image: str | None = None,
     mask: str | None = None,
-    labels: tuple[int, ...] | None = None,
+    labels: tuple | None = None,
     num: int = 8,
     copies: int = 4,
     seed: int | None = None,
-    temperature: float = 1.0,
     out: str | None = None,
+    **arguments,
 ) -> str:
     """Writes images of which a part is hidden, their completions, and the originals.
 
@@ -78,28 +78,27 @@ def complete(
         image: str. An image file, resized and cropped as in training; by default test images.
         mask: str. An image file of the size of `image` or of the model's, light where pixels are
             hidden; by default the lower half.
-        labels: sequence of int. The image's class, for a conditional model; test images have their
-            own.
+        labels: sequence of classes, by number or by name. The image's, for a conditional model;
+            test images have their own.
         num: int. How many test images.
         copies: int. Completions of each image.
         seed: int. The same seed gives the same completions.
-        temperature: float. Below 1 likelier pixels. Defaults to 1.
         out: str. The PNG file. Defaults to completions.png in the run folder.
+        **arguments: further ones of the model's `complete`, such as `temperature`.
 
     Returns:
         The path of the file.
     """
     this = load(run)
-    if not hasattr(this.model, "complete"):
-        raise ValueError(f"A model {this.config['model']!r} does not complete images.")
+    require_verb(this.model, "complete")
     height, width, channels = this.model.image_shape
+    labels = _numbers(labels)
     if image is None:
-        images, *own = this.data().test.take(num)
-        if labels is None and own and this.model.num_classes is not None:
-            (labels,) = own
+        images, own = this.model.examples(this.data(), num)
+        labels = own if labels is None else labels
     else:
         images = decode(image, channels, (height, width))[None]
-    hidden = _lower_half(this.model)
+    hidden = this.model.lower_half()
     if mask is not None:
         sizes = [(height, width)] + ([] if image is None else [read_header(image)[:2]])
         size = read_header(mask)[:2]
@@ -110,8 +109,9 @@ def complete(
             )
         hidden = decode(mask, 1, (height, width))[..., 0] > 127
     path = out or this.path("completions.png")
-    options = {"seed": seed, "temperature": temperature}
-    pictures.completions(this.model, images, hidden, labels, copies, path=path, **options)
+    pictures.completions(
+        this.model, images, hidden, labels, copies, seed=seed, path=path, **arguments
+    )
     print(f"Wrote {path}")
     return path
 
@@ -137,14 +137,11 @@ def _evaluate(run, data, num_samples=None):
     model = run.model
     figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
     if num_samples is not None:
-        if not hasattr(model, "elbo"):
-            raise ValueError(f"A model {run.config['model']!r} has no importance-weighted bound.")
-        total = 0.0
-        for i in range(len(data.test)):
-            images, *labels = data.test[i]
-            labels = labels if model.num_classes is not None else []
-            total += model.log_likelihood(images, *labels, num_samples=num_samples, seed=i).sum()
-        figures[f"log_likelihood_{num_samples}"] = float(total) / data.num_test
+        bound = require_verb(model, "log_likelihood", "num_samples")
+        images, labels = model.examples(data, data.num_test)
+        figures[f"log_likelihood_{num_samples}"] = float(
+            np.mean(bound(images, labels, num_samples=num_samples, seed=0))
+        )
     return {"test_images": data.num_test} | figures
 
 
@@ -153,22 +150,9 @@ def write_results(run, data):
     model = run.model
     save_model(model, run.path("model.keras"))
     written = [run.path("model.keras"), run.path("history.csv")]
-    if hasattr(model, "sample"):
-        pictures.samples(model, 64, seed=0, path=run.path("samples.png"))
-        written.append(run.path("samples.png"))
-    if hasattr(model, "infer_codes"):
-        label = None if model.num_classes is None else 0
-        pictures.codes(model, seed=0, label=label, path=run.path("codes.png"))
-        written.append(run.path("codes.png"))
-    if hasattr(model, "complete"):
-        images, *labels = data.test.take(8)
-        labels = labels if model.num_classes is not None else []
-        path = run.path("completions.png")
-        pictures.completions(model, images, _lower_half(model), *labels, seed=0, path=path)
-        written.append(path)
-    if hasattr(model, "reconstruct"):
-        _write_reconstructions(model, data, 32, run.path("reconstructions.png"))
-        written.append(run.path("reconstructions.png"))
+    for name, picture in model.report(data).items():
+        pictures.save(picture, run.path(name))
+        written.append(run.path(name))
     figures = _evaluate(run, data)
     write_json(run.path("results.json"), figures)
     written.append(run.path("results.json"))
@@ -176,19 +160,34 @@ def write_results(run, data):
     print("Wrote " + "\n      ".join(written))
 
 
-def _lower_half(model):
-    height, width, _ = model.image_shape
-    return np.broadcast_to(np.arange(height)[:, None] >= (height + 1) // 2, (height, width))
+def require_verb(model, verb, *arguments):
+    """A model's method.
+
+    Args:
+        model: a kgen model.
+        verb: str. The method's name.
+        *arguments: str. What it has to take.
+
+    Raises:
+        ValueError: the model has none, or it does not take these.
+    """
+    method = getattr(model, verb, None)
+    if method is None:
+        raise ValueError(f"Expected a model that can {verb}. Received: a {type(model).__name__}")
+    missing = sorted(set(arguments) - inspect.signature(method).parameters.keys())
+    if missing:
+        raise ValueError(
+            f"Expected a model whose {verb} takes {', '.join(missing)}. Received: a "
+            f"{type(model).__name__}"
+        )
+    return method
 
 
-def _write_reconstructions(model, data, num, path):
-    if not hasattr(model, "reconstruct"):
-        raise ValueError(f"A {type(model).__name__} has no reconstructions.")
-    if num < 1:
-        raise ValueError(f"Expected num of at least 1. Received: num={num}")
-    images, *labels = data.test.take(num)
-    labels = labels if model.num_classes is not None else []
-    pictures.reconstructions(model, images, *labels, path=path)
+def _numbers(labels):
+    """Labels of a command line, as numbers if they are."""
+    if labels is None or not all(str(label).lstrip("-").isdecimal() for label in labels):
+        return labels
+    return [int(label) for label in labels]
 
 
 def _describe(figures):

@@ -7,7 +7,7 @@ import keras
 
 from kgen.callbacks import backups
 from kgen.data import load as load_data
-from kgen.runs.folder import read_config
+from kgen.runs.config import require_config
 
 
 @dataclasses.dataclass
@@ -45,11 +45,7 @@ def load(folder: str) -> Run:
     Raises:
         FileNotFoundError: the folder holds no run, or no trained model yet.
     """
-    config = read_config(folder)
-    if config is None:
-        raise FileNotFoundError(
-            f"Expected a run folder with a config.json, as `kgen train` writes. Received: {folder}"
-        )
+    config = require_config(folder)
     path = backups.newest(os.path.join(folder, "checkpoint")) or os.path.join(folder, "model.keras")
     if not os.path.exists(path):
         raise FileNotFoundError(f"Expected a backup of the training in {folder}.")

@@ -12,9 +12,9 @@ from kgen import backend, callbacks
 from kgen.callbacks import backups
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
-from kgen.models.catalog import all_arguments, model_class, needs_labels
+from kgen.models.catalog import all_arguments, model_class
 from kgen.models.optimizers import with_learning_rate
-from kgen.runs.folder import check_same, drop_rows, read_config, versions, write_json
+from kgen.runs.folder import check_config, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
 
@@ -53,7 +53,8 @@ def train(
         image_size: int. Resize and centre-crop the images to this height and width.
         data_dir: str. Where TFDS finds or puts its data.
         augment: sequence of "flip" and "crop". What to vary in the training images.
-        conditional: bool. Condition the model on the labels; "cgan" always is.
+        conditional: bool. Condition the model on the labels, or what else the data have; "cgan"
+            always is.
         learning_rate: float. Instead of the paper's; of several players the first's, and the
             others' in the paper's ratio.
         precision: str. "float32", "mixed_bfloat16" or "mixed_float16".
@@ -84,7 +85,7 @@ def train(
     config = {
         "model": model,
         "arguments": all_arguments(chosen, arguments),
-        "conditional": conditional or needs_labels(chosen),
+        "conditional": conditional or chosen.is_conditional,
         "data": {
             "source": dataset,
             "batch_size": chosen.default_batch_size if batch_size is None else batch_size,
@@ -100,15 +101,13 @@ def train(
         "backend": keras.backend.backend(),
     }
     config = json.loads(json.dumps(config))  # as the folder will give it back
-    earlier = read_config(folder)
-    if earlier is not None:
-        check_same(folder, earlier, config)
+    check_config(folder, config)
     if deterministic:
         backend.set_deterministic()
     with backend.strategy(strategy):
         data = load_data(**config["data"])
         this = Run(folder, config, _build(chosen, config, data))
-        backup = callbacks.Backup(this.path("checkpoint"), data.train, backup_seconds, backup_steps)
+        backup = callbacks.Backup(this.path("checkpoint"), backup_seconds, backup_steps)
         with _own_output(this):
             notes = {"data_set": _facts(data), "versions": versions()}
             write_json(this.path("config.json"), config | notes)
@@ -161,14 +160,14 @@ def _roll_back(run, data, backup, error):
 
 def _build(model_class, config, data):
     random.seed(config["seed"])  # where Keras' initializers take their seeds from
-    if config["conditional"] and data.num_classes is None:
+    if config["conditional"] and data.condition is None:
         raise ValueError(
-            f"Expected a data set with labels, for a conditional model. Received: {data.name}, "
-            "which has none"
+            "Expected a data set with labels or other conditions, for a conditional model. "
+            f"Received: {data.name}, which has none"
         )
     model = model_class(
         data.image_shape,
-        num_classes=data.num_classes if config["conditional"] else None,
+        condition=data.condition if config["conditional"] else None,
         seed=config["seed"],
         dtype=config["precision"],
         **config["arguments"],
@@ -190,10 +189,11 @@ def _fit(run, data, backup, epochs):
     drop_rows(run.path("history.csv"), done)
     given = [
         callbacks.StopOnNaN(),
-        callbacks.StuckDiscriminator(),
-        *(_loggers(run) if done < epochs else []),
+        *(_loggers(run, data) if done < epochs else []),
         backup,
     ]
+    if callbacks.StuckDiscriminator.LOGS <= {metric.name for metric in run.model.metrics}:
+        given.insert(1, callbacks.StuckDiscriminator())
     try:
         run.model.fit(data.train, validation_data=data.test, epochs=epochs, callbacks=given)
     except (ConnectionError, FloatingPointError):
@@ -201,15 +201,16 @@ def _fit(run, data, backup, epochs):
         raise
 
 
-def _loggers(run):
+def _loggers(run, data):
     loggers = [keras.callbacks.CSVLogger(run.path("history.csv"), append=True)]
     try:
         require_tensorflow("TensorBoard")
         loggers.append(keras.callbacks.TensorBoard(run.path("logs"), write_graph=False))
     except ImportError as error:
         print(f"No TensorBoard logs: {error}")
-    if hasattr(run.model, "sample"):
-        loggers.append(callbacks.SampleGrid(run.path("samples")))
+    if "generate" in run.model.signatures():
+        labels = run.model.conditions_to_show(data)
+        loggers.append(callbacks.SampleGrid(run.path("samples"), labels=labels))
     return loggers
 
 

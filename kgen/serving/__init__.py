@@ -1,14 +1,11 @@
-"""Trained models behind TensorFlow Serving.
+"""Asks trained models behind TensorFlow Serving, with NumPy and the standard library alone.
 
-- `export`: a run as a SavedModel; of a model itself `model.export`
 - `Client`: asks a server, with NumPy arrays in and out
-- `generate`: a picture of what a server generates
-- `Input`, `SEED`: what a signature of a model of one's own takes
+
+A model gets there by `model.export` or `kgen.runs.export`. `kgen.serving.grids` draws pictures,
+which needs Pillow.
 """
 
-from kgen.export.inputs import SEED, Input
-from kgen.export.versions import export
 from kgen.serving.client import Client
-from kgen.serving.grids import generate
 
-__all__ = ["SEED", "Client", "Input", "export", "generate"]
+__all__ = ["Client"]

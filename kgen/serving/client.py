@@ -1,20 +1,24 @@
 """A client of TensorFlow Serving for the models that kgen exports."""
 
-import secrets
 import time
 
 import numpy as np
 
+from kgen import fields
+from kgen.serving.image_file import ImageFile
+
 # The largest number of images that a server computes at once, and a client asks for at once.
 MAX_ROWS = 64
-FILE_STARTS = {"PNG": b"\x89PNG\r\n\x1a\n", "JPEG": b"\xff\xd8\xff"}
+# What a conditional model's signatures call the condition, which the verbs call `labels`.
+CONDITIONS = ("label", "attributes", "vector", "tokens", "condition")
 
 
 class Client:
     """Asks a served model, with NumPy arrays in and out.
 
-    Requests of many images are sent in parts. All are repeatable, so after a connection error one
-    is sent again, each time after a longer wait.
+    The verbs take and give what the model's own of the same names do, and images of a seed are the
+    same. Requests of many images are sent in parts. All are repeatable, so after a connection error
+    one is sent again, each time after a longer wait.
 
     Args:
         address: str. "localhost:8501" or "https://..." of the REST API, "grpc://localhost:8500" of
@@ -61,79 +65,120 @@ class Client:
         Returns:
             dict of NumPy arrays by the signature's names, with a row an image.
         """
-        inputs, num = self._check(signature, inputs)
-        outputs = self.signatures()[signature]["outputs"]
+        expected = self._fields(signature)
+        if inputs.keys() != expected.keys():
+            raise ValueError(
+                f"Expected for {signature} of {self.model}: {', '.join(sorted(expected))}. "
+                f"Received: {', '.join(sorted(inputs))}"
+            )
+        inputs = {name: expected[name].check(inputs[name], name) for name in inputs}
+        num, *others = {len(rows) for rows in inputs.values()}
+        if others:
+            lengths = ", ".join(f"{len(rows)} of {name}" for name, rows in inputs.items())
+            raise ValueError(f"Expected as many rows of each. Received: {lengths}")
+        of = self.signatures()[signature]
+        inputs = {name: rows.astype(of["inputs"][name][0]) for name, rows in inputs.items()}
         parts = []
         for start in range(0, num, MAX_ROWS):
             part = {name: rows[start : start + MAX_ROWS] for name, rows in inputs.items()}
-            parts.append(self._ask(self._api.predict, signature, part, outputs))
-        return {name: np.concatenate([part[name] for part in parts]) for name in outputs}
+            parts.append(self._ask(self._api.predict, signature, part, of["outputs"]))
+        return {name: np.concatenate([part[name] for part in parts]) for name in of["outputs"]}
 
-    def generate(self, num, labels=None, codes=None, seed=None):
-        """New images. Image i is of `seed` + i: the same alone and among others.
+    def generate(self, num, labels=None, *, codes=None, seed=None):
+        """New images, those of `model.sample` of the same seed.
 
         Args:
             num: int. How many.
-            labels: int array (num,) or one int, for a conditional model.
+            labels: int array (num,) or one int, for a conditional model; where the condition is
+                another, rows of it, or one. The server does not know the classes' names.
             codes: array (num, codes) or (codes,), of an InfoGAN: the categories' numbers, then
                 numbers in [-1, 1].
-            seed: int or None. None draws one. It gives other images than `model.sample`'s.
+            seed: int, or one an image. None draws one.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        given = {"seed": _seeds(num, seed)} | _rows("label", labels, num)
-        if codes is None:
-            return self.predict("generate", **given)["image"]
-        codes = np.broadcast_to(codes, (num, np.shape(codes)[-1]))
-        return self.predict("generate_codes", codes=codes, **given)["image"]
+        signature = "generate" if codes is None else "generate_codes"
+        given = {"seed": fields.seeds_of(seed, num)} | self._condition(signature, labels, num)
+        if codes is not None:
+            given["codes"] = self._rows(signature, "codes", codes, num)
+        return self.predict(signature, **given)["image"]
 
     def decode(self, z, labels=None):
         """The images of latent vectors.
 
         Args:
             z: array (num, code_size).
-            labels: int array (num,) or one int, for a conditional model.
+            labels: as those of `generate`.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        return self.predict("decode", z=z, **_rows("label", labels, len(z)))["image"]
+        return self.predict("decode", z=z, **self._condition("decode", labels, len(z)))["image"]
 
     def encode(self, images, labels=None):
-        """What an autoencoder makes of images.
+        """The codes of images; of a variational model the posterior's means.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255; or
                 a list of PNG or JPEG files as bytes, which the server resizes.
-            labels: int array (num,) or one int, for a conditional model.
+            labels: as those of `generate`.
 
         Returns:
-            Codes (num, latent_dim); of a VAE mean and log_var, each (num, latent_dim).
+            NumPy array (num, latent_dim).
         """
-        outputs = self._of_images("encode", images, **_rows("label", labels, len(images)))
-        return outputs["code"] if "code" in outputs else (outputs["mean"], outputs["log_var"])
+        condition = self._condition("encode", labels, len(images))
+        return self._of_images("encode", images, **condition)["code"]
 
-    def complete(self, images, mask, labels=None, copies=1, seed=None):
+    def posterior(self, images, labels=None):
+        """A variational model's q(z|x) of images, of which `encode` gives the mean.
+
+        Args:
+            images: as those of `encode`.
+            labels: as those of `generate`.
+
+        Returns:
+            NumPy arrays mean and log_var, each (num, latent_dim).
+        """
+        condition = self._condition("posterior", labels, len(images))
+        found = self._of_images("posterior", images, **condition)
+        return found["mean"], found["log_var"]
+
+    def reconstruct(self, images, labels=None):
+        """Images encoded and decoded again.
+
+        Args:
+            images: as those of `encode`.
+            labels: as those of `generate`.
+
+        Returns:
+            NumPy array (num, height, width, channels) in [0, 1].
+        """
+        condition = self._condition("reconstruct", labels, len(images))
+        return self._of_images("reconstruct", images, **condition)["image"]
+
+    def complete(self, images, mask, labels=None, *, copies=1, seed=None):
         """Images whose hidden pixels are drawn given all that comes before them in scan order.
 
         Args:
             images: as those of `encode`.
             mask: bool array (height, width) or (num, height, width), True where a pixel is hidden.
-            labels: int array (num,) or one int, for a conditional model.
+            labels: as those of `generate`.
             copies: int. Completions of each image.
-            seed: int or None. None draws one.
+            seed: int, or one an image. None draws one.
 
         Returns:
             NumPy array (num, copies, height, width, channels) in [0, 1].
         """
+        if copies < 1:
+            raise ValueError(f"Expected copies of at least 1. Received: copies={copies}")
         num = len(images)
-        mask, rows = np.asarray(mask), np.repeat(np.arange(num), copies)
-        mask = np.broadcast_to(mask, (num, *mask.shape[-2:]))
-        given = {"mask": mask[rows], "seed": _seeds(len(rows), seed)}
-        given |= {name: label[rows] for name, label in _rows("label", labels, num).items()}
-        images = np.array(images, "O" if isinstance(images[0], bytes) else None)
-        made = self._of_images("complete", images[rows], **given)["image"]
+        mask = self._rows("complete", "mask", mask, num)
+        given = {"mask": mask} | self._condition("complete", labels, num)
+        given = {name: np.repeat(rows, copies, axis=0) for name, rows in given.items()}
+        given["seed"] = fields.seeds_of(seed, num, copies)
+        images = [image for image in images for _ in range(copies)]
+        made = self._of_images("complete", images, **given)["image"]
         return made.reshape(num, copies, *made.shape[1:])
 
     def _of_images(self, signature, images, **given):
@@ -141,8 +186,22 @@ class Client:
             return self.predict(f"{signature}_bytes", image_bytes=images, **given)
         return self.predict(signature, image=images, **given)
 
-    def _check(self, signature, inputs):
-        """The inputs as arrays of the signature's dtypes, and their number of rows."""
+    def _condition(self, signature, labels, num):
+        """Rows of a conditional model's condition by its name; nothing of another's."""
+        name = next((name for name in self._fields(signature) if name in CONDITIONS), None)
+        if name is not None:
+            return {name: self._rows(signature, name, labels, num)}
+        if labels is not None:
+            raise ValueError(
+                f"Expected no labels, as {self.model} is unconditional. Received: {labels=!r:.80}"
+            )
+        return {}
+
+    def _rows(self, signature, name, value, num):
+        return self._fields(signature)[name].rows(value, num, name)
+
+    def _fields(self, signature):
+        """What the signature takes, a field by each name."""
         known = self.signatures()
         if signature not in known:
             raise ValueError(
@@ -150,17 +209,7 @@ class Client:
                 f"{signature}"
             )
         expected = known[signature]["inputs"]
-        if inputs.keys() != expected.keys():
-            raise ValueError(
-                f"Expected for {signature} of {self.model}: {', '.join(sorted(expected))}. "
-                f"Received: {', '.join(sorted(inputs))}"
-            )
-        inputs = {name: _as_array(name, inputs[name], *expected[name]) for name in inputs}
-        (num, *others) = {len(rows) for rows in inputs.values()}
-        if others or num < 1:
-            lengths = ", ".join(f"{len(rows)} of {name}" for name, rows in inputs.items())
-            raise ValueError(f"Expected as many rows of each, at least one. Received: {lengths}")
-        return inputs, num
+        return {name: _field(name, dtype, shape[1:]) for name, (dtype, shape) in expected.items()}
 
     def _ask(self, call, *args):
         for attempt in range(self.retries + 1):
@@ -179,37 +228,23 @@ class Client:
                 raise ValueError(f"{self.address} refused: {error}{hint}") from error
 
 
-def _seeds(num, seed):
-    if num < 1:
-        raise ValueError(f"Expected at least one image. Received: {num}")
-    return (secrets.randbits(62) if seed is None else seed) + np.arange(num, dtype="int64")
+class _Rows(fields.Field):
+    """What is nothing but rows of a shape."""
+
+    def __init__(self, shape, dtype):
+        self.shape, self.dtype = shape, dtype
 
 
-def _rows(name, value, num):
-    """A value, or one for all rows, by its name; nothing of None."""
-    return {} if value is None else {name: np.broadcast_to(value, (num,))}
-
-
-def _as_array(name, value, dtype, shape):
-    array = np.asarray(value, "O" if dtype == "object" else None)
-    if name == "image" and np.issubdtype(array.dtype, np.integer):
-        array = array / np.float32(255.0)
-    rows = ", ".join(map(str, ("num", *shape[1:])))
-    if array.shape[1:] != shape[1:] or array.ndim != len(shape):
-        raise ValueError(f"Expected {name} of shape ({rows}). Received: one of {array.shape}")
-    if not np.can_cast(array.dtype, dtype, "same_kind"):
-        raise ValueError(f"Expected {name} as {dtype}. Received: {array.dtype}")
-    if dtype != "object" and not np.all(np.isfinite(array)):
-        raise ValueError(f"Expected finite {name}. Received: NaN or infinity.")
-    if name == "image" and array.size and not 0 <= array.min() <= array.max() <= 1:
-        raise ValueError(
-            f"Expected images in [0, 1], or integers in 0..255. Received: {array.dtype} in "
-            f"[{array.min()}, {array.max()}]"
-        )
-    for i, file in enumerate(array if name == "image_bytes" else ()):
-        if not isinstance(file, bytes) or not file.startswith(tuple(FILE_STARTS.values())):
-            raise ValueError(
-                f"Expected {name} as {' or '.join(FILE_STARTS)} files. Received: "
-                f"{name}[{i}]={file!r:.40}"
-            )
-    return array.astype(dtype)
+def _field(name, dtype, shape):
+    """The field of an input, of which the server says the name, dtype and a row's shape."""
+    if dtype == "object":
+        return ImageFile()
+    if dtype == "bool":
+        return fields.Mask(shape)
+    if name in ("image", "condition"):
+        return fields.Image(shape)
+    if name == "label":
+        return fields.Label(2**31 - 1)  # the server knows how many
+    if name == "attributes":
+        return fields.Attributes(*shape)
+    return _Rows(shape, dtype)

@@ -22,7 +22,7 @@ def generate(
         model: str. The model's name on the server.
         num: int. How many images.
         labels: sequence of int. The classes of a conditional model, a row each.
-        seed: int. Image i is of seed + i, and the same in any request.
+        seed: int. The same seed gives the same images, those of `kgen sample`.
         timeout: float. Seconds that a request of up to 64 images may take.
         out: str. The PNG file.
 

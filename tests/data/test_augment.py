@@ -57,10 +57,10 @@ def test_training_batches_are_augmented_and_repeat(images):
     np.testing.assert_array_equal(first.test[0][0], plain.test[0][0])
     epochs = []
     for epoch in (0, 1):
-        first.train.epoch = second.train.epoch = plain.train.epoch = epoch
-        batches = [batch[0] for batch in first.train]
-        np.testing.assert_array_equal(batches, [batch[0] for batch in second.train])
-        originals = np.stack([batch[0] for batch in plain.train])
+        batches, again, originals = (
+            [batch[0] for batch in data.train.epoch(epoch)] for data in (first, second, plain)
+        )
+        np.testing.assert_array_equal(batches, again)
         epochs.append((np.stack(batches) != originals).any(axis=(2, 3, 4)))
         assert (epochs[-1][0] != epochs[-1][1]).any()  # Each batch has flips of its own,
     assert (epochs[0] != epochs[1]).any()  # and so has each epoch.

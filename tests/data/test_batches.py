@@ -2,30 +2,49 @@ import keras
 import numpy as np
 import pytest
 
+import kgen
+from kgen.backend import OrderedBatches, Position
 from kgen.data import load
-from kgen.data.batches import TrainBatches
 
 
 def read(batches):
     return [batch[1].tolist() for batch in batches]
 
 
-def fit(data, epochs, initial_epoch=0, **kwargs):
-    """Fit a small model; give the labels of each batch that was asked for, by epoch."""
-    seen = []
+def test_order_is_a_function_of_seed_and_epoch(numbered):
+    first, second = (load(numbered(), batch_size=9, seed=3).train for _ in range(2))
+    assert read(second.epoch(4)) != read(first.epoch(0))
+    assert read(first.epoch(4)) == read(second.epoch(4))
+    assert read(load(numbered(), batch_size=9, seed=4).train.epoch(4)) != read(first.epoch(4))
 
-    class Spy(keras.callbacks.Callback):
-        def on_epoch_begin(self, epoch, logs=None):
-            seen.append([])
 
-    original = TrainBatches.__getitem__
+def test_order_is_the_documented_permutation(numbered):
+    train = load(numbered(), batch_size=9, seed=3).train
+    split = np.array(sorted(sum(read(load(numbered(), batch_size=45).train), [])))
+    expected = split[np.random.default_rng((3, 2)).permutation(45)]
+    assert sum(read(train.epoch(2)), []) == expected.tolist()
 
-    def spy(self, index):
-        batch = original(self, index)
-        if seen:
-            seen[-1].append(batch[1].tolist())
-        return batch
 
+def test_indexing_and_iterating_show_the_epoch_of_the_position_and_leave_it_alone(numbered):
+    train = load(numbered(), batch_size=9).train
+    assert read(train) == read(train) == read(train.epoch(0))
+    assert train.position == Position()
+    train.position = Position(2)
+    assert read(train) == read(train[i] for i in range(len(train))) == read(train.epoch(2))
+    # Keras asks for these when it wraps the data, which once moved a cursor.
+    assert (train.workers, train.use_multiprocessing, train.num_batches) == (1, False, 5)
+    assert train.position == Position(2)
+
+
+def test_what_is_read_does_not_depend_on_what_was_read_before(numbered):
+    train = load(numbered(), batch_size=9).train
+    places = [Position(epoch, batch) for epoch in range(3) for batch in range(len(train))]
+    in_order = [train.read(place)[1].tolist() for place in places]
+    order = np.random.default_rng(0).permutation(len(places))
+    assert [train.read(places[i])[1].tolist() for i in order] == [in_order[i] for i in order]
+
+
+def model_of(data):
     model = keras.Sequential(
         [
             keras.Input(data.image_shape, dtype="uint8"),
@@ -35,75 +54,92 @@ def fit(data, epochs, initial_epoch=0, **kwargs):
         ]
     )
     model.compile("sgd", "mse")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(TrainBatches, "__getitem__", spy)
-        history = model.fit(
-            data.train,
-            epochs=epochs,
-            initial_epoch=initial_epoch,
-            callbacks=[Spy()],
-            verbose=0,
-            **kwargs,
-        )
-    return seen, history.history
+    return model
 
 
-def test_order_is_a_function_of_seed_and_epoch(numbered):
-    first, second = (load(numbered(), batch_size=9, seed=3) for _ in range(2))
-    second.train.epoch = 4
-    assert read(second.train) != read(first.train)
-    first.train.epoch = 4
-    assert read(first.train) == read(second.train)
-    other_seed = load(numbered(), batch_size=9, seed=4)
-    other_seed.train.epoch = 4
-    assert read(other_seed.train) != read(first.train)
+@pytest.fixture
+def watch(monkeypatch):
+    """The batches' positions as they are read, which `fit` may do ahead and more than once."""
+    seen = []
+    train = type(load("digits").train)
+    read = train.read
+
+    def watched(self, position):
+        seen.append((position.epoch, position.batch))
+        return read(self, position)
+
+    monkeypatch.setattr(train, "read", watched)
+    return seen
 
 
-def test_order_is_the_documented_permutation(numbered):
-    train = load(numbered(), batch_size=9, seed=3).train
-    train.epoch = 2
-    split = np.array(sorted(sum(read(load(numbered(), batch_size=45).train), [])))
-    expected = split[np.random.default_rng((3, 2)).permutation(45)]
-    assert sum(read(train), []) == expected.tolist()
+def test_another_kind_of_model_reads_the_epochs_one_after_another(numbered, watch):
+    data = load(numbered(), batch_size=9)
+    assert isinstance(data.train, OrderedBatches) and isinstance(data.test, OrderedBatches)
+    model = model_of(data)
+    history = model.fit(data.train, validation_data=data.test, epochs=2, shuffle=False, verbose=0)
+    assert "val_loss" in history.history
+    end = data.train.position
+    in_order = list(dict.fromkeys(watch))
+    two_epochs = [(end.epoch - 2 + epoch, batch) for epoch in range(2) for batch in range(5)]
+    assert in_order[-10:] == two_epochs
+    model.fit(data.train, verbose=0)
+    assert data.train.position == Position(end.epoch + 1)
+    assert {place for place in watch if place[0] == end.epoch} == {(end.epoch, i) for i in range(5)}
 
 
-def test_iterating_by_hand_leaves_the_epoch_alone(numbered):
-    train = load(numbered(), batch_size=9).train
-    assert read(train) == read(train)
-    assert train.epoch == 0
+class Labels(kgen.VAE):
+    """Notes which labels each step has, at the end of each epoch."""
+
+    log_names = (*kgen.VAE.log_names, "steps", "read")
+
+    def training_step(self, x, y, *noise):
+        numbers = keras.ops.cast(y, "float32")
+        self.log(steps=1.0, read=keras.ops.mean(numbers))
 
 
-@pytest.mark.parametrize("shuffle", [True, False])
-def test_fit_reads_the_epochs_in_order_and_whole(numbered, shuffle):
-    data = load(numbered(), batch_size=9, seed=1)
-    held_out = sum(read(data.test), [])
-    seen, history = fit(data, epochs=3, shuffle=shuffle, validation_data=data.test)
-    assert "val_loss" in history
-    assert data.train.epoch == 3
-    for epoch, batches in enumerate(seen):
-        data.train.epoch = epoch
-        assert batches == read(data.train)
-        assert sorted(sum(batches, []) + held_out) == list(range(50))
-    assert seen[0] != seen[1]
+def fitted(data, **kwargs):
+    """By epoch the mean of the labels that a kgen model's steps had."""
+    model = Labels(data.image_shape, latent_dim=1, num_classes=data.num_classes)
+    model.compile(run_eagerly=keras.backend.backend() == "tensorflow")
+    history = model.fit(data.train, verbose=0, **kwargs)
+    return history.epoch, history.history["read"]
 
 
-def test_resumed_epochs_equal_those_of_an_unbroken_run(numbered):
-    unbroken, _ = fit(load(numbered(), batch_size=9), epochs=3)
-    resumed = load(numbered(), batch_size=9)
-    resumed.train.epoch = 2
-    assert fit(resumed, epochs=3, initial_epoch=2)[0] == unbroken[2:]
+def mean_of(data, places):
+    batches = [data.train.read(Position(*place))[1].mean() for place in places]
+    return pytest.approx(np.mean(batches), rel=1e-5)
 
 
-def test_a_batch_keeps_its_index_within_an_epoch(numbered):
-    train = load(numbered(), batch_size=9).train
-    train.on_epoch_begin()
-    batches = {index: train[index][1].tolist() for index in (3, 0, 4)}
-    assert train[0][1].tolist() == batches[0]  # Looking twice takes no batch from the epoch.
-    batches |= {index: train[index][1].tolist() for index in (1, 2)}
-    assert len(set(sum(batches.values(), []))) == 45
-    assert [batches[index] for index in (3, 0, 4, 1, 2)] == read(
-        load(numbered(), batch_size=9).train
-    )
+def test_fit_reads_the_epochs_that_it_counts(numbered):
+    data = load(numbered(), batch_size=18)  # of 45: an epoch leaves out others each time
+    expected = [mean_of(data, [(epoch, 0), (epoch, 1)]) for epoch in range(6)]
+    assert len({each.expected for each in expected}) == 6
+    assert fitted(data, epochs=2) == ([0, 1], expected[:2])
+    assert data.train.position == Position(2)
+    assert fitted(data, epochs=2)[1] == expected[2:4]  # goes on where the first ended
+    again = load(numbered(), batch_size=18)
+    assert fitted(again, initial_epoch=3, epochs=5) == ([3, 4], expected[3:5])
+    assert fitted(again, initial_epoch=5, epochs=6, shuffle=True) == ([5], expected[5:6])
+
+
+@pytest.mark.parametrize("steps", [1, 3, 7])
+def test_fit_with_steps_per_epoch_goes_on_where_the_epoch_before_ended(numbered, steps):
+    data = load(numbered(), batch_size=9)
+    places = [(batch // 5, batch % 5) for batch in range(3 * steps)]
+    expected = [mean_of(data, places[i : i + steps]) for i in range(0, len(places), steps)]
+    assert fitted(data, epochs=2, steps_per_epoch=steps)[1] == expected[:2]
+    assert data.train.position == Position(*divmod(2 * steps, 5))
+    assert fitted(data, epochs=1, steps_per_epoch=steps)[1] == expected[2:]
+
+
+def test_evaluation_and_validation_move_nothing(numbered):
+    data = load(numbered(), batch_size=9)
+    data.train.position = Position(4, 3)
+    model = kgen.VAE(data.image_shape, latent_dim=1)
+    model.compile(run_eagerly=keras.backend.backend() == "tensorflow")
+    assert model.evaluate(data.train, verbose=0) == model.evaluate(data.train, verbose=0)
+    model.fit(numbered()[0], validation_data=data.train, epochs=2, verbose=0)
+    assert data.train.position == Position(4, 3)
 
 
 def test_train_drops_the_short_batch_and_test_keeps_it(numbered):
@@ -122,35 +158,23 @@ def test_fewer_images_than_a_batch_make_one_batch(numbered):
 def test_without_labels_a_batch_is_images_alone(numbered):
     data = load(numbered()[0], batch_size=9)
     assert [len(batch) for batch in (data.train[0], data.test[0])] == [1, 1]
+    assert data.condition is None
 
 
-def test_index_out_of_range(numbered):
+def test_a_batch_that_is_not_there(numbered):
     data = load(numbered(), batch_size=9)
     for batches in (data.train, data.test):
-        with pytest.raises(IndexError, match=f"index={len(batches)}"):
+        with pytest.raises(IndexError, match=f"Received: index={len(batches)}"):
             batches[len(batches)]
 
 
-def test_negative_epoch(numbered):
-    with pytest.raises(ValueError, match="Received: epoch=-1"):
-        load(numbered()).train.epoch = -1
+@pytest.mark.parametrize("place", [(-1, 0), (0, -1), (1.5, 0), (True, 0)])
+def test_a_position_that_is_none(place):
+    with pytest.raises(ValueError, match="of at least 0. Received: "):
+        Position(*place)
 
 
-def test_resume_starts_the_next_pass_in_the_middle_of_its_epoch():
-    data, plain = (load("digits", batch_size=300).train for _ in range(2))
-    data.resume(3, batch=2)
-    seen = []
-    for epoch in (3, 4):
-        data.on_epoch_begin()
-        seen.append([data[i] for i in range(data.num_batches)])
-        data.on_epoch_end()
-        plain.epoch = epoch
-        expected = list(plain)[2 if epoch == 3 else 0 :]
-        assert read(seen[-1]) == read(expected)
-    assert data.epoch == 5 and len(data) == data.num_batches == 5
-
-
-@pytest.mark.parametrize("batch", [-1, 5])
-def test_resume_at_a_batch_that_is_not_there(batch):
-    with pytest.raises(ValueError, match=f"There are 5 batches. Received: batch={batch}"):
-        load("digits", batch_size=300).train.resume(0, batch)
+def test_positions_are_ordered_and_frozen():
+    assert max(Position(1, 2), Position(1)) == Position(1, 2) < Position(2)
+    with pytest.raises(AttributeError):
+        Position().epoch = 1

@@ -18,24 +18,26 @@ def test_dataset_says_what_it_holds(numbered):
     with pytest.raises(AttributeError):
         data.name = "other"
     assert repr(data) == (
-        "Dataset(name='arrays', image_shape=(4, 6, 1), num_classes=50, num_train=45, num_test=5, "
-        "batch_size=9, class_names=None, license=None)"
+        "Dataset(name='arrays', image_shape=(4, 6, 1), "
+        "condition=Label(num_classes=50, names=None), num_train=45, num_test=5, batch_size=9, "
+        "domains=None, license=None)"
     )
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"batch_size": 0}, "`batch_size` .* at least 1. Received: batch_size=0"),
+        ({"batch_size": 0}, "batch_size .* at least 1. Received: batch_size=0"),
         ({"batch_size": 2.0}, "Received: batch_size=2.0"),
         ({"batch_size": True}, "Received: batch_size=True"),
         ({"seed": -1}, "Received: seed=-1"),
-        ({"image_size": 0}, "`image_size` .* at least 1. Received: image_size=0"),
+        ({"image_size": 0}, "image_size .* at least 1. Received: image_size=0"),
         ({"image_size": (8, 0)}, "Received: image_size=0"),
         ({"image_size": (8, 8, 3)}, r"\(height, width\).*image_size=\(8, 8, 3\)"),
         ({"image_size": "8"}, "Received: image_size='8'"),
         ({"augment": ("spin",)}, r"\('flip', 'crop'\).*Received: augment=\('spin',\)"),
         ({"augment": "flip"}, "sequence.*Received: augment='flip'"),
+        ({"paired": 1.5}, "Received: paired=1.5"),
     ],
 )
 def test_wrong_arguments(arguments, message):

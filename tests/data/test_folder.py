@@ -104,7 +104,7 @@ def test_differing_sizes(tmp_path, write_image):
     write_image("a.png", size=(6, 4))
     write_image("b.png", size=(6, 4))
     write_image("c.png", size=(8, 5))
-    with pytest.raises(ValueError, match=r"a\.png is 4x6, .*c\.png is 5x8.*`image_size`"):
+    with pytest.raises(ValueError, match=r"`image_size`.*a\.png of 4x6, .*c\.png of 5x8"):
         load(tmp_path)
     data = load(tmp_path, image_size=(3, 5), batch_size=1)
     assert data.image_shape == (3, 5, 3)
@@ -162,14 +162,16 @@ def test_a_batch_of_broken_files(tmp_path, write_many, monkeypatch):
     data = load(tmp_path, batch_size=2)
     for path in paths:
         path.unlink()
-    with pytest.raises(ValueError, match="None of the images of a batch.*00.png"):
+    with pytest.raises(
+        ValueError, match="a batch with an image that can be read. Received: .*00.png"
+    ):
         data.train[0]
 
 
 def test_all_corrupt(storage, tmp_path):
     for i in range(3):
         (tmp_path / f"{i}.png").write_bytes(b"broken")
-    with pytest.raises(ValueError, match=r"None of the images can be read: .*0\.png.*source="):
+    with pytest.raises(ValueError, match=r"an image that can be read. Received: source=.*0\.png"):
         load(tmp_path)
 
 
@@ -187,14 +189,16 @@ def test_one_image(tmp_path, write_many):
 def test_images_beside_class_folders(tmp_path, write_many):
     write_many(2)
     write_many(2, "cat")
-    with pytest.raises(ValueError, match=r"not both: found 00\.png beside the folder cat"):
+    with pytest.raises(
+        ValueError, match=r"not both. Received: .* with 00\.png beside the folder cat"
+    ):
         load(tmp_path)
 
 
 def test_classes_in_train_alone(tmp_path, write_many):
     write_many(2, "train/cat")
     write_many(2, "test")
-    with pytest.raises(ValueError, match="both `train` and `test`"):
+    with pytest.raises(ValueError, match="in both train and test"):
         load(tmp_path)
 
 

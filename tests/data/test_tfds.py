@@ -6,6 +6,7 @@ import pytest
 
 from kgen.data import load, splits
 from kgen.data.images import resize
+from kgen.fields import Attributes
 
 tfds = pytest.importorskip("tensorflow_datasets")
 
@@ -81,14 +82,11 @@ def test_the_terms_of_use(said, license, write_set):
 def test_order_is_a_function_of_seed_and_epoch(storage, write_set):
     name, data_dir = write_set("kgen_plain")
     first, second = (load(name, batch_size=4, data_dir=data_dir, seed=1) for _ in range(2))
-    for data in (first, second):
-        data.train.epoch = 3
-    assert greys(first.train) == greys(second.train)
-    first.train.epoch = 4
-    assert greys(first.train) != greys(second.train)
+    expected = greys(first.train.epoch(3))
+    assert greys(second.train.epoch(3)) == expected
+    assert greys(first.train.epoch(4)) != expected
     other = load(name, batch_size=4, data_dir=data_dir, seed=2)
-    other.train.epoch = 3
-    assert greys(other.train) != greys(second.train)
+    assert greys(other.train.epoch(3)) != expected
 
 
 def test_streamed_batches_by_index(write_set, monkeypatch):
@@ -97,7 +95,7 @@ def test_streamed_batches_by_index(write_set, monkeypatch):
     data = load(name, batch_size=4, data_dir=data_dir)
     in_order = greys(data.train)
     assert greys(data.train[index] for index in (3, 1, 1, 3, 0)) == [
-        in_order[position] for position in (0, 1, 1, 0, 2)
+        in_order[index] for index in (3, 1, 1, 3, 0)
     ]
     tests = greys(data.test)
     assert greys(data.test[index] for index in (1, 0, 0)) == [tests[1], tests[0], tests[0]]
@@ -141,7 +139,7 @@ def test_no_train_split(write_set):
 
 def test_differing_sizes(storage, write_set):
     name, data_dir = write_set("kgen_sizes", shape=(None, None, 3), labels=False)
-    with pytest.raises(ValueError, match="differ in size. Give `image_size`"):
+    with pytest.raises(ValueError, match="`image_size`.*Received: source='kgen_sizes', whose"):
         load(name, data_dir=data_dir)
     data = load(name, batch_size=4, data_dir=data_dir, image_size=(3, 4))
     assert (data.image_shape, data.num_classes) == ((3, 4, 3), None)
@@ -152,6 +150,42 @@ def test_differing_sizes(storage, write_set):
 def test_other_features_are_left_alone(write_set):
     name, data_dir = write_set("kgen_more", file_name=tfds.features.Text())
     assert len(load(name, data_dir=data_dir).test[0]) == 2
+
+
+def test_attributes(storage, tmp_path):
+    features = tfds.features.FeaturesDict(
+        {
+            "image": tfds.features.Image(shape=(4, 6, 1)),
+            "attributes": {"smiling": np.bool_, "bald": np.bool_, "hat": np.bool_},
+        }
+    )
+
+    def example(i):
+        bits = {"bald": bool(i & 1), "hat": bool(i & 2), "smiling": bool(i & 4)}
+        return i, {"image": np.full((4, 6, 1), i, "uint8"), "attributes": bits}
+
+    data = {"train": list(map(example, range(20)))}
+    tfds.dataset_builders.store_as_tfds_dataset(
+        "kgen_attributes", "1.0.0", features, data, data_dir=tmp_path
+    )
+    data = load("kgen_attributes", batch_size=5, data_dir=tmp_path)
+    assert data.condition == Attributes(3, ("bald", "hat", "smiling"))
+    assert (data.num_classes, data.class_names) == (None, None)
+    for images, attributes in (*data.train, *data.test):
+        assert attributes.dtype == np.float32
+        expected = images[:, 0, 0, :1] // np.array([1, 2, 4], "uint8") % 2
+        np.testing.assert_array_equal(attributes, expected)
+
+
+def test_attributes_that_are_not_all_of_one_kind_are_left_alone(tmp_path):
+    image = tfds.features.Image(shape=(4, 6, 1))
+    one = {"image": np.zeros((4, 6, 1), "uint8"), "attributes": {"hat": True, "age": 3}}
+    data = {"train": [(i, one) for i in range(2)]}
+    features = {"image": image, "attributes": {"hat": np.bool_, "age": np.int64}}
+    tfds.dataset_builders.store_as_tfds_dataset(
+        "kgen_ages", "1.0.0", tfds.features.FeaturesDict(features), data, data_dir=tmp_path
+    )
+    assert load("kgen_ages", data_dir=tmp_path).condition is None
 
 
 def test_no_images(tmp_path):

@@ -7,28 +7,57 @@ import numpy as np
 from PIL import Image
 
 import kgen
-from tests.models.test_pixel_cnn import models as pixel_cnns
-from tests.zoo import ZOO
+from kgen import fields
+
+SHAPE = (8, 8, 1)
+
+
+def vae(condition=None, **kwargs):
+    return kgen.VAE(SHAPE, latent_dim=3, width=6, condition=condition, seed=0, **kwargs)
+
+
+def gan(condition=None, **kwargs):
+    return kgen.GAN(SHAPE, latent_dim=3, width=20, condition=condition, seed=0, **kwargs)
 
 
 def averaged_gan():
     """A GAN whose averaged weights are others than its weights."""
-    gan = ZOO["gan"].make(seed=0)
-    for average in gan.ema_generator.variables:
+    model = gan(ema_decay=0.5)
+    for average in model.average.network.variables:
         average.assign(0.5 * average + 0.1)
-    return gan
+    return model
+
+
+def info_gan():
+    return kgen.InfoGAN(SHAPE, latent_dim=3, categorical=(3,), continuous=1, width=4, seed=0)
+
+
+def pixel_cnn(model_class, image_shape, levels, condition=None):
+    """Whose every weight counts: of one that starts, much is zero."""
+    model = model_class(
+        image_shape, width=6, depth=1, levels=levels, condition=condition, seed=0
+    )
+    rng = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape) * 0.5)
+    return model
 
 
 MODELS = {
-    "autoencoder": lambda: ZOO["autoencoder"].make(seed=0),
-    "vae": lambda: ZOO["vae"].make(seed=0),
-    "conditional_vae": lambda: ZOO["conditional_vae"].make(seed=0),
+    "autoencoder": lambda: kgen.Autoencoder(SHAPE, latent_dim=3, width=6, seed=0),
+    "vae": vae,
+    "conditional_vae": lambda: vae(fields.Label(3, names=["cat", "dog", "fox"])),
+    "vae_of_images": lambda: vae(fields.Image((4, 4, 3))),
+    "vae_of_tokens": lambda: vae(fields.Tokens(2, vocabulary=5)),
     "averaged_gan": averaged_gan,
-    "dcgan": lambda: ZOO["dcgan"].make(seed=0),
-    "conditional_gan": lambda: ZOO["conditional_gan"].make(seed=0),
-    "info_gan": lambda: ZOO["info_gan"].make(seed=0),
-    "pixel_cnn": lambda: pixel_cnns((5, 4, 1), levels=2)[0],
-    "gated_pixel_cnn": lambda: pixel_cnns((4, 3, 3), levels=4)[1],
+    "dcgan": lambda: kgen.DCGAN(SHAPE, latent_dim=3, width=4, seed=0),
+    "conditional_gan": lambda: gan(fields.Label(3)),
+    "gan_of_attributes": lambda: gan(fields.Attributes(2)),
+    "info_gan": info_gan,
+    "pixel_cnn": lambda: pixel_cnn(kgen.PixelCNN, (5, 4, 1), levels=2),
+    "gated_pixel_cnn": lambda: pixel_cnn(
+        kgen.GatedPixelCNN, (4, 3, 3), levels=4, condition=fields.Label(3)
+    ),
 }
 
 
@@ -51,12 +80,13 @@ def rows_of(model, num):
         "image_bytes": np.array([png(image) for image in images], "O"),
         "mask": rng.random((num, *model.image_shape[:2])) < 0.5,
     }
-    if model.num_classes is not None:
-        given["label"] = np.arange(num) % model.num_classes
-    if hasattr(model, "code_size"):
+    condition = model.condition
+    if condition is not None:
+        rows = np.resize(np.arange(7), (num, *condition.shape)) % (1 + (condition.high or 1))
+        wire = "int64" if condition.dtype == "int32" else condition.dtype
+        given[condition.input_name] = rows.astype(wire)
+    if isinstance(model, kgen.LatentModel):
         given["z"] = rng.normal(size=(num, model.code_size)).astype("float32")
-    elif hasattr(model, "latent_dim"):
-        given["z"] = rng.normal(size=(num, model.latent_dim)).astype("float32")
     if isinstance(model, kgen.InfoGAN):
         codes = np.column_stack([np.arange(num) % 3, rng.uniform(-1, 1, num)])
         given["codes"] = codes.astype("float32")

@@ -2,15 +2,17 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
 import pytest
 
 import kgen
-from kgen import cli
+from kgen import cli, fields
 from kgen.export import versions
-from kgen.serving import Input, export
+from kgen.runs import export
 from tests.models.test_vae import networks
 from tests.serving import c_api
 
@@ -176,7 +178,7 @@ def test_a_failed_export_leaves_nothing(tmp_path, monkeypatch):
     assert tree(tmp_path) == [] and os.listdir(tmp_path / "digits") == []
 
 
-class OwnModel(kgen.models.image_model.ImageModel):
+class OwnModel(kgen.ImageModel):
     """A model of one's own, with a decoder's weights alone."""
 
     def __init__(self, image_shape, served=True, **kwargs):
@@ -194,7 +196,7 @@ class OwnModel(kgen.models.image_model.ImageModel):
             x = keras.ops.sigmoid(self.layer(strokes))
             return {"image": keras.ops.reshape(x, (-1, *self.image_shape))}
 
-        return {"paint": (paint, {"strokes": Input((2,))})} if self.served else {}
+        return {"paint": (paint, {"strokes": fields.Vector(2)})} if self.served else {}
 
 
 @pytest.mark.parametrize("path", ["a b", "digits/1", "vae:1", "/"])
@@ -227,6 +229,7 @@ def test_a_folder_that_cannot_be_written(tmp_path, made_here):
 
 CONFIG = {
     "model": "vae",
+    "arguments": {},
     "data": {"source": "digits", "batch_size": 50},
     "seed": 0,
     "precision": "float32",
@@ -257,7 +260,7 @@ def test_a_run_is_exported_on_the_command_line(tmp_path, made_here, monkeypatch,
     refused(run, "Expected the config.json of a run. Received: one of ['architecture']")
     (run / "config.json").write_text(json.dumps(CONFIG))
     assert cli.main(["kgen", "export", str(run)]) == 0
-    assert made_here == [(str(run / "model.keras"), ["kgen"])]
+    assert made_here == [(str(run / "model.keras"), ())]
     printed = capsys.readouterr().out
     assert "curl -s localhost:8501/v1/models/vae-digits:predict" in printed
     assert f'-v "{tmp_path}/saved_models:/models" tensorflow/serving' in printed
@@ -267,6 +270,32 @@ def test_a_run_is_exported_on_the_command_line(tmp_path, made_here, monkeypatch,
     assert "test_images 297, elbo -20" in card
     assert cli.main(["kgen", "export", str(run), "--path", "other/name", "--version", "4"]) == 0
     assert (tmp_path / "other" / "name" / "4" / "saved_model.pb").exists()
-    del CONFIG["data_set"]  # of a run that was trained before it was noted
-    (run / "config.json").write_text(json.dumps(CONFIG))
     assert export(str(run)).endswith("vae-digits/2")
+
+
+STANDING = """
+from kgen.export import versions
+
+versions._write_elsewhere({archive!r}, {folder!r}, "digits", [])
+"""
+
+
+def test_nothing_is_imported_from_where_an_export_stands(tmp_path):
+    """What is called as a module of TensorFlow's or Keras' there is somebody's own."""
+    vae, _ = small_vae()
+    vae.save(tmp_path / "model.keras")
+    for name in ("h5py", "kgen", "tensorflow", "json"):
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} of the folder')")
+    folder = str(tmp_path / "saved_model")
+    code = STANDING.format(archive=str(tmp_path / "model.keras"), folder=folder)
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", code],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert os.path.exists(os.path.join(folder, "saved_model.pb"))

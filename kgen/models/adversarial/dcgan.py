@@ -17,12 +17,14 @@ class DCGAN(GAN):
     Args:
         image_shape: tuple (height, width, channels).
         latent_dim: int. Length of z. Defaults to 100.
-        prior: "uniform" in [-1, 1] or "normal". Defaults to "uniform".
+        width: int. Channels next to the image; they double in each of three layers. Defaults to the
+            paper's 128 from 64x64 on, 64 below.
+        prior: "uniform" in [-1, 1], "normal" or a `kgen.priors.Prior`. Defaults to "uniform".
         **kwargs: those of `kgen.GAN`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)
-    >>> gan = kgen.DCGAN(image_shape=(8, 8, 1), latent_dim=4)
+    >>> gan = kgen.DCGAN(image_shape=(8, 8, 1), latent_dim=4, width=8)
     >>> gan.compile()
     >>> history = gan.fit(images, verbose=0)
     >>> gan.sample(16, seed=0).shape
@@ -34,19 +36,17 @@ class DCGAN(GAN):
 
     default_batch_size = 128
     generator_preset = staticmethod(networks.dcgan_generator)
-    discriminator_preset = staticmethod(networks.dcgan_discriminator)
+    adversary_preset = staticmethod(networks.dcgan_discriminator)
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         latent_dim: int = 100,
+        width: int | None = None,
         prior: str = "uniform",
         **kwargs,
     ):
-        super().__init__(image_shape, latent_dim, prior=prior, **kwargs)
-
-    def adapt(self, images):
-        """Nothing: unlike GAN's, the generator starts at grey images."""
+        super().__init__(image_shape, latent_dim, width=width, prior=prior, **kwargs)
 
     def default_optimizers(self):
         return {

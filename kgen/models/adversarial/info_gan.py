@@ -7,11 +7,13 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen import networks
-from kgen.export.inputs import SEED, Input
+from kgen import networks, pictures, priors
+from kgen.fields import Seed, Vector, seeds_of
 from kgen.losses import categorical_nll, normal_nll
 from kgen.models.adversarial.dcgan import DCGAN
 from kgen.models.image_model import preset_dtype
+from kgen.models.scalar import Scalar
+from kgen.priors import Codes
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -32,14 +34,16 @@ class InfoGAN(DCGAN):
         continuous: int. How many codes are numbers. Defaults to 2.
         recognition: keras.Model, Q, from the discriminator's features to (batch, sum(categorical) +
             continuous), logits and then means, or None for the preset.
-        info_weight: float. lambda in the paper. Defaults to 1.
+        info_weight: float or a Keras schedule. lambda in the paper. Defaults to 1.
+        prior: "uniform" in [-1, 1], "normal" or a `kgen.priors.Prior`, of the noise. Defaults to
+            "uniform".
         **kwargs: those of `kgen.DCGAN`. A `generator` takes (batch, latent_dim + sum(categorical) +
             continuous): noise, one-hot codes, numbers. A `discriminator` gives the list of logits
             (batch, 1) and features (batch, n).
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)
-    >>> gan = kgen.InfoGAN(image_shape=(8, 8, 1), latent_dim=4)
+    >>> gan = kgen.InfoGAN(image_shape=(8, 8, 1), latent_dim=4, width=8)
     >>> gan.compile()
     >>> history = gan.fit(images, verbose=0)
     >>> gan.sample(2, codes=[[7, 0.5, -1.0], [3, 0.0, 0.0]], seed=0).shape
@@ -49,11 +53,12 @@ class InfoGAN(DCGAN):
     Generative Adversarial Nets, 2016. https://arxiv.org/abs/1606.03657
     """
 
+    info_weight = Scalar()
     log_names = (*DCGAN.log_names, "info_loss")
     generator_preset = staticmethod(
         functools.partial(networks.dcgan_generator, kernel_size=4, units=(1024,))
     )
-    discriminator_preset = staticmethod(
+    adversary_preset = staticmethod(
         functools.partial(
             networks.dcgan_discriminator,
             kernel_size=4,
@@ -71,37 +76,24 @@ class InfoGAN(DCGAN):
         continuous: int = 2,
         recognition: keras.Model | None = None,
         info_weight: float = 1.0,
+        prior: str = "uniform",
         **kwargs,
     ):
-        if not isinstance(categorical, (tuple, list)):
-            raise ValueError(f"Expected categorical as a tuple of int. Received: {categorical=}")
-        if not 0 <= info_weight < math.inf:
-            raise ValueError(
-                f"Expected a finite info_weight of at least 0. Received: {info_weight=}"
-            )
-        categorical = tuple(int(categories) for categories in categorical)
-        if min(categorical, default=2) < 2 or continuous < 0 or not (categorical or continuous):
-            raise ValueError(
-                "Expected at least one code, and at least 2 categories in a categorical one. "
-                f"Received: categorical={categorical}, continuous={continuous}"
-            )
-        self.categorical = categorical
+        codes = Codes(priors.get(prior, latent_dim), categorical, continuous)
+        super().__init__(image_shape, latent_dim, prior=codes, **kwargs)
+        self.categorical = codes.categorical
         self.continuous = continuous
-        super().__init__(image_shape, latent_dim, **kwargs)
         self.info_weight = info_weight
         outputs = self.code_size - latent_dim
+        _, features = self.check_adversary("discriminator", self.discriminator)
         with preset_dtype(self.dtype_policy):
-            self.recognition = recognition or networks.recognition_head(self._num_features, outputs)
-        self.check_network("recognition", (self._num_features,), (outputs,), takes_label=False)
+            self.recognition = recognition or networks.recognition_head(*features, outputs)
+        self.check_network(
+            "recognition", self.recognition, features, (outputs,), is_conditional=False
+        )
 
-    def check_networks(self):
-        self.check_network("generator", (self.code_size,), self.image_shape)
-        _, features = self.check_network("discriminator", self.image_shape, (1,), ("n",))
-        (self._num_features,) = features
-
-    @property
-    def code_size(self):
-        return self.latent_dim + sum(self.categorical) + self.continuous
+    def check_adversary(self, name, network):
+        return self.check_network(name, network, self.image_shape, (1,), ("n",))
 
     def players(self):
         return {
@@ -115,20 +107,11 @@ class InfoGAN(DCGAN):
             "generator": keras.optimizers.Adam(1e-3, beta_1=0.5, name="generator"),
         }
 
-    def draw(self, num, training):
-        z = [super().draw(num, training)]
-        for categories in self.categorical:
-            number = keras.random.randint((num,), 0, categories, seed=self.noise(training))
-            z.append(ops.one_hot(number, categories, dtype="float32"))
-        shape = (num, self.continuous)
-        z.append(keras.random.uniform(shape, -1.0, 1.0, seed=self.noise(training)))
-        return ops.concatenate(z, axis=-1)
-
     def common_loss(self, features, z, training):
         outputs = ops.cast(self.recognition(features[0], training=training), "float32")
         loss = -self.information(z[:, self.latent_dim :], outputs)
         self.log(info_loss=loss)
-        return self.info_weight * loss
+        return self.now("info_weight") * loss
 
     def information(self, codes, outputs):
         """Of each image log Q(c|x) + H(c): the mean is a lower bound on the information, L_I.
@@ -140,31 +123,14 @@ class InfoGAN(DCGAN):
         Returns:
             Tensor (batch,), in nats.
         """
-        information, start = 0.0, 0
-        for categories in self.categorical:
-            part = slice(start, start + categories)
-            information += math.log(categories) - categorical_nll(codes[:, part], outputs[:, part])
-            start += categories
+        (categories, numbers), (logits, means) = map(self.prior.split, (codes, outputs))
+        information = 0.0
+        for one_hot, of_code in zip(categories, logits, strict=True):
+            information += math.log(of_code.shape[-1]) - categorical_nll(one_hot, of_code)
         if self.continuous:
-            mean = outputs[:, start:]
-            nll = normal_nll(codes[:, start:], mean, ops.zeros_like(mean))
+            nll = normal_nll(numbers, means, ops.zeros_like(means))
             information += self.continuous * math.log(2.0) - nll
         return information
-
-    def _draw(self, rng, num):
-        z = super()._draw(rng, num)
-        codes = [rng.integers(0, categories, (num, 1)) for categories in self.categorical]
-        codes.append(rng.uniform(-1.0, 1.0, (num, self.continuous)))
-        codes = [ops.cast(code, "float32") for code in codes]
-        return self._join_codes(z, ops.concatenate(codes, axis=1))
-
-    def _join_codes(self, z, codes):
-        """Noise and codes as the generator takes them, categories one-hot."""
-        parts = [
-            ops.one_hot(ops.cast(codes[:, i], "int32"), categories, dtype="float32")
-            for i, categories in enumerate(self.categorical)
-        ]
-        return ops.concatenate([z, *parts, ops.cast(codes[:, len(parts) :], "float32")], axis=1)
 
     def set_code(self, z, code, values):
         """Latent vectors with another value of one of their codes.
@@ -193,42 +159,47 @@ class InfoGAN(DCGAN):
             z[:, self.latent_dim + sum(self.categorical) + code - len(self.categorical)] = values
         return z
 
-    def sample(self, num, labels=None, codes=None, seed=None, batch_size=256):
+    def sample(self, num, labels=None, *, codes=None, seed=None, batch_size=256):
         """Images of noise and codes.
 
         Args:
             num: int. How many.
-            labels: int array (num,) or one int, for a conditional model.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             codes: array (num, codes) or (codes,): the categories' numbers, then numbers in [-1, 1];
                 None draws them.
-            seed: int or None. The same seed gives the same images; None draws one.
+            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
+                on every backend and server, alone and among others.
             batch_size: int. Images at a time.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        z = self.draw_latents(num, seed)
-        if codes is not None:
-            z = self._join_codes(z[:, : self.latent_dim], self._check_codes(codes, num))
-        return self.decode(z, labels, batch_size=batch_size)
+        if codes is None:
+            return super().sample(num, labels, seed=seed, batch_size=batch_size)
+        given = {"seed": seeds_of(seed, num), "codes": self._check_codes(codes, num)}
+        return self.answer("generate_codes", labels, batch_size, **given)["image"]
+
+    def report(self, data):
+        label = None if self.condition is None else self.examples(data, 1)[1][0]
+        return super().report(data) | {"codes.png": pictures.codes(self, seed=0, label=label)}
 
     def signatures(self):
         def generate_codes(y, noise, codes):
-            z = self._draw(noise, noise.num)[:, : self.latent_dim]
-            return {"image": self._decode(self._join_codes(z, codes), y)}
+            z = self.prior.noise.draw(noise, noise.num)
+            return {"image": self._decode(self.prior.join(z, codes), y)}
 
         def infer_codes(y, image):
             return {"codes": self._codes_of(self._recognize(image, y))}
 
         highest = [categories - 1 for categories in self.categorical]
-        codes = Input(
-            (len(highest) + self.continuous,),
+        codes = Vector(
+            self.prior.num_codes,
             low=[0] * len(highest) + [-1] * self.continuous,
             high=highest + [1] * self.continuous,
         )
         return super().signatures() | {
-            "generate_codes": (generate_codes, {"seed": SEED, "codes": codes}),
-            "infer_codes": (infer_codes, {"image": self.image_input}),
+            "generate_codes": (generate_codes, {"seed": Seed(), "codes": codes}),
+            "infer_codes": (infer_codes, {"image": self.image}),
         }
 
     def _check_codes(self, codes, num):
@@ -252,33 +223,27 @@ class InfoGAN(DCGAN):
         if np.any(given != np.floor(given)) or np.any((given < 0) | (given >= categories)):
             raise ValueError(f"Expected categories below {categories}, from 0. Received: {given}")
 
-    def infer_codes(self, images, labels=None, batch_size=256):
+    def infer_codes(self, images, labels=None, *, batch_size=256):
         """The codes that Q finds in images: the most likely categories, and the means.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,), for a conditional model.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             batch_size: int. Images at a time.
 
         Returns:
             NumPy array (num, codes), as `sample` takes them.
         """
-        x = self.prepare_images(images)
-        y = self.prepare_labels(labels, len(x))
-        outputs = self.run_in_batches(self._recognize, [x, y], batch_size)
-        return ops.convert_to_numpy(self._codes_of(outputs))
+        return self.answer("infer_codes", labels, batch_size, image=images)["codes"]
 
     def _codes_of(self, outputs):
         """The most likely categories and the means of what Q gives, float32 (num, codes)."""
-        codes, start = [], 0
-        for categories in self.categorical:
-            likeliest = ops.argmax(outputs[:, start : start + categories], axis=1)
-            codes.append(ops.cast(likeliest, "float32")[:, None])
-            start += categories
-        return ops.concatenate([*codes, ops.clip(outputs[:, start:], -1.0, 1.0)], axis=1)
+        logits, means = self.prior.split(outputs)
+        codes = [ops.cast(ops.argmax(each, axis=1), "float32")[:, None] for each in logits]
+        return ops.concatenate([*codes, ops.clip(means, -1.0, 1.0)], axis=1)
 
     def _recognize(self, x, y):
-        _, features = self.judge_images(2.0 * x - 1.0, y)
+        _, features = self.adversary.judge(2.0 * x - 1.0, y)
         return ops.cast(self.recognition(features[0], training=False), "float32")
 
     def get_config(self):
@@ -287,4 +252,5 @@ class InfoGAN(DCGAN):
             "continuous": self.continuous,
             "recognition": self.recognition,
             "info_weight": self.info_weight,
+            "prior": self.prior.noise,
         }

@@ -1,15 +1,13 @@
 """The least squares GAN."""
 
 import keras
-import numpy as np
 
-from kgen import networks
-from kgen.losses import least_squares_discriminator_loss, least_squares_generator_loss
-from kgen.models.adversarial.adversarial_model import AdversarialModel
+from kgen.models.adversarial.dcgan import DCGAN
+from kgen.models.games import LeastSquares
 
 
 @keras.saving.register_keras_serializable("kgen")
-class LSGAN(AdversarialModel):
+class LSGAN(DCGAN):
     """Least squares GAN: a GAN whose discriminator regresses on labels instead of classifying.
 
     The discriminator D minimises  1/2 E[(D(x) - b)^2] + 1/2 E[(D(G(z)) - a)^2]  and the generator G
@@ -23,14 +21,12 @@ class LSGAN(AdversarialModel):
         a: float. The discriminator's label of fakes. Defaults to 0.
         b: float. The discriminator's label of real images. Defaults to 1.
         c: float. What the generator wants its images to be taken for. Defaults to 1.
-        label_smoothing: float in [0, 1). Moves b by this part of the way to a.
-        **kwargs: what every adversarial model takes: `generator`, `discriminator`, `num_classes`,
-            `projection`, `spectral_normalization`, `prior`, `discriminator_steps`, `r1_weight`,
-            `ema_decay`, `log_gradient_norms`, `seed`; see `AdversarialModel`.
+        loss: another one in place of the paper's, without labels; see `AdversarialModel`.
+        **kwargs: those of `kgen.DCGAN`. `label_smoothing` moves b by this part of the way to a.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)
-    >>> gan = kgen.LSGAN(image_shape=(8, 8, 1), latent_dim=4)
+    >>> gan = kgen.LSGAN(image_shape=(8, 8, 1), latent_dim=4, width=8)
     >>> gan.compile()
     >>> history = gan.fit(images, verbose=0)
     >>> gan.sample(16, seed=0).shape
@@ -40,10 +36,7 @@ class LSGAN(AdversarialModel):
     https://arxiv.org/abs/1611.04076
     """
 
-    log_names = ("discriminator_loss", "generator_loss", "real_accuracy", "fake_accuracy")
     default_batch_size = 64
-    generator_preset = staticmethod(networks.dcgan_generator)
-    discriminator_preset = staticmethod(networks.dcgan_discriminator)
 
     def __init__(
         self,
@@ -52,44 +45,28 @@ class LSGAN(AdversarialModel):
         a: float = 0.0,
         b: float = 1.0,
         c: float = 1.0,
-        label_smoothing: float = 0.0,
+        loss: str | None = None,
         **kwargs,
     ):
-        if a == b or not np.isfinite([a, b, c]).all():
+        paper = LeastSquares(a, b, c)
+        if loss is not None and (a, b, c) != (0.0, 1.0, 1.0):
             raise ValueError(
-                f"Expected finite labels, a and b different. Received: a={a}, b={b}, c={c}"
+                f"Expected no a, b and c with another loss. Received: {a=}, {b=}, {c=}, {loss=}"
             )
-        if not 0 <= label_smoothing < 1:
-            raise ValueError(f"Expected label_smoothing in [0, 1). Received: {label_smoothing=}")
-        super().__init__(image_shape, latent_dim, **kwargs)
+        super().__init__(image_shape, latent_dim, loss=paper if loss is None else loss, **kwargs)
         self.a = a
         self.b = b
         self.c = c
-        self.label_smoothing = label_smoothing
 
-    def default_optimizers(self):
-        # The authors' 1e-3 with batches of 64 is for LSUN; on MNIST it is DCGAN's.
-        return {
-            player: keras.optimizers.Adam(2e-4, beta_1=0.5, name=player)
-            for player in self.players()
-        }
+    @property
+    def loss(self):
+        """What both players minimise in place of the paper's loss, or None."""
+        return None if isinstance(self._loss, LeastSquares) else self._loss
 
-    def discriminator_loss(self, real_logits, fake_logits):
-        b = self.b + self.label_smoothing * (self.a - self.b)
-        return least_squares_discriminator_loss(real_logits, fake_logits, self.a, b)
-
-    def generator_loss(self, fake_logits):
-        return least_squares_generator_loss(fake_logits, self.c)
-
-    def log_judgement(self, real_logits, fake_logits):
-        # On the real side of the middle between the labels, as a classifier's logit above 0.
-        middle, side = 0.5 * (self.a + self.b), self.b - self.a
-        super().log_judgement((real_logits - middle) * side, (fake_logits - middle) * side)
+    @loss.setter
+    def loss(self, loss):
+        if loss is not None:
+            self._loss = loss
 
     def get_config(self):
-        return super().get_config() | {
-            "a": self.a,
-            "b": self.b,
-            "c": self.c,
-            "label_smoothing": self.label_smoothing,
-        }
+        return super().get_config() | {"a": self.a, "b": self.b, "c": self.c}

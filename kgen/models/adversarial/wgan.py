@@ -4,8 +4,8 @@ import keras
 from keras import ops
 
 from kgen import networks
-from kgen.losses import wasserstein_critic_loss, wasserstein_generator_loss
 from kgen.models.adversarial.adversarial_model import AdversarialModel
+from kgen.models.scalar import Scalar
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -19,18 +19,22 @@ class WGAN(AdversarialModel):
     Args:
         image_shape: tuple (height, width, channels).
         latent_dim: int. Length of z. Defaults to 100.
+        generator: keras.Model from (batch, latent_dim) to images in [-1, 1], or None for the
+            preset.
         critic: keras.Model from images in [-1, 1] to values (batch, 1), or None for the preset.
         n_critic: int. The critic's steps for one of the generator, each on an even part of the
             batch. Defaults to 5.
-        clip: float or None. c in the paper; None clips nothing. Defaults to 0.01.
-        prior: "uniform" in [-1, 1] or "normal". Defaults to "normal".
-        **kwargs: what every adversarial model takes: `generator`, `num_classes`, `projection`,
-            `spectral_normalization`, `r1_weight`, `ema_decay`, `log_gradient_norms`, `seed`; see
-            `kgen.models.adversarial.adversarial_model`.
+        clip: float above 0, a Keras schedule, or None, which clips nothing. c in the paper.
+            Defaults to 0.01.
+        loss: what both players minimise; see `AdversarialModel`. Defaults to "wasserstein".
+        prior: "uniform" in [-1, 1], "normal" or a `kgen.priors.Prior`. Defaults to "normal".
+        **kwargs: what every adversarial model takes: `num_classes`, `condition`, `penalties`,
+            `width`, `projection`, `spectral_normalization`, `r1_weight`, `ema_decay`,
+            `log_gradient_norms`, `seed`; see `AdversarialModel`.
 
     Example:
     >>> images = np.random.rand(60, 8, 8, 1)
-    >>> gan = kgen.WGAN(image_shape=(8, 8, 1), latent_dim=4)
+    >>> gan = kgen.WGAN(image_shape=(8, 8, 1), latent_dim=4, width=8)
     >>> gan.compile()
     >>> history = gan.fit(images, batch_size=30, verbose=0)
     >>> gan.sample(16, seed=0).shape
@@ -39,26 +43,23 @@ class WGAN(AdversarialModel):
     Reference: Arjovsky et al., Wasserstein GAN, 2017. https://arxiv.org/abs/1701.07875
     """
 
-    judge = "critic"
-    replaced = {"discriminator": "critic", "discriminator_steps": "n_critic"}
-    log_names = ("critic_loss", "generator_loss", "wasserstein_distance")
+    clip = Scalar(low=1e-30, optional=True)
     default_batch_size = 5 * 64
     generator_preset = staticmethod(networks.dcgan_generator)
-    discriminator_preset = staticmethod(networks.dcgan_discriminator)
+    adversary_preset = staticmethod(networks.dcgan_discriminator)
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         latent_dim: int = 100,
+        generator: keras.Model | None = None,
         critic: keras.Model | None = None,
         n_critic: int = 5,
         clip: float | None = 0.01,
+        loss: str = "wasserstein",
         prior: str = "normal",
         **kwargs,
     ):
-        self.refuse_replaced(kwargs)
-        if clip is not None and not clip > 0:
-            raise ValueError(f"Expected clip above 0 or None. Received: {clip=}")
         if clip is not None and kwargs.get("spectral_normalization"):
             raise ValueError(
                 "Expected clip=None with spectral_normalization, which it would undo. Received: "
@@ -67,8 +68,11 @@ class WGAN(AdversarialModel):
         super().__init__(
             image_shape,
             latent_dim,
-            discriminator=critic,
-            discriminator_steps=n_critic,
+            generator=generator,
+            adversary=critic,
+            adversary_steps=n_critic,
+            player="critic",
+            loss=loss,
             prior=prior,
             **kwargs,
         )
@@ -76,31 +80,36 @@ class WGAN(AdversarialModel):
 
     @property
     def critic(self):
-        """The discriminator, whose values have no bound."""
-        return self.discriminator
+        """The adversary, whose values have no bound."""
+        return self.adversary.network
 
     @property
     def n_critic(self):
         """The critic's steps for one of the generator."""
-        return self.discriminator_steps
+        return self.adversary_steps
+
+    def training_step(self, x, y, noise):  # Algorithm 1
+        for x_part, y_part in self.parts(2.0 * x - 1.0, y):  # n_critic of them
+            z = self.draw(noise, x_part)
+            x_fake = self.generate(z, y_part, training=True)
+            self.minimize(self.adversary_loss, "critic", x_part, x_fake, z, y_part, noise)
+            self.clip_weights()
+        self.minimize(self.generator_loss, "generator", self.draw(noise, x_part), y_part, x_part)
+        self.update_average()
+
+    def clip_weights(self):
+        """Clips the critic's weights to [-clip, clip]."""
+        clip = self.now("clip")
+        if clip is not None:
+            for variable in self.critic.trainable_variables:
+                variable.assign(ops.clip(variable, -clip, clip))
 
     def default_optimizers(self):
         return {player: keras.optimizers.RMSprop(5e-5, name=player) for player in self.players()}
 
-    def train_discriminator(self, x, y):
-        super().train_discriminator(x, y)
-        if self.clip is not None:
-            for variable in self.critic.trainable_variables:
-                variable.assign(ops.clip(variable, -self.clip, self.clip))
-
-    def discriminator_loss(self, real_logits, fake_logits):
-        return wasserstein_critic_loss(real_logits, fake_logits)
-
-    def generator_loss(self, fake_logits):
-        return wasserstein_generator_loss(fake_logits)
-
-    def log_judgement(self, real_logits, fake_logits):
-        self.log(wasserstein_distance=-wasserstein_critic_loss(real_logits, fake_logits))
-
     def get_config(self):
-        return super().get_config() | {"clip": self.clip}
+        return super().get_config() | {
+            "critic": self.critic,
+            "n_critic": self.n_critic,
+            "clip": self.clip,
+        }

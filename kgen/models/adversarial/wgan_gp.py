@@ -1,19 +1,17 @@
 """The Wasserstein GAN with gradient penalty."""
 
 import functools
-import math
 
 import keras
-from keras import ops
 
 from kgen import networks
-from kgen.losses import gradient_penalty
-from kgen.models.adversarial.wgan import WGAN
-from kgen.warn import warn
+from kgen.models.adversarial.adversarial_model import AdversarialModel
+from kgen.models.penalties import GradientPenalty
+from kgen.models.scalar import ScalarOf
 
 
 @keras.saving.register_keras_serializable("kgen")
-class WGANGP(WGAN):
+class WGANGP(AdversarialModel):
     """Wasserstein GAN with gradient penalty: a WGAN without weight clipping.
 
     The critic minimises  E[D(G(z))] - E[D(x)] + gp_weight E[(||grad D(x_hat)||_2 - 1)^2]  (eq. 3),
@@ -24,21 +22,25 @@ class WGANGP(WGAN):
     Args:
         image_shape: tuple (height, width, channels).
         latent_dim: int. Length of z. Defaults to 128.
+        generator: keras.Model from (batch, latent_dim) to images in [-1, 1], or None for the
+            preset.
         critic: keras.Model from images in [-1, 1] to values (batch, 1), or None for the preset. It
             must judge each image by itself: no batch normalization.
         n_critic: int. The critic's steps for one of the generator, each on an even part of the
             batch. Defaults to 5.
-        gp_weight: float. lambda in the paper. Defaults to 10.
+        gp_weight: float or a Keras schedule. lambda in the paper. Defaults to 10.
         decay_steps: int or None. Both rates fall in a straight line to 0 over so many steps of the
             generator, as the paper's on CIFAR-10 do over 100,000.
-        prior: "uniform" in [-1, 1] or "normal". Defaults to "normal".
-        **kwargs: what every adversarial model takes: `generator`, `num_classes`, `projection`,
-            `spectral_normalization`, `r1_weight`, `ema_decay`, `log_gradient_norms`, `seed`; see
-            `kgen.models.adversarial.adversarial_model`.
+        loss: what both players minimise; see `AdversarialModel`. Defaults to "wasserstein".
+        penalties: sequence of `kgen.models.adversary.Penalty`, beside the paper's.
+        prior: "uniform" in [-1, 1], "normal" or a `kgen.priors.Prior`. Defaults to "normal".
+        **kwargs: what every adversarial model takes: `num_classes`, `condition`, `width`,
+            `projection`, `spectral_normalization`, `r1_weight`, `ema_decay`, `log_gradient_norms`,
+            `seed`; see `AdversarialModel`.
 
     Example:
     >>> images = np.random.rand(60, 8, 8, 1)
-    >>> gan = kgen.WGANGP(image_shape=(8, 8, 1), latent_dim=4)
+    >>> gan = kgen.WGANGP(image_shape=(8, 8, 1), latent_dim=4, width=8)
     >>> gan.compile()
     >>> history = gan.fit(images, batch_size=30, verbose=0)
     >>> gan.sample(16, seed=0).shape
@@ -48,13 +50,12 @@ class WGANGP(WGAN):
     https://arxiv.org/abs/1704.00028
     """
 
-    replaced = WGAN.replaced | {"clip": "gp_weight"}
-    log_names = ("critic_loss", "generator_loss", "wasserstein_distance", "gradient_penalty")
+    gp_weight = ScalarOf(lambda model: model.adversary.penalty("gradient_penalty"), "weight", 0.0)
     default_batch_size = 5 * 50
     generator_preset = staticmethod(
         functools.partial(networks.dcgan_generator, coarsest=4, batch_normalization=False)
     )
-    discriminator_preset = staticmethod(
+    adversary_preset = staticmethod(
         functools.partial(networks.dcgan_discriminator, coarsest=4, batch_normalization=False)
     )
 
@@ -62,44 +63,49 @@ class WGANGP(WGAN):
         self,
         image_shape: tuple[int, int, int],
         latent_dim: int = 128,
+        generator: keras.Model | None = None,
         critic: keras.Model | None = None,
         n_critic: int = 5,
         gp_weight: float = 10.0,
         decay_steps: int | None = None,
+        loss: str = "wasserstein",
+        penalties=(),
         prior: str = "normal",
         **kwargs,
     ):
-        self.refuse_replaced(kwargs)
-        if not 0 <= gp_weight < math.inf:
-            raise ValueError(f"Expected a finite gp_weight of at least 0. Received: {gp_weight=}")
         if decay_steps is not None and decay_steps < 1:
             raise ValueError(f"Expected decay_steps of at least 1. Received: {decay_steps=}")
         super().__init__(
             image_shape,
             latent_dim,
-            critic=critic,
-            n_critic=n_critic,
-            clip=None,
+            generator=generator,
+            adversary=critic,
+            adversary_steps=n_critic,
+            player="critic",
+            loss=loss,
+            penalties=self.with_penalty(penalties, GradientPenalty(gp_weight)),
             prior=prior,
             **kwargs,
         )
-        self.gp_weight = gp_weight
         self.decay_steps = decay_steps
-        self._check_critic()
 
-    def _check_critic(self):
-        joint = [
-            layer.name
-            for layer in self.critic._flatten_layers()
-            if isinstance(layer, keras.layers.BatchNormalization)
-        ]
-        if joint:
-            warn(
-                "The gradient penalty is of each image by itself, but the critic's "
-                f"{', '.join(joint)} judges a batch together. Use kgen.layers.LayerNorm."
-            )
-        if not self.r1_weight:  # else it was checked
-            self.check_second_derivatives()
+    @property
+    def critic(self):
+        """D, whose values have no bound."""
+        return self.adversary.network
+
+    @property
+    def n_critic(self):
+        """The critic's steps for one of the generator."""
+        return self.adversary_steps
+
+    def training_step(self, x, y, noise):  # Algorithm 1
+        for x_part, y_part in self.parts(2.0 * x - 1.0, y):  # n_critic of them
+            z = self.draw(noise, x_part)
+            x_fake = self.generate(z, y_part, training=True)
+            self.minimize(self.adversary_loss, "critic", x_part, x_fake, z, y_part, noise)
+        self.minimize(self.generator_loss, "generator", self.draw(noise, x_part), y_part, x_part)
+        self.update_average()
 
     def default_optimizers(self):
         def adam(player, steps):
@@ -110,18 +116,10 @@ class WGANGP(WGAN):
 
         return {"critic": adam("critic", self.n_critic), "generator": adam("generator", 1)}
 
-    def penalty(self, x, x_fake, y, training):
-        eps = keras.random.uniform((ops.shape(x)[0],), seed=self.noise(training))
-        penalty = gradient_penalty(
-            lambda x_hat: self.judge_images(x_hat, y, training)[0], x, x_fake, eps
-        )
-        self.log(gradient_penalty=penalty)
-        return super().penalty(x, x_fake, y, training) + self.gp_weight * penalty
-
     def get_config(self):
-        config = super().get_config() | {
+        return super().get_config() | {
+            "critic": self.critic,
+            "n_critic": self.n_critic,
             "gp_weight": self.gp_weight,
             "decay_steps": self.decay_steps,
         }
-        del config["clip"]
-        return config

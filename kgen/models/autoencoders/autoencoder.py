@@ -3,19 +3,11 @@
 import keras
 from keras import ops
 
-from kgen import networks
-from kgen.models.generative_model import to_unit_range
-from kgen.models.image_model import preset_dtype
-from kgen.models.latent_model import LatentModel
-
-PRESETS = {
-    "dense": (networks.dense_encoder, networks.dense_decoder),
-    "convolutional": (networks.convolutional_encoder, networks.convolutional_decoder),
-}
+from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 
 
 @keras.saving.register_keras_serializable("kgen")
-class Autoencoder(LatentModel):
+class Autoencoder(EncoderDecoder):
     """Autoencoder: an encoder to a short code and a decoder back, trained on squared error.
 
     It minimises  1/2 ||x - sigmoid(decoder(encoder(x)))||^2,  summed over pixels. Unlike the paper,
@@ -28,8 +20,13 @@ class Autoencoder(LatentModel):
             latent_dim), or None for the preset.
         decoder: keras.Model from (batch, latent_dim) to logits (batch, height, width, channels),
             or None for the preset.
-        network: "dense" or "convolutional". The presets. Defaults to "dense".
-        num_classes: int or None. With it both networks take `[input, label]`.
+        architecture: "dense" or "convolutional". The presets. Defaults to "dense".
+        width: int. Units of the dense presets' layers, 200 by default; channels of the
+            convolutional ones next to the image, 32 by default.
+        depth: int. Layers of the dense presets, 2 by default; the convolutional ones' follow from
+            the image's size.
+        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
+        condition: `kgen.fields.Field` or None. With it both networks take `[input, condition]`.
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
@@ -53,33 +50,29 @@ class Autoencoder(LatentModel):
         latent_dim: int = 32,
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
-        network: str = "dense",
+        architecture: str = "dense",
+        width: int | None = None,
+        depth: int | None = None,
         num_classes: int | None = None,
+        condition=None,
         seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(image_shape, latent_dim, num_classes=num_classes, seed=seed, **kwargs)
-        if network not in PRESETS:
-            raise ValueError(f"Expected network in {list(PRESETS)}. Received: network={network!r}")
-        self.network = network
-        build_encoder, build_decoder = PRESETS[network]
-        encoded_size, decoded_shape = self._encoded_size(), self._decoded_shape()
-        with preset_dtype(self.dtype_policy):
-            self.encoder = encoder or build_encoder(
-                self.image_shape, encoded_size, num_classes=num_classes
-            )
-            self.decoder = decoder or build_decoder(
-                latent_dim, decoded_shape, num_classes=num_classes
-            )
-        self.check_network("encoder", self.image_shape, (encoded_size,))
-        self.check_network("decoder", (latent_dim,), decoded_shape)
-        self.built = True
-
-    def _encoded_size(self):
-        return self.latent_dim
-
-    def _decoded_shape(self):
-        return self.image_shape
+        super().__init__(
+            image_shape,
+            latent_dim,
+            encoder,
+            decoder,
+            encoded_size=latent_dim,
+            decoded_shape=tuple(image_shape),
+            architecture=architecture,
+            width=width,
+            depth=depth,
+            num_classes=num_classes,
+            condition=condition,
+            seed=seed,
+            **kwargs,
+        )
 
     def players(self):
         return {"autoencoder": [self.encoder, self.decoder]}
@@ -87,79 +80,21 @@ class Autoencoder(LatentModel):
     def default_optimizers(self):
         return {"autoencoder": keras.optimizers.Adam(1e-3, name="autoencoder")}
 
-    def call(self, inputs, training=False):
-        """Reconstructs images, or `[images, labels]`, inside another Keras model."""
-        x, y = (inputs, None) if self.num_classes is None else inputs
-        return self._reconstruct(to_unit_range(x), y, training=training)
+    def training_step(self, x, y, noise):
+        self.minimize(self.squared_error, "autoencoder", x, y)
 
-    def training_step(self, x, y):
-        self.minimize(self.squared_error, "autoencoder", x, y, True)
+    def evaluation_step(self, x, y, noise):
+        self.squared_error(x, y, training=False)
 
-    def evaluation_step(self, x, y):
-        self.squared_error(x, y, False)
-
-    def squared_error(self, x, y, training):
+    def squared_error(self, x, y, training=True):
         """1/2 ||x - reconstruction||^2, averaged over the batch; logs it."""
         error = 0.5 * ops.square(x - self._reconstruct(x, y, training=training))
         error = ops.sum(error, axis=(1, 2, 3))
         self.log(loss=error, reconstruction_loss=error)
         return ops.mean(error)
 
-    def encode(self, images, labels=None, batch_size=256):
-        """The codes of images.
-
-        Args:
-            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,), for a conditional model.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, latent_dim).
-        """
-        x = self.prepare_images(images)
-        y = self.prepare_labels(labels, len(x))
-        return self.run_in_batches(self._encode, [x, y], batch_size)
-
-    def reconstruct(self, images, labels=None, batch_size=256):
-        """Images encoded and decoded again.
-
-        Args:
-            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,), for a conditional model.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, height, width, channels) in [0, 1].
-        """
-        x = self.prepare_images(images)
-        y = self.prepare_labels(labels, len(x))
-        return self.run_in_batches(self._reconstruct, [x, y], batch_size)
-
     def _encode(self, x, y, training=False):
-        return ops.cast(self.encoder(self.join(x, y), training=training), "float32")
+        return self._read_network(self.encoder, x, y, training)
 
     def _decode(self, z, y, training=False):
-        return ops.sigmoid(ops.cast(self.decoder(self.join(z, y), training=training), "float32"))
-
-    def _reconstruct(self, x, y, training=False):
-        return self._decode(self._encode(x, y, training=training), y, training=training)
-
-    def signatures(self):
-        def encode(y, image):
-            return {"code": self._encode(image, y)}
-
-        def reconstruct(y, image):
-            return {"image": self._reconstruct(image, y)}
-
-        image = {"image": self.image_input}
-        return super().signatures() | {
-            "encode": (encode, image),
-            "reconstruct": (reconstruct, image),
-        }
-
-    def get_config(self):
-        return super().get_config() | {
-            "encoder": self.encoder,
-            "decoder": self.decoder,
-            "network": self.network,
-        }
+        return ops.sigmoid(self._read_network(self.decoder, z, y, training))

@@ -6,17 +6,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.distributions import LIKELIHOODS
-from kgen.export.inputs import SEED
+from kgen import distributions, priors
+from kgen.fields import Seed, seeds_of
 from kgen.losses import bits_per_dim, gaussian_kl
-from kgen.models.autoencoders.autoencoder import Autoencoder
-from kgen.models.generative_model import draw_seed
+from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 from kgen.models.in_batches import with_progress
 from kgen.models.latent_model import SamplesPrior
+from kgen.models.scalar import Scalar
 
 
 @keras.saving.register_keras_serializable("kgen")
-class VAE(SamplesPrior, Autoencoder):
+class VAE(SamplesPrior, EncoderDecoder):
     """Variational autoencoder: an autoencoder whose code is a distribution, so that it can sample.
 
     It minimises  E_q(z|x)[-log p(x|z)] + beta KL(q(z|x) || N(0, I)),  eq. 3, with
@@ -31,13 +31,19 @@ class VAE(SamplesPrior, Autoencoder):
         decoder: keras.Model from (batch, latent_dim) to the likelihood's parameters: logits (batch,
             height, width, channels) for "bernoulli", twice the channels otherwise, mean and then
             log-variance or log-scale; or None for the preset.
-        network: "dense" or "convolutional". The presets. Defaults to "dense".
+        architecture: "dense" or "convolutional". The presets. Defaults to "dense".
+        width: int. Units of the dense presets' layers, 200 by default; channels of the
+            convolutional ones next to the image, 32 by default.
+        depth: int. Layers of the dense presets, 2 by default; the convolutional ones' follow from
+            the image's size.
         likelihood: p(x|z). "bernoulli" binarizes grey images anew in each step; "normal" is a
             density of pixels in [0, 1]; "discretized_logistic" is exact for 8-bit images, for
             colour. Defaults to "bernoulli".
-        beta: float. Weight of the divergence (Higgins et al. 2017). Defaults to 1.
-        num_classes: int or None. With it the model is a conditional VAE (Sohn et al. 2015): both
-            networks take `[input, label]`.
+        beta: float, or a Keras schedule over steps for a warm-up. Weight of the divergence (Higgins
+            et al. 2017). Defaults to 1.
+        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
+        condition: `kgen.fields.Field` or None. With it the model is a conditional VAE (Sohn et al.
+            2015): both networks take `[input, condition]`.
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
@@ -53,6 +59,7 @@ class VAE(SamplesPrior, Autoencoder):
     """
 
     log_names = ("loss", "reconstruction_loss", "kl_loss")
+    beta = Scalar()
 
     def __init__(
         self,
@@ -60,39 +67,37 @@ class VAE(SamplesPrior, Autoencoder):
         latent_dim: int = 50,
         encoder: keras.Model | None = None,
         decoder: keras.Model | None = None,
-        network: str = "dense",
+        architecture: str = "dense",
+        width: int | None = None,
+        depth: int | None = None,
         likelihood: str = "bernoulli",
         beta: float = 1.0,
         num_classes: int | None = None,
+        condition=None,
         seed: int | None = None,
         **kwargs,
     ):
-        if likelihood not in LIKELIHOODS:
-            raise ValueError(
-                f"Expected likelihood in {list(LIKELIHOODS)}. Received: likelihood={likelihood!r}"
-            )
-        if beta < 0:
-            raise ValueError(f"Expected beta of at least 0. Received: beta={beta}")
-        self._likelihood = LIKELIHOODS[likelihood]
+        distribution = distributions.get(likelihood)
+        *size, channels = image_shape
         super().__init__(
             image_shape,
-            latent_dim=latent_dim,
-            encoder=encoder,
-            decoder=decoder,
-            network=network,
+            latent_dim,
+            encoder,
+            decoder,
+            encoded_size=2 * latent_dim,
+            decoded_shape=(*size, channels * distribution.parameters),
+            architecture=architecture,
+            width=width,
+            depth=depth,
+            prior=priors.Normal(latent_dim),
             num_classes=num_classes,
+            condition=condition,
             seed=seed,
             **kwargs,
         )
+        self.distribution = distribution
         self.likelihood = likelihood
         self.beta = beta
-
-    def _encoded_size(self):
-        return 2 * self.latent_dim
-
-    def _decoded_shape(self):
-        height, width, channels = self.image_shape
-        return (height, width, channels * self._likelihood.parameters)
 
     def players(self):
         return {"vae": [self.encoder, self.decoder]}
@@ -113,55 +118,78 @@ class VAE(SamplesPrior, Autoencoder):
                 or batches of them such as `kgen.data.load("digits").train`, of which the first
                 10,000 images count.
         """
-        self.start_at_mean(self.decoder, images, self._likelihood.output_for)
+        self.start_at_mean(self.decoder, images, self.distribution.output_for)
 
-    def training_step(self, x, y):
-        self.minimize(self.negative_elbo, "vae", x, y, self.seed_generator, True)
+    def training_step(self, x, y, noise):
+        self.minimize(self.negative_elbo, "vae", x, y, noise)
 
-    def evaluation_step(self, x, y):
-        self.negative_elbo(x, y, self.evaluation_seed_generator, False)
+    def evaluation_step(self, x, y, noise):
+        self.negative_elbo(x, y, noise, training=False)
 
-    def negative_elbo(self, x, y, seed, training):
+    def negative_elbo(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1]; logs it and its two terms."""
-        x = self._likelihood.observe(x, lambda shape: keras.random.uniform(shape, seed=seed))
-        mean, log_var = self._encode(x, y, training=training)
-        # z ~ q(z|x) = N(mean, exp(log_var))
-        z = mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean), seed=seed)
-        nll = self._likelihood.nll(x, self._decode_parameters(z, y, training=training))
-        kl = gaussian_kl(mean, log_var)
-        loss = nll + self.beta * kl
+        x = self.distribution.observe(x, noise)
+        log_p, _, kl = self.log_weights(x, y, noise, 1, training)
+        nll = -log_p[:, 0]
+        loss = nll + self.now("beta") * kl
         self.log(loss=loss, reconstruction_loss=nll, kl_loss=kl)
         return ops.mean(loss)
+
+    def log_weights(self, x, y, noise, k, training=False):
+        """What every bound on log p(x) is made of, of k samples z ~ q(z|x).
+
+        Args:
+            x: tensor (batch, height, width, channels), as the distribution observes images.
+            y: the condition, or None.
+            noise: `kgen.noise.Noise`.
+            k: int.
+            training: bool.
+
+        Returns:
+            log p(x|z) (batch, k), log p(z) - log q(z|x) (batch, k), KL(q(z|x) || p(z)) (batch,).
+        """
+        mean, log_var = self._posterior(x, y, training)
+        eps = noise.normal((ops.shape(x)[0], k, self.latent_dim))
+        z = mean[:, None] + ops.exp(0.5 * log_var)[:, None] * eps
+        rows = ops.reshape(z, (-1, self.latent_dim))
+        if k > 1:
+            x = ops.repeat(x, k, axis=0)
+            y = None if y is None else ops.repeat(y, k, axis=0)
+        nll = self.distribution.nll(x, self._read_network(self.decoder, rows, y, training))
+        # log N(z; 0, I) - log N(z; mean, exp(log_var))
+        ratio = 0.5 * ops.sum(ops.square(eps) + log_var[:, None] - ops.square(z), axis=-1)
+        return -ops.reshape(nll, (-1, k)), ratio, gaussian_kl(mean, log_var)
 
     def figures(self, logs):
         """The ELBO in nats an image, its two terms, and its bits/dim where pixels are discrete."""
         elbo = -(logs["reconstruction_loss"] + logs["kl_loss"])
         figures = {"elbo": elbo} | {k: v for k, v in logs.items() if k != "loss"}
-        if self._likelihood.discrete:
+        if self.distribution.discrete:
             figures["bits_per_dim"] = bits_per_dim(-elbo, self.image_shape)
         return figures
 
-    def encode(self, images, labels=None, batch_size=256):
-        """The posterior q(z|x) of images.
+    def posterior(self, images, labels=None, *, batch_size=256):
+        """The posterior q(z|x) of images, of which `encode` gives the mean.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,), for a conditional model.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             batch_size: int. Images at a time.
 
         Returns:
             NumPy arrays mean and log_var, each (num, latent_dim).
         """
-        return super().encode(images, labels, batch_size=batch_size)
+        answer = self.answer("posterior", labels, batch_size, image=images)
+        return answer["mean"], answer["log_var"]
 
-    def elbo(self, images, labels=None, num_samples=1, seed=None, batch_size=100):
+    def elbo(self, images, labels=None, *, num_samples=1, seed=None, batch_size=100):
         """The evidence lower bound of each image, at beta = 1.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,), for a conditional model.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             num_samples: int. Samples of z an image.
-            seed: int or None. Seeds z and the binarization.
+            seed: int, None, which draws one, or an int array (num,). Seeds z and the binarization.
             batch_size: int. Images at a time.
 
         Returns:
@@ -172,7 +200,7 @@ class VAE(SamplesPrior, Autoencoder):
             total += log_weights.sum(axis=1)
         return total / num_samples
 
-    def log_likelihood(self, images, labels=None, num_samples=100, seed=None, batch_size=100):
+    def log_likelihood(self, images, labels=None, *, num_samples=100, seed=None, batch_size=100):
         """The importance-weighted bound on log p(x) of each image.
 
         log 1/K sum_k p(x, z_k) / q(z_k|x),  z_k ~ q(z|x)   (Burda et al. 2015, eq. 8): the ELBO for
@@ -180,9 +208,9 @@ class VAE(SamplesPrior, Autoencoder):
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,), for a conditional model.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             num_samples: int. K; any number fits in memory.
-            seed: int or None. Seeds z and the binarization.
+            seed: int, None, which draws one, or an int array (num,). Seeds z and the binarization.
             batch_size: int. Images at a time.
 
         Returns:
@@ -197,61 +225,46 @@ class VAE(SamplesPrior, Autoencoder):
         """Yields log p(x, z) - log q(z|x) of a few samples z at a time, (num, samples)."""
         if num_samples < 1:
             raise ValueError(f"Expected num_samples of at least 1. Received: {num_samples=}")
-        rng = np.random.default_rng(draw_seed(seed))
-        x = self.prepare_images(images)
-        y = self.prepare_labels(labels, len(x))
-        x = self._likelihood.observe(x, lambda shape: rng.random(shape, dtype="float32"))
-        x = ops.convert_to_numpy(x)
-        # So many samples that the decoder's images take 16 MiB.
-        pixels = batch_size * math.prod(self.image_shape)
-        at_a_time = max(1, min(num_samples, 64, 2**22 // pixels))
+        x = self.image.check(images)
+        seeds = seeds_of(seed, len(x))
+        # So many samples that the decoder's images take 16 MiB in batches of the default size.
+        at_a_time = max(1, min(num_samples, 64, 2**22 // (100 * math.prod(self.image_shape))))
         starts = range(0, num_samples, at_a_time)
-        for start in with_progress(starts):
-            eps = rng.standard_normal((len(x), at_a_time, self.latent_dim), dtype="float32")
-            log_weights = self.run_in_batches(
-                self._log_weights_of, [x, y, eps], batch_size, show_progress=False
+        for turn, start in enumerate(with_progress(starts)):
+            rows = {"image": x, "seed": seeds, "turn": np.full(len(x), turn, "int32")}
+            log_weights = self.run(
+                self._log_weights_of, rows, labels, batch_size, show_progress=False, k=at_a_time
             )
             yield log_weights[:, : num_samples - start].astype("float64")
 
-    def _log_weights_of(self, x, y, eps):
-        samples = ops.shape(eps)[1]
-        mean, log_var = (ops.expand_dims(t, 1) for t in self._encode(x, y))
-        z = mean + ops.exp(0.5 * log_var) * eps
-        rows = ops.reshape(z, (-1, self.latent_dim))
-        y = None if y is None else ops.repeat(y, samples)
-        nll = self._likelihood.nll(ops.repeat(x, samples, axis=0), self._decode_parameters(rows, y))
-        # log N(z; 0, I) - log N(z; mean, exp(log_var))
-        log_prior_ratio = 0.5 * ops.sum(ops.square(eps) + log_var - ops.square(z), axis=-1)
-        return log_prior_ratio - ops.reshape(nll, (-1, samples))
+    def _log_weights_of(self, y, image, noise, turn, k):
+        x = self.distribution.observe(image, noise)
+        log_p, log_ratio, _ = self.log_weights(x, y, noise.at(turn), k)
+        return log_p + log_ratio
 
-    def _encode(self, x, y, training=False):
-        mean, log_var = ops.split(super()._encode(x, y, training=training), 2, axis=-1)
+    def _posterior(self, x, y, training=False):
+        outputs = self._read_network(self.encoder, x, y, training)
+        mean, log_var = ops.split(outputs, 2, axis=-1)
         return mean, ops.clip(log_var, -20.0, 20.0)  # exp must not overflow
 
-    def _decode_parameters(self, z, y, training=False):
-        return ops.cast(self.decoder(self.join(z, y), training=training), "float32")
+    def _encode(self, x, y, training=False):
+        return self._posterior(x, y, training)[0]
 
     def _decode(self, z, y, training=False):
-        return self._likelihood.mean(self._decode_parameters(z, y, training=training))
-
-    def _reconstruct(self, x, y, training=False):
-        mean, _ = self._encode(x, y, training=training)
-        return self._decode(mean, y, training=training)
+        return self.distribution.mean(self._read_network(self.decoder, z, y, training))
 
     def signatures(self):
-        def encode(y, image):
-            mean, log_var = self._encode(image, y)
+        def posterior(y, image):
+            mean, log_var = self._posterior(image, y)
             return {"mean": mean, "log_var": log_var}
 
         def elbo(y, image, noise):
-            x = self._likelihood.observe(image, noise.random)
-            eps = noise.standard_normal((noise.num, 1, self.latent_dim))
-            return {"elbo": self._log_weights_of(x, y, eps)[:, 0]}
+            return {"elbo": self._log_weights_of(y, image, noise, 0, 1)[:, 0]}
 
-        image = {"image": self.image_input}
+        image = {"image": self.image}
         return super().signatures() | {
-            "encode": (encode, image),
-            "elbo": (elbo, image | {"seed": SEED}),
+            "posterior": (posterior, image),
+            "elbo": (elbo, image | {"seed": Seed()}),
         }
 
     def get_config(self):

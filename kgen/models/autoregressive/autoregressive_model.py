@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.export.inputs import SEED, Input
+from kgen import pictures
+from kgen.fields import Mask, Seed, seeds_of
 from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
-from kgen.models.generative_model import draw_seed
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
@@ -30,13 +30,15 @@ class AutoregressiveModel(ImageModel):
         network: `kgen.networks.CausalNetwork` from images in [-1, 1] to (batch, height, width,
             channels * levels) logits, of which i belongs to colour i mod channels; with 2 levels to
             (batch, height, width, channels) logits of the upper one. None for the preset.
-        filters: int. The preset's h. Defaults to the paper's 128 for colour, 16 for grey images.
-        blocks: int. The preset's blocks. Defaults to the paper's 15 for colour, 7 for grey images.
-        num_classes: int or None. With it the model is conditional and labels are required.
+        width: int. The preset's h. Defaults to the paper's 128 for colour, 16 for grey images.
+        depth: int. The preset's blocks. Defaults to the paper's 15 for colour, 7 for grey images.
+        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
+        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, or None.
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
 
     log_names = ("loss", "bits_per_dim")
+    network_preset = None  # a callable as `kgen.networks.pixel_cnn`
     default_batch_size = 16
 
     def __init__(
@@ -44,33 +46,37 @@ class AutoregressiveModel(ImageModel):
         image_shape: tuple[int, int, int],
         levels: int = 256,
         network: keras.Model | None = None,
-        filters: int | None = None,
-        blocks: int | None = None,
+        width: int | None = None,
+        depth: int | None = None,
         num_classes: int | None = None,
+        condition=None,
         seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(image_shape, num_classes=num_classes, seed=seed, **kwargs)
+        super().__init__(
+            image_shape, num_classes=num_classes, condition=condition, seed=seed, **kwargs
+        )
         if not 2 <= levels <= 256:
             raise ValueError(f"Expected levels in 2..256. Received: levels={levels}")
+        self.check_sizes(network, width=width, depth=depth)
         self.levels = levels
-        is_colour = self.image_shape[-1] > 1
-        self.filters = (128 if is_colour else 16) if filters is None else filters
-        self.blocks = (15 if is_colour else 7) if blocks is None else blocks
-        if self.filters < 1 or self.blocks < 1:
-            raise ValueError(
-                "Expected filters and blocks of at least 1. Received: "
-                f"filters={self.filters}, blocks={self.blocks}"
-            )
-        with preset_dtype(self.dtype_policy):
-            self.network = network or self.make_network()
+        self.width = width
+        self.depth = depth
+        if network is None:
+            is_colour = self.image_shape[-1] > 1
+            with preset_dtype(self.dtype_policy):
+                network = self.network_preset(
+                    self.image_shape,
+                    self.num_outputs,
+                    width or (128 if is_colour else 16),
+                    depth or (15 if is_colour else 7),
+                    1024 if is_colour else None,
+                    **({} if self.condition is None else {"condition": self.condition}),
+                )
+        self.network = network
         self._check_network()
         self._told = []
         self.built = True
-
-    def make_network(self):
-        """The preset."""
-        raise NotImplementedError
 
     @property
     def num_outputs(self):
@@ -79,14 +85,13 @@ class AutoregressiveModel(ImageModel):
 
     def _check_network(self):
         height, width, colors = self.image_shape
-        expected = (self.image_shape, (height, width, colors * self.num_outputs), self.num_classes)
+        expected = (self.image_shape, (height, width, colors * self.num_outputs), self.condition)
         received, network = None, self.network
         if isinstance(network, CausalNetwork):
-            x, y = keras.KerasTensor((1, *network.image_shape)), keras.KerasTensor((1,), "int32")
-            outputs = network(x if network.num_classes is None else [x, y])
-            received = (network.image_shape, outputs.shape[1:], network.num_classes)
+            outputs = network(network.symbolic_inputs())
+            received = (network.image_shape, outputs.shape[1:], network.condition)
         if received != expected:
-            described = "from {} to {}, with num_classes={}"
+            described = "from {} to {}, with condition={}"
             raise ValueError(
                 f"Expected a kgen.networks.CausalNetwork {described.format(*expected)}. Received: "
                 f"network={network.name} {described.format(*received) if received else network!r}"
@@ -98,34 +103,32 @@ class AutoregressiveModel(ImageModel):
     def default_optimizers(self):
         return {"network": keras.optimizers.Adam(1e-3, name="network")}
 
-    def training_step(self, x, y):
-        self.minimize(self.negative_log_likelihood, "network", x, y, self.seed_generator, True)
+    def training_step(self, x, y, noise):
+        self.minimize(self.negative_log_likelihood, "network", x, y, noise)
 
-    def evaluation_step(self, x, y):
-        self.negative_log_likelihood(x, y, self.evaluation_seed_generator, False)
+    def evaluation_step(self, x, y, noise):
+        self.negative_log_likelihood(x, y, noise, training=False)
 
-    def negative_log_likelihood(self, x, y, seed, training):
+    def negative_log_likelihood(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1]; logs it."""
-        uniform = keras.random.uniform(ops.shape(x), seed=seed) if self.levels == 2 else None
-        nll = self._nll(self.quantise(x, uniform), y, training)
+        nll = self._nll(self.quantise(x, noise), y, training)
         self.log(loss=nll, bits_per_dim=bits_per_dim(nll, self.image_shape))
         return ops.mean(nll)
 
-    def quantise(self, x, uniform):
-        """Images in [0, 1] as integers in 0..levels - 1.
+    def quantise(self, x, noise):
+        """Images in [0, 1] as integers in 0..levels - 1, drawn where there are 2 levels.
 
         Args:
-            x: tensor or array (batch, height, width, channels).
-            uniform: noise in [0, 1) of the same shape, for 2 levels.
+            x: tensor (batch, height, width, channels).
+            noise: `kgen.noise.Noise`.
         """
         if self.levels == 2:
-            return ops.cast(uniform < x, "int32")
+            return ops.cast(noise.uniform(ops.shape(x)) < x, "int32")
         return ops.cast(ops.round(x * (self.levels - 1)), "int32")
 
     def _logits(self, values, y, training=False):
         x = 2.0 * ops.cast(values, "float32") / (self.levels - 1) - 1.0
-        inputs = x if self.num_classes is None else [x, y]
-        return ops.cast(self.network(inputs, training=training), "float32")
+        return ops.cast(self.network(self.join(x, y), training=training), "float32")
 
     def _nll(self, values, y, training=False):
         logits = self._logits(values, y, training)
@@ -138,113 +141,120 @@ class AutoregressiveModel(ImageModel):
         """The log-likelihood in nats an image, and bits/dim."""
         return {"log_likelihood": -logs["loss"], "bits_per_dim": logs["bits_per_dim"]}
 
-    def log_likelihood(self, images, labels=None, seed=None, batch_size=100):
+    def log_likelihood(self, images, labels=None, *, seed=None, batch_size=100):
         """The log-likelihood log p(x) of each image, exact.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,), for a conditional model.
-            seed: int or None. Seeds the binarization of grey images, with 2 levels.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            seed: int, None, which draws one, or an int array (num,). Seeds the binarization of grey
+                images, with 2 levels.
             batch_size: int. Images at a time.
 
         Returns:
             NumPy array (num,), in nats.
         """
-        x = self.prepare_images(images)
-        y = self.prepare_labels(labels, len(x))
-        values = self._quantised(x, np.random.default_rng(draw_seed(seed)))
-        values = ops.convert_to_numpy(values)
-        return self.run_in_batches(self._log_likelihood, [values, y], batch_size)
+        self.image.check(images)
+        self._tell_of_levels(np.asarray(images))
+        given = {"image": images} | self._seed(seed, len(images))
+        return self.answer("log_likelihood", labels, batch_size, **given)["nats"]
 
-    def _log_likelihood(self, values, y):
-        return -self._nll(values, y)
+    def _seed(self, seed, num):
+        return {"seed": seeds_of(seed, num)} if self.levels == 2 else {}
 
-    def _quantised(self, x, rng):
-        uniform = rng.random(ops.shape(x), dtype="float32") if self.levels == 2 else None
-        return self.quantise(x, uniform)
-
-    def sample(self, num, labels=None, seed=None, temperature=1.0, batch_size=64):
+    def sample(self, num, labels=None, *, temperature=1.0, seed=None, batch_size=64):
         """Images, pixel by pixel from p(x_i | x_1 ... x_(i-1)).
 
         Args:
             num: int. How many.
-            labels: int array (num,) or one int, for a conditional model.
-            seed: int or None. The same seed gives the same images; None draws one.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             temperature: float above 0. Divides the logits: below 1 likelier pixels.
+            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
+                on every backend and server, alone and among others, but for a pixel now and then
+                whose number falls on an edge.
             batch_size: int. Images at a time.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        if num < 1:
-            raise ValueError(f"Expected num of at least 1. Received: num={num}")
-        y = self.prepare_labels(labels, num)
-        rng = np.random.default_rng(draw_seed(seed))
-        known = np.zeros((num, *self.image_shape), "int32")
-        hidden = np.ones(self.image_shape[:2], bool)
-        return self._fill(known, hidden, y, rng, temperature, batch_size)
+        rows = {"seed": seeds_of(seed, num)}
+        y = self.conditions(labels, num)
+        return self._fill(self._nothing_known, rows, y, temperature, batch_size)
 
     def complete(
-        self, images, mask, labels=None, copies=1, seed=None, temperature=1.0, batch_size=64
+        self,
+        images,
+        mask,
+        labels=None,
+        *,
+        copies=1,
+        temperature=1.0,
+        seed=None,
+        batch_size=64,
     ):
         """Images whose hidden pixels are drawn given all that comes before them in scan order.
 
-        What is shown comes back quantised, with 2 levels binarized once for all copies. What is
+        What is shown comes back quantised, with 2 levels binarized by each copy's own seed. What is
         shown after a hidden pixel stays, and has no influence on it.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
             mask: bool array (height, width) or (num, height, width), True where a pixel is hidden.
-            labels: int array (num,) or one int, for a conditional model.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
             copies: int. Completions of each image.
-            seed: int or None. The same seed gives the same images; None draws one.
             temperature: float above 0. Divides the logits: below 1 likelier pixels.
+            seed: int, None, which draws one, or an int array (num,).
             batch_size: int. Images at a time.
 
         Returns:
             NumPy array (num, copies, height, width, channels) in [0, 1].
         """
-        x = self.prepare_images(images)
-        y = self.prepare_labels(labels, len(x))
-        mask = np.asarray(mask)
-        shapes = (self.image_shape[:2], (len(x), *self.image_shape[:2]))
-        if mask.shape not in shapes or mask.dtype != bool:
-            raise ValueError(
-                f"Expected a bool mask of shape {shapes[0]} or {shapes[1]}, True where a pixel is "
-                f"hidden. Received: {mask.dtype} of shape {mask.shape}"
-            )
+        x = self.image.check(images)
+        self._tell_of_levels(np.asarray(images))
         if copies < 1:
             raise ValueError(f"Expected copies of at least 1. Received: copies={copies}")
-        rng = np.random.default_rng(draw_seed(seed))
-        known = np.repeat(ops.convert_to_numpy(self._quantised(x, rng)), copies, axis=0)
-        y = None if y is None else np.repeat(y, copies)
-        if mask.ndim == 3:
-            mask = np.repeat(mask, copies, axis=0)
-        images = self._fill(known, mask, y, rng, temperature, batch_size)
+        rows = {
+            "image": np.repeat(x, copies, axis=0),
+            "mask": np.repeat(Mask(self.image_shape[:2]).rows(mask, len(x)), copies, axis=0),
+            "seed": seeds_of(seed, len(x), copies),
+        }
+        y = self.conditions(labels, len(x))
+        y = None if y is None else np.repeat(y, copies, axis=0)
+        images = self._fill(self._shown, rows, y, temperature, batch_size)
         return images.reshape(len(x), copies, *self.image_shape)
 
-    def _fill(self, known, hidden, y, rng, temperature, batch_size):
-        """Draws the hidden pixels of integer images, some images and rows of them at a time."""
+    def _nothing_known(self, y, noise):
+        """What is known of images of which nothing is shown, and the numbers that draw them."""
+        shape = (noise.num, *self.image_shape)
+        return {"uniform": noise.uniform(shape), "known": -ops.ones(shape)}
+
+    def _shown(self, y, image, mask, noise):
+        """What is known of images of which a part is shown, -1 where nothing is."""
+        known = ops.cast(self.quantise(image, noise), "float32")
+        uniform = noise.uniform(ops.shape(image))
+        return {"uniform": uniform, "known": ops.where(mask[..., None], -1.0, known)}
+
+    def _fill(self, start, rows, y, temperature, batch_size):
+        """Draws the hidden pixels of images, some images and rows of them at a time."""
         if not temperature > 0:
             raise ValueError(f"Expected temperature above 0. Received: {temperature=}")
         if batch_size < 1:
             raise ValueError(f"Expected batch_size of at least 1. Received: {batch_size=}")
-        num, height = known.shape[:2]
-        given = {
-            "uniform": rng.random(known.shape, dtype="float32"),
-            "known": np.where(hidden[..., None], -1, known).astype("float32"),  # -1: hidden
-        }
+        num, height = len(rows["seed"]), self.image_shape[0]
+        given = self.run(start, rows, y, batch_size, show_progress=False)
         # Batches and blocks of rows of one size each, so that nothing compiles twice.
         batch_size = min(batch_size, num)
-        rows = math.ceil(height / math.ceil(height / ROWS_AT_A_TIME))
-        padding = [(0, -num % batch_size), (0, -height % rows), (0, 0), (0, 0)]
+        block_rows = math.ceil(height / math.ceil(height / ROWS_AT_A_TIME))
+        padding = [(0, -num % batch_size), (0, -height % block_rows), (0, 0), (0, 0)]
         given = {name: np.pad(array, padding) for name, array in given.items()}
-        y = None if y is None else np.pad(y, padding[:1])
+        y = None if y is None else np.pad(y, padding[:1] + [(0, 0)] * (y.ndim - 1))
         made = np.zeros(given["known"].shape, "float32")
         temperature = np.float32(temperature)
-        starts = [(i, j) for i in range(0, len(made), batch_size) for j in range(0, height, rows)]
+        starts = [
+            (i, j) for i in range(0, len(made), batch_size) for j in range(0, height, block_rows)
+        ]
         for i, j in with_progress(starts):
-            batch, block = slice(i, i + batch_size), slice(j, j + rows)
+            batch, block = slice(i, i + batch_size), slice(j, j + block_rows)
             if j == 0:
                 memory = self.compiled_function(self._start)(given["uniform"][batch, :1])
             part = {name: array[batch, block] for name, array in given.items()}
@@ -282,24 +292,35 @@ class AutoregressiveModel(ImageModel):
             x, memory = self.network.generate(choose, [uniform, known], memory, y)
         return 0.5 * (x + 1.0), memory
 
+    def lower_half(self):
+        """A mask of the lower half of the image, bool (height, width)."""
+        height, width, _ = self.image_shape
+        return np.arange(height)[:, None].repeat(width, axis=1) >= (height + 1) // 2
+
+    def report(self, data):
+        images, labels = self.examples(data, 8)
+        hidden = self.lower_half()
+        return super().report(data) | {
+            "samples.png": self.picture_of_samples(data),
+            "completions.png": pictures.completions(self, images, hidden, labels, seed=0),
+        }
+
     def signatures(self):
-        def fill(known, y, noise):
-            given = {"uniform": noise.random(ops.shape(known)), "known": known}
-            return self._make_rows(given, y, 1.0, self._start(known))[0]
+        def fill(given, y):
+            return {"image": self._make_rows(given, y, 1.0, self._start(given["known"]))[0]}
 
         def generate(y, noise):
-            return {"image": fill(-ops.ones((noise.num, *self.image_shape)), y, noise)}
+            return fill(self._nothing_known(y, noise), y)
 
         def complete(y, image, mask, noise):
-            known = ops.cast(self._quantised(image, noise), "float32")
-            return {"image": fill(ops.where(mask[..., None], -1.0, known), y, noise)}
+            return fill(self._shown(y, image, mask, noise), y)
 
         def log_likelihood(y, image, noise=None):
-            nats = self._log_likelihood(self._quantised(image, noise), y)
+            nats = -self._nll(self.quantise(image, noise), y)
             return {"nats": nats, "bits_per_dim": bits_per_dim(-nats, self.image_shape)}
 
-        image, seed = {"image": self.image_input}, {"seed": SEED}
-        mask = {"mask": Input(self.image_shape[:2], "bool")}
+        image, seed = {"image": self.image}, {"seed": Seed()}
+        mask = {"mask": Mask(self.image_shape[:2])}
         return super().signatures() | {
             "generate": (generate, seed),
             "complete": (complete, image | mask | seed),
@@ -307,8 +328,12 @@ class AutoregressiveModel(ImageModel):
             "log_likelihood": (log_likelihood, image | seed if self.levels == 2 else image),
         }
 
-    def _check_images(self, x):
-        super()._check_images(x)
+    def check_inputs(self, x, y):
+        super().check_inputs(x, y)
+        self._tell_of_levels(x)
+
+    def _tell_of_levels(self, x):
+        """Warns, once, of images that are not of the model's levels."""
         is_integer = np.issubdtype(x.dtype, np.integer)
         if is_integer and 0 < x.max() < self.levels <= 32:
             self._tell_once(
@@ -338,6 +363,6 @@ class AutoregressiveModel(ImageModel):
         return super().get_config() | {
             "levels": self.levels,
             "network": self.network,
-            "filters": self.filters,
-            "blocks": self.blocks,
+            "width": self.width,
+            "depth": self.depth,
         }

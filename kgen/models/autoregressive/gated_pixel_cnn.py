@@ -12,7 +12,7 @@ class GatedPixelCNN(AutoregressiveModel):
 
     The vertical stack sees the rows above, the horizontal one the row so far and the vertical
     stack; each layer is gated,  y = tanh(W_f * x + V_f h) sigmoid(W_g * x + V_g h)  (eq. 4), h the
-    label's one-hot code.
+    condition's code.
 
     Args:
         image_shape: tuple (height, width, channels).
@@ -22,17 +22,18 @@ class GatedPixelCNN(AutoregressiveModel):
         network: `kgen.networks.CausalNetwork` from images in [-1, 1] to (batch, height, width,
             channels * levels) logits, of which i belongs to colour i mod channels; with 2 levels to
             (batch, height, width, channels) logits of the upper one. None for the preset. A
-            conditional one takes `[image, label]`.
-        filters: int. Channels of each stack of the preset. Defaults to 128 for colour, 16 for grey
+            conditional one takes `[image, condition]`.
+        width: int. Channels of each stack of the preset. Defaults to 128 for colour, 16 for grey
             images.
-        blocks: int. The preset's blocks after the first. Defaults to 15 for colour, 7 for grey
+        depth: int. The preset's blocks after the first. Defaults to 15 for colour, 7 for grey
             images.
-        num_classes: int or None. With it the model is conditional and labels are required.
+        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
+        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, or None.
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
     >>> images, labels = np.random.rand(64, 8, 8, 1), np.arange(64) % 10
-    >>> model = kgen.GatedPixelCNN((8, 8, 1), levels=4, filters=4, blocks=1, num_classes=10)
+    >>> model = kgen.GatedPixelCNN((8, 8, 1), levels=4, width=4, depth=1, num_classes=10)
     >>> model.compile()
     >>> history = model.fit(np.rint(3 * images) / 3, labels, verbose=0)
     >>> model.sample(16, labels=7, seed=0).shape
@@ -42,13 +43,4 @@ class GatedPixelCNN(AutoregressiveModel):
     https://arxiv.org/abs/1606.05328
     """
 
-    def make_network(self):
-        head = 1024 if self.image_shape[-1] > 1 else None
-        return networks.gated_pixel_cnn(
-            self.image_shape,
-            self.num_outputs,
-            self.filters,
-            self.blocks,
-            head,
-            num_classes=self.num_classes,
-        )
+    network_preset = staticmethod(networks.gated_pixel_cnn)

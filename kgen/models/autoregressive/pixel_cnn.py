@@ -22,14 +22,14 @@ class PixelCNN(AutoregressiveModel):
         network: `kgen.networks.CausalNetwork` from images in [-1, 1] to (batch, height, width,
             channels * levels) logits, of which i belongs to colour i mod channels; with 2 levels to
             (batch, height, width, channels) logits of the upper one. None for the preset.
-        filters: int. h of the preset. Defaults to the paper's 128 for colour, 16 for grey images.
-        blocks: int. The preset's residual blocks. Defaults to the paper's 15 for colour, 7 for grey
+        width: int. h of the preset. Defaults to the paper's 128 for colour, 16 for grey images.
+        depth: int. The preset's residual blocks. Defaults to the paper's 15 for colour, 7 for grey
             images.
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)
-    >>> model = kgen.PixelCNN(image_shape=(8, 8, 1), levels=2, filters=4, blocks=1)
+    >>> model = kgen.PixelCNN(image_shape=(8, 8, 1), levels=2, width=4, depth=1)
     >>> model.compile()
     >>> history = model.fit(images, verbose=0)
     >>> model.sample(16, seed=0).shape
@@ -39,25 +39,22 @@ class PixelCNN(AutoregressiveModel):
     https://arxiv.org/abs/1601.06759
     """
 
+    network_preset = staticmethod(networks.pixel_cnn)
+
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         levels: int = 256,
         network: keras.Model | None = None,
-        filters: int | None = None,
-        blocks: int | None = None,
+        width: int | None = None,
+        depth: int | None = None,
         seed: int | None = None,
         **kwargs,
     ):
-        if kwargs.get("num_classes") is not None:
-            raise ValueError(
-                "Expected no num_classes: PixelCNN is unconditional, GatedPixelCNN takes them. "
-                f"Received: num_classes={kwargs['num_classes']}"
-            )
-        super().__init__(image_shape, levels, network, filters, blocks, seed=seed, **kwargs)
-
-    def make_network(self):
-        head = 1024 if self.image_shape[-1] > 1 else None
-        return networks.pixel_cnn(
-            self.image_shape, self.num_outputs, self.filters, self.blocks, head
-        )
+        for name in ("num_classes", "condition"):
+            if kwargs.get(name) is not None:
+                raise ValueError(
+                    f"Expected no {name}: PixelCNN is unconditional, GatedPixelCNN takes it. "
+                    f"Received: {name}={kwargs[name]}"
+                )
+        super().__init__(image_shape, levels, network, width, depth, seed=seed, **kwargs)

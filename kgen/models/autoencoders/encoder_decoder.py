@@ -1,0 +1,142 @@
+"""The family of models of an encoder to a short code and a decoder back."""
+
+from keras import ops
+
+from kgen import networks, pictures
+from kgen.models.image_model import preset_dtype
+from kgen.models.latent_model import LatentModel
+
+ARCHITECTURES = ("dense", "convolutional")
+
+
+class EncoderDecoder(LatentModel):
+    """An encoder and a decoder, and what both answer together.
+
+    A subclass says in `_encode(x, y, training)` and `_decode(z, y, training)` what their outputs
+    mean, as tensors.
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        latent_dim: int. Length of the code.
+        encoder: keras.Model from images (batch, height, width, channels) in [0, 1] to (batch,
+            encoded_size), or None for the preset.
+        decoder: keras.Model from (batch, latent_dim) to (batch, *decoded_shape), or None for the
+            preset.
+        encoded_size: int.
+        decoded_shape: tuple (height, width, n).
+        architecture: "dense" or "convolutional". The presets.
+        width: int. Units of the dense presets' layers, 200 by default; channels of the
+            convolutional ones next to the image, 32 by default.
+        depth: int. Layers of the dense presets, 2 by default; the convolutional ones' follow from
+            the image's size.
+        **kwargs: those of `LatentModel`.
+    """
+
+    def __init__(
+        self,
+        image_shape,
+        latent_dim,
+        encoder,
+        decoder,
+        encoded_size,
+        decoded_shape,
+        architecture="dense",
+        width=None,
+        depth=None,
+        **kwargs,
+    ):
+        super().__init__(image_shape, latent_dim, **kwargs)
+        if architecture not in ARCHITECTURES:
+            raise ValueError(
+                f"Expected architecture in {ARCHITECTURES}. Received: architecture={architecture!r}"
+            )
+        if architecture != "dense" and depth is not None:
+            raise ValueError(
+                "Expected no depth of convolutional presets, which follows from the image's size. "
+                f"Received: {depth=}"
+            )
+        self.check_sizes(encoder, decoder, width=width, depth=depth)
+        self.architecture = architecture
+        self.width = width
+        self.depth = depth
+        if architecture == "dense":
+            sizes = {"units": (depth or 2) * (width or 200,)}
+            presets = networks.dense_encoder, networks.dense_decoder
+        else:
+            sizes = {"filters": width or 32}
+            presets = networks.convolutional_encoder, networks.convolutional_decoder
+        sizes["condition"] = self.condition
+        with preset_dtype(self.dtype_policy):
+            self.encoder = encoder or presets[0](self.image_shape, encoded_size, **sizes)
+            self.decoder = decoder or presets[1](latent_dim, decoded_shape, **sizes)
+        self.check_network("encoder", self.encoder, self.image_shape, (encoded_size,))
+        self.check_network("decoder", self.decoder, (latent_dim,), decoded_shape)
+        self.built = True
+
+    def _encode(self, x, y, training=False):
+        """Codes (batch, latent_dim) of images in [0, 1], as tensors."""
+        raise NotImplementedError
+
+    def _reconstruct(self, x, y, training=False):
+        return self._decode(self._encode(x, y, training=training), y, training=training)
+
+    def call(self, inputs, training=False):
+        """Reconstructs images, or `[images, condition]`, inside another Keras model."""
+        x, y = (inputs, None) if self.condition is None else inputs
+        return self._reconstruct(*self.inputs(x, y), training=training)
+
+    def encode(self, images, labels=None, *, batch_size=256):
+        """The codes of images; of a variational model the posterior's means.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, latent_dim).
+        """
+        return self.answer("encode", labels, batch_size, image=images)["code"]
+
+    def reconstruct(self, images, labels=None, *, batch_size=256):
+        """Images encoded and decoded again.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, height, width, channels) in [0, 1].
+        """
+        return self.answer("reconstruct", labels, batch_size, image=images)["image"]
+
+    def _read_network(self, network, x, y, training):
+        return ops.cast(network(self.join(x, y), training=training), "float32")
+
+    def report(self, data):
+        images, labels = self.examples(data, 32)
+        picture = pictures.reconstructions(self, images, labels)
+        return super().report(data) | {"reconstructions.png": picture}
+
+    def signatures(self):
+        def encode(y, image):
+            return {"code": self._encode(image, y)}
+
+        def reconstruct(y, image):
+            return {"image": self._reconstruct(image, y)}
+
+        image = {"image": self.image}
+        return super().signatures() | {
+            "encode": (encode, image),
+            "reconstruct": (reconstruct, image),
+        }
+
+    def get_config(self):
+        return super().get_config() | {
+            "encoder": self.encoder,
+            "decoder": self.decoder,
+            "architecture": self.architecture,
+            "width": self.width,
+            "depth": self.depth,
+        }

@@ -1,0 +1,28 @@
+"""Where latent vectors come from: p(z)."""
+
+from kgen.priors.codes import Codes
+from kgen.priors.normal import Normal
+from kgen.priors.prior import Prior
+from kgen.priors.uniform import Uniform
+
+__all__ = ["Codes", "Normal", "Prior", "Uniform", "get"]
+
+PRIORS = {"uniform": Uniform, "normal": Normal}
+
+
+def get(prior, size):
+    """A prior of vectors of a length, by its name or as it is.
+
+    Args:
+        prior: "uniform", "normal" or a `Prior`.
+        size: int. Length of z.
+    """
+    if isinstance(prior, Prior):
+        if prior.size != size:
+            raise ValueError(
+                f"Expected a prior of vectors of length {size}. Received: one of {prior.size}"
+            )
+        return prior
+    if prior not in PRIORS:
+        raise ValueError(f"Expected prior in {list(PRIORS)}, or a Prior. Received: prior={prior!r}")
+    return PRIORS[prior](size)

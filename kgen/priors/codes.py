@@ -1,0 +1,93 @@
+"""Noise and codes."""
+
+import math
+
+import keras
+from keras import ops
+
+from kgen.priors.prior import Prior
+
+
+@keras.saving.register_keras_serializable("kgen")
+class Codes(Prior):
+    """Noise, one-hot codes of categories, and numbers in [-1, 1], side by side.
+
+    Args:
+        noise: `Prior` of the noise.
+        categorical: tuple of int. Numbers of categories, one for each categorical code.
+        continuous: int. How many codes are numbers.
+    """
+
+    def __init__(self, noise, categorical=(10,), continuous=2):
+        if not isinstance(categorical, (tuple, list)):
+            raise ValueError(f"Expected categorical as a tuple of int. Received: {categorical=}")
+        categorical = tuple(int(categories) for categories in categorical)
+        if min(categorical, default=2) < 2 or continuous < 0 or not (categorical or continuous):
+            raise ValueError(
+                "Expected at least one code, and at least 2 categories in a categorical one. "
+                f"Received: categorical={categorical}, continuous={continuous}"
+            )
+        super().__init__(noise.size + sum(categorical) + continuous)
+        self.noise = noise
+        self.categorical = categorical
+        self.continuous = continuous
+
+    @property
+    def num_codes(self):
+        """How many codes there are, categories and numbers."""
+        return len(self.categorical) + self.continuous
+
+    def draw(self, noise, num):
+        z = self.noise.draw(noise, num)
+        codes = [noise.integers((num, 1), 0, categories) for categories in self.categorical]
+        codes.append(noise.uniform((num, self.continuous), -1.0, 1.0))
+        return self.join(z, ops.concatenate([ops.cast(code, "float32") for code in codes], axis=1))
+
+    def join(self, z, codes):
+        """Noise, and codes as users give them, as the generator takes them.
+
+        Args:
+            z: tensor (num, noise.size).
+            codes: tensor (num, num_codes): the categories' numbers, then the numbers.
+
+        Returns:
+            Tensor (num, size).
+        """
+        parts = [
+            ops.one_hot(ops.cast(codes[:, i], "int32"), categories, dtype="float32")
+            for i, categories in enumerate(self.categorical)
+        ]
+        return ops.concatenate([z, *parts, codes[:, len(parts) :]], axis=1)
+
+    def split(self, codes):
+        """One-hot codes and numbers, side by side, apart.
+
+        Args:
+            codes: tensor (..., sum(categorical) + continuous).
+
+        Returns:
+            list of the tensors of each categorical code, and the tensor of the numbers.
+        """
+        parts, start = [], 0
+        for categories in self.categorical:
+            parts.append(codes[..., start : start + categories])
+            start += categories
+        return parts, codes[..., start:]
+
+    def log_prob(self, z):
+        z, codes = z[..., : self.noise.size], z[..., self.noise.size :]
+        constant = sum(map(math.log, self.categorical)) + self.continuous * math.log(2.0)
+        _, numbers = self.split(codes)
+        is_inside = ops.all(ops.abs(numbers) <= 1.0, axis=-1)
+        return self.noise.log_prob(z) + ops.where(is_inside, -constant, -math.inf)
+
+    def get_config(self):
+        return {
+            "noise": keras.saving.serialize_keras_object(self.noise),
+            "categorical": self.categorical,
+            "continuous": self.continuous,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**config | {"noise": keras.saving.deserialize_keras_object(config["noise"])})

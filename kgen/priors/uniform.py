@@ -1,0 +1,24 @@
+"""The uniform prior."""
+
+import math
+
+import keras
+from keras import ops
+
+from kgen.priors.prior import Prior
+
+
+@keras.saving.register_keras_serializable("kgen")
+class Uniform(Prior):
+    """Uniform in [-1, 1]^size.
+
+    Args:
+        size: int. Length of z.
+    """
+
+    def draw(self, noise, num):
+        return noise.uniform((num, self.size), -1.0, 1.0)
+
+    def log_prob(self, z):
+        is_inside = ops.all(ops.abs(z) <= 1.0, axis=-1)
+        return ops.where(is_inside, -self.size * math.log(2.0), -math.inf)
