@@ -28,7 +28,7 @@ GROUPS = {
     "contract": (("tests/models/test_contract.py",), (80, 60, 30)),
     "models": (("tests/models/*", "tests/backend/*"), (150, 150, 50)),
     "replicas": (("tests/test_distribution.py",), (90, 60, 40)),
-    "serving": (("tests/serving/*",), (70, 15, 15)),
+    "serving": (("tests/serving/*", "tests/docs/*"), (70, 15, 15)),
     "runs": (("tests/test_runs.py", "tests/test_cli.py", "tests/data/*"), (90, 70, 40)),
     "others": (("*",), (80, 70, 50)),
 }

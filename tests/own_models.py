@@ -6,13 +6,18 @@ import re
 PAGE = pathlib.Path(__file__).parents[1] / "docs" / "your_own_model.md"
 
 
-def blocks(page):
-    """Pairs of the number of the line before a block of Python and its source; no sessions."""
+def blocks():
+    """Pairs of the number of the lines before a block of the page's Python, and its source."""
+    page = PAGE.read_text()
     for found in re.finditer(r"^```python\n(.*?)^```$", page, re.DOTALL | re.MULTILINE):
-        if not found[1].startswith(">>>"):
-            yield page.count("\n", 0, found.start(1)), found[1]
+        yield page.count("\n", 0, found.start(1)), found[1]
 
 
-for _before, _source in blocks(PAGE.read_text()):
-    # Errors and tracebacks are of the page's lines.
-    exec(compile("\n" * _before + _source, PAGE, "exec"), globals())
+def is_session(source):
+    """Whether a block is a session of what the others define."""
+    return source.startswith(">>>")
+
+
+for _before, _source in blocks():
+    if not is_session(_source):  # with the page's lines in tracebacks
+        exec(compile("\n" * _before + _source, PAGE, "exec"), globals())

@@ -275,6 +275,7 @@ CASES = (
         "hinge_gan",
         kgen.GAN,
         lambda **kwargs: kgen.GAN(SHAPE, 3, loss=own_models.Hinge(2.0), **perceptrons(), **kwargs),
+        still=("logits/bias",),  # it cancels while all is within the margin
     ),
     Case(
         "adversarial_autoencoder",
