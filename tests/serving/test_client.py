@@ -25,7 +25,7 @@ USED = (
     "conditional_gan",
     "gan_of_attributes",
     "vae_of_images",
-    "vae_of_tokens",
+    "gan_of_tokens",
     "info_gan",
     "pixel_cnn",
 )
@@ -108,7 +108,7 @@ def test_labels_and_codes(client_of, served):
     ("name", "row"),
     [
         ("gan_of_attributes", [1, 0]),
-        ("vae_of_tokens", [4, 0]),
+        ("gan_of_tokens", [4, 0]),
         ("vae_of_images", np.arange(48).reshape(4, 4, 3).astype("uint8")),
     ],
 )
