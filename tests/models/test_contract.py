@@ -22,6 +22,7 @@ from tests.contract import (
     assert_same_images,
     forget_evaluations,
 )
+from tests.tiers import in_tiers
 from tests.zoo import ZOO
 
 BACKEND = keras.backend.backend()
@@ -30,16 +31,13 @@ BACKEND = keras.backend.backend()
 def pytest_generate_tests(metafunc):
     if "case" not in metafunc.fixturenames:
         return
-    is_of_house = metafunc.definition.get_closest_marker("house")
     wanted = metafunc.definition.get_closest_marker("of")
-    cases = [
-        pytest.param(
-            case, id=name, marks=[pytest.mark.full] * bool(is_of_house and not case.family)
-        )
-        for name, case in ZOO.items()
-        if wanted is None or wanted.args[0](case)
-    ]
-    metafunc.parametrize("case", cases, scope="module", indirect=True)
+    house = metafunc.definition.get_closest_marker("house")
+    cases = [case for case in ZOO.values() if wanted is None or wanted.args[0](case)]
+    if house is not None:
+        is_quick = house.args[0] if house.args else lambda case: case.family
+        cases = in_tiers(cases, quick=list(filter(is_quick, cases)))
+    metafunc.parametrize("case", cases, scope="module", indirect=True, ids=repr)
 
 
 # TODO at the merge: the models' noise is not that of seeds yet.
@@ -99,7 +97,8 @@ def test_integers_and_floats_are_the_same_images(subject):
     subject.assert_plainly_trained(model, atol=1e-6)
 
 
-@pytest.mark.house
+# JAX takes longer to run a step that is not compiled than to compile it.
+@pytest.mark.house(lambda case: case.family and (BACKEND != "jax" or case.name == "vae"))
 def test_eager_equals_compiled(subject):
     if EAGER:
         model, _ = subject.watched

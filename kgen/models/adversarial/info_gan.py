@@ -177,7 +177,7 @@ class InfoGAN(DCGAN):
         if codes is None:
             return super().sample(num, labels, seed=seed, batch_size=batch_size)
         given = {"seed": seeds_of(seed, num), "codes": self._check_codes(codes, num)}
-        return self.answer("generate_codes", labels, batch_size, **given)["image"]
+        return self.answer("generate_codes", labels, batch_size=batch_size, **given)["image"]
 
     def report(self, data):
         label = None if self.condition is None else self.examples(data, 1)[1][0]
@@ -234,7 +234,7 @@ class InfoGAN(DCGAN):
         Returns:
             NumPy array (num, codes), as `sample` takes them.
         """
-        return self.answer("infer_codes", labels, batch_size, image=images)["codes"]
+        return self.answer("infer_codes", labels, batch_size=batch_size, image=images)["codes"]
 
     def _codes_of(self, outputs):
         """The most likely categories and the means of what Q gives, float32 (num, codes)."""
