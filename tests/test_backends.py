@@ -1,9 +1,11 @@
 """What holds between backends, and with TensorFlow absent: each in a process of its own."""
 
+import ast
 import importlib
 import importlib.util
 import json
 import os
+import pathlib
 import pkgutil
 import subprocess
 import sys
@@ -186,6 +188,39 @@ def test_a_script_may_have_any_name(tmp_path):
     script.write_text("import kgen\nprint(kgen.VAE.__name__)\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.stdout == "VAE\n", done.stderr[-3000:]
+
+
+LEVELS = (
+    ("registration", "version", "warn", "whole_file"),
+    ("backend",),
+    ("fields", "noise"),
+    ("losses", "layers"),
+    ("distributions", "networks", "priors"),
+    ("pictures",),
+    ("models",),
+    ("callbacks", "data", "metrics", "serving"),
+    ("export",),
+    ("runs",),
+    ("cli",),
+)
+
+
+@pytest.mark.one_backend
+def test_imports_run_one_way():
+    """From a room to those of the levels above it in the list."""
+    level = {room: i for i, rooms in enumerate(LEVELS) for room in rooms}
+    package = pathlib.Path(kgen.__file__).parent
+    for path in package.glob("*/**/*.py"):
+        room = path.relative_to(package).parts[0]
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.module == "kgen":
+                imported = [name.name for name in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module.startswith("kgen."):
+                imported = [node.module.split(".")[1]]
+            else:
+                continue
+            for other in imported:
+                assert other == room or level[other] < level[room], (path, other)
 
 
 def test_a_name_that_is_not_there():

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from kgen import callbacks, cli, runs
-from kgen.models import catalog
+from kgen.models.catalog import MODELS
+from kgen.runs import settings
 
 BACKEND = keras.backend.backend()
 OTHER = "jax" if BACKEND == "tensorflow" else "tensorflow"
@@ -165,7 +166,7 @@ def test_help_lists_every_flag_with_its_default(command, model, capsys):
     if command[0] == "train":
         expected["run"] = None
     if model is not None:
-        expected |= catalog.all_arguments(catalog.MODELS[model], {})
+        expected |= settings.all_arguments(MODELS[model], {})
     found = documented_flags(out)
     assert set(found) == set(expected) | {"help"} | (
         {"backend"} if command != ["export"] else set()
