@@ -135,7 +135,7 @@ class Overflow(GenerativeModel):
     def check_inputs(self, x, y):
         """Takes any."""
 
-    def training_step(self, x, y):
+    def training_step(self, x, y, noise):
         self.minimize(self.objective, "player")
 
     def objective(self):

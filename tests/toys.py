@@ -48,23 +48,22 @@ class ToyWGANGP(ImageModel):
             "generator": keras.optimizers.RMSprop(1e-2, name="generator"),
         }
 
-    def training_step(self, x, y):
-        self.minimize(self.critic_loss, "critic", x, self.generate(x, self.seed_generator))
-        self.minimize(self.generator_loss, "generator", x)
+    def training_step(self, x, y, noise):
+        self.minimize(self.critic_loss, "critic", x, self.generate(x, noise), noise)
+        self.minimize(self.generator_loss, "generator", x, noise)
 
-    def evaluation_step(self, x, y):
-        x_fake = self.generate(x, self.evaluation_seed_generator, training=False)
-        self.log(generator_loss=-self.critic(x_fake))
+    def evaluation_step(self, x, y, noise):
+        self.log(generator_loss=-self.critic(self.generate(x, noise, training=False)))
 
-    def generate(self, x, seed, training=True):
-        z = keras.random.normal((ops.shape(x)[0], self.latent_dim), seed=seed)
+    def generate(self, x, noise, training=True):
+        z = noise.normal((ops.shape(x)[0], self.latent_dim))
         return self.generator(z, training=training)
 
-    def critic_loss(self, x, x_fake):
+    def critic_loss(self, x, x_fake, noise):
         def critic(x):
             return self.critic(x, training=True)
 
-        eps = keras.random.uniform((ops.shape(x)[0], 1, 1, 1), seed=self.seed_generator)
+        eps = noise.uniform((ops.shape(x)[0], 1, 1, 1))
         gradient = backend.input_gradient(critic, eps * x + (1.0 - eps) * x_fake)
         gradient = ops.cast(gradient, "float32")
         norm = ops.sqrt(ops.sum(ops.square(gradient), axis=(1, 2, 3)) + 1e-10)
@@ -73,8 +72,8 @@ class ToyWGANGP(ImageModel):
         self.log(critic_loss=loss, gradient_penalty=penalty)
         return loss
 
-    def generator_loss(self, x):
-        loss = -ops.mean(self.critic(self.generate(x, self.seed_generator), training=True))
+    def generator_loss(self, x, noise):
+        loss = -ops.mean(self.critic(self.generate(x, noise), training=True))
         self.log(generator_loss=loss)
         return loss
 

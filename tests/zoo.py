@@ -101,10 +101,10 @@ def rows(field, num, rng):
 
 def dense_vae(num_classes=None, **kwargs):
     """The smallest VAE of 8x8."""
-    condition = {"num_classes": num_classes}
-    encoder = networks.dense_encoder(SHAPE, 6, units=(6,), **condition)
-    decoder = networks.dense_decoder(3, SHAPE, units=(6,), **condition)
-    return kgen.VAE(SHAPE, latent_dim=3, encoder=encoder, decoder=decoder, **condition, **kwargs)
+    encoder = networks.dense_encoder(SHAPE, 6, units=(6,), condition=num_classes)
+    decoder = networks.dense_decoder(3, SHAPE, units=(6,), condition=num_classes)
+    nets = {"encoder": encoder, "decoder": decoder}
+    return kgen.VAE(SHAPE, latent_dim=3, num_classes=num_classes, **nets, **kwargs)
 
 
 def perceptrons(judge="discriminator", **kwargs):
@@ -195,7 +195,7 @@ CASES = (
         "colour_vae",
         kgen.VAE,
         lambda **kwargs: kgen.VAE(
-            (5, 4, 3), 2, likelihood="discretized_logistic", network="convolutional", **kwargs
+            (5, 4, 3), 2, likelihood="discretized_logistic", architecture="convolutional", **kwargs
         ),
         image_shape=(5, 4, 3),
     ),
@@ -232,7 +232,7 @@ CASES = (
     Case(
         "conditional_gan",
         kgen.ConditionalGAN,
-        lambda **kwargs: kgen.ConditionalGAN(SHAPE, 3, 3, **perceptrons(num_classes=3), **kwargs),
+        lambda **kwargs: kgen.ConditionalGAN(SHAPE, 3, 3, **perceptrons(condition=3), **kwargs),
         num_classes=3,
         command="cgan",
     ),
@@ -247,27 +247,27 @@ CASES = (
     Case(
         "pixel_cnn",
         kgen.PixelCNN,
-        lambda **kwargs: kgen.PixelCNN((5, 4, 1), filters=4, blocks=1, **kwargs),
+        lambda **kwargs: kgen.PixelCNN((5, 4, 1), **({"width": 4, "depth": 1} | kwargs)),
         image_shape=(5, 4, 1),
         optimizer=large_steps,
         discrete=True,
         family="autoregressive",
         on_replicas=True,
         command="pixelcnn",
-        settings={"levels": 2, "filters": 4, "blocks": 1},
+        settings={"levels": 2, "width": 4, "depth": 1},
     ),
     Case(
         "gated_pixel_cnn",
         kgen.GatedPixelCNN,
         lambda **kwargs: kgen.GatedPixelCNN(
-            (4, 5, 3), **({"levels": 256, "filters": 6, "blocks": 1, "num_classes": 3} | kwargs)
+            (4, 5, 3), **({"levels": 256, "width": 6, "depth": 1, "num_classes": 3} | kwargs)
         ),
         image_shape=(4, 5, 3),
         num_classes=3,
         optimizer=large_steps,
         discrete=True,
         command="gated_pixelcnn",
-        settings={"levels": 17, "filters": 4, "blocks": 1},
+        settings={"levels": 17, "width": 4, "depth": 1},
     ),
     Case(
         "toy",

@@ -297,9 +297,9 @@ def test_second_order_gradients_equal_finite_differences():
 class Forgetful(ToyWGANGP):
     """Its step updates a variable that no layer, metric or generator of the model holds."""
 
-    def training_step(self, x, y):
+    def training_step(self, x, y, noise):
         STRAY.assign_add(1.0)
-        super().training_step(x, y)
+        super().training_step(x, y, noise)
 
 
 STRAY = keras.Variable(0.0, trainable=False, name="stray")

@@ -34,9 +34,7 @@ def info_gan():
 
 def pixel_cnn(model_class, image_shape, levels, condition=None):
     """Whose every weight counts: of one that starts, much is zero."""
-    model = model_class(
-        image_shape, width=6, depth=1, levels=levels, condition=condition, seed=0
-    )
+    model = model_class(image_shape, width=6, depth=1, levels=levels, condition=condition, seed=0)
     rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(rng.normal(size=variable.shape) * 0.5)
