@@ -12,44 +12,54 @@ import threading
 
 
 class _Finder:
-    """Finds `keras` and kgen's modules as those after it in `sys.meta_path` do."""
+    """Finds `keras` and kgen's modules as the others in `sys.meta_path` do."""
 
     def __init__(self, modules):
         self.modules = modules
-        self.under_way = threading.local()  # how many imports a thread is in the middle of
+        self.thread = _Thread()
         self.is_done = False
 
     def find_spec(self, name, path=None, target=None):
-        if self.is_done or not (name == "keras" or name.startswith("kgen.")):
+        is_ours = name == "keras" or name.startswith("kgen.")
+        if self.is_done or self.thread.is_searching or not is_ours:
             return None
-        finders = sys.meta_path[sys.meta_path.index(self) + 1 :]
-        specs = (finder.find_spec(name, path, target) for finder in finders)
-        spec = next((spec for spec in specs if spec is not None), None)
+        self.thread.is_searching = True
+        try:
+            specs = (finder.find_spec(name, path, target) for finder in sys.meta_path)
+            spec = next((spec for spec in specs if spec is not None), None)
+        finally:
+            self.thread.is_searching = False
         if spec is not None and spec.loader is not None:
             spec.loader = _Loader(spec.loader, self)
         return spec
 
     def execute(self, loader, module):
-        depth = getattr(self.under_way, "depth", 0)
-        self.under_way.depth = depth + 1
+        self.thread.depth += 1
         try:
             loader.exec_module(module)
         finally:
-            self.under_way.depth = depth
-        if depth == 0:
+            self.thread.depth -= 1
+        if self.thread.depth == 0:
             self.register()
 
     def register(self):
         """Imports the modules that register classes, if Keras is there."""
         if self.is_done or sys.modules.get("keras") is None:
             return
-        self.under_way.depth = 1
+        self.thread.depth += 1
         try:
             for module in self.modules:
                 importlib.import_module(module)
         finally:
-            self.under_way.depth = 0
+            self.thread.depth -= 1
         self.is_done = True
+
+
+class _Thread(threading.local):
+    """What a thread is in the middle of: `depth` imports, and a search for a module."""
+
+    depth = 0
+    is_searching = False
 
 
 class _Loader:

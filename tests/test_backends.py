@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 import kgen
-from tests.models.test_vae import networks
 
 BACKEND = keras.backend.backend()
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
@@ -50,7 +49,7 @@ print(json.dumps([before, steps, moments, loss, after]))
 @pytest.mark.skipif(not OTHERS, reason="no other backend is installed")
 def test_a_model_goes_on_training_on_another_backend(tmp_path, digits):
     images = digits[0][:16]
-    model = kgen.VAE((8, 8, 1), seed=0, **networks())
+    model = kgen.VAE((8, 8, 1), latent_dim=3, width=6, seed=0)
     model.compile()
     model.fit(images, batch_size=8, verbose=0)
     model.save(tmp_path / "model.keras")
@@ -152,18 +151,19 @@ def all_modules():
             yield importlib.import_module(module.name)
 
 
-@pytest.mark.skipif(BACKEND != FASTEST, reason="it has nothing to do with the backend")
+@pytest.mark.one_backend
 def test_every_class_is_registered_in_whatever_order_things_are_imported(tmp_path):
     path = str(tmp_path / "model.keras")
-    kgen.VAE((8, 8, 1), seed=0, **networks()).save(path)
+    kgen.VAE((8, 8, 1), latent_dim=3, width=6, seed=0).save(path)
     assert len(list(all_modules())) > 50
     registered = {n for n in keras.saving.get_custom_objects() if n.startswith("kgen>")}
     assert {"kgen>VAE", "kgen>PixelCNN", "kgen>MaskedConv2D"} <= registered
-    found = run(REGISTERED.format(orders=ORDERS, path=path))
+    found = run(REGISTERED.format(orders=ORDERS, path=path), FASTEST)
     for order, (names, model, loader) in zip(ORDERS, found, strict=True):
         assert (set(names), model, loader) == (registered, "VAE", "SourceFileLoader"), order
 
 
+@pytest.mark.one_backend
 def test_the_client_is_numpy_and_the_standard_library():
     code = """
 import json, sys
@@ -180,7 +180,7 @@ print(json.dumps([sorted(names - sys.stdlib_module_names), dir(sys.modules["kgen
     assert set(kgen.__all__) <= set(names)
 
 
-@pytest.mark.skipif(BACKEND != FASTEST, reason="it has nothing to do with the backend")
+@pytest.mark.one_backend
 def test_a_script_may_have_any_name(tmp_path):
     script = tmp_path / "kgen"
     script.write_text("import kgen\nprint(kgen.VAE.__name__)\n")

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen import callbacks
+from kgen import backend, callbacks
 from kgen.callbacks import backup as backup_callback
 from kgen.callbacks import backups
+from kgen.callbacks.differences import check_same
 from kgen.models.optimizers import OptimizerGroup
 from tests.tiers import in_tiers
 
@@ -296,6 +297,57 @@ def test_a_backup_of_another_training_is_refused(folder, changes, message, monke
     ):
         train(folder, data=data, model=tiny(**changes), epochs=3)
     assert {name: (folder / name).read_bytes() for name in names(folder)} == before
+
+
+def test_objects_among_the_arguments_are_compared_too():
+    def settings(decay_steps=10, names="abc", batch_size=500, steps=None):
+        warm_up = keras.optimizers.schedules.PolynomialDecay(0.0, decay_steps, 1.0)
+        condition = kgen.fields.Label(3, names)
+        model = kgen.VAE((8, 8, 1), latent_dim=1, beta=warm_up, condition=condition)
+        model.compile()
+        return backups.settings_of(model, backend.Reading(load(batch_size).train, steps))
+
+    check_same(settings(), settings(), "it", "then")  # though Keras names the second otherwise
+    for changes, message in (
+        ({"decay_steps": 20}, "arguments.beta.decay_steps: 10 then, 20 now"),
+        ({"names": "abd"}, r"arguments.condition.names: \['a', 'b', 'c'\] then, \['a', 'b', 'd'\]"),
+        ({"steps": 2}, "data.steps_per_epoch: 3 then, 2 now"),
+    ):
+        with pytest.raises(ValueError, match=f"settings of it, .*Received:\n  {message}"):
+            check_same(settings(), settings(**changes), "it", "then")
+
+
+def test_epochs_of_other_steps_than_the_data_have_go_on_too(tmp_path):
+    def train(folder, *others):
+        model, data = tiny(), load()
+        given = [*others, callbacks.Backup(str(folder), every_steps=1)]
+        model.fit(data.train, epochs=3, steps_per_epoch=2, verbose=0, callbacks=given)
+        assert data.train.position == backend.Position(2)
+        return model
+
+    expected = state(train(tmp_path / "whole"))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", Interrupt(3))
+    assert_same(state(train(tmp_path / "parts")), expected)
+
+
+def test_a_training_goes_on_in_the_data_where_another_left_them(tmp_path):
+    def train(position, *others):
+        model, data = tiny(), load()
+        data.train.position = position
+        given = [*others, callbacks.Backup(str(tmp_path), every_steps=1)]
+        model.fit(data.train, epochs=2, verbose=0, callbacks=given)
+        return data.train.position, state(model)
+
+    whole = tiny()
+    data = load()
+    data.train.position = backend.Position(4)
+    whole.fit(data.train, epochs=2, verbose=0)
+    with pytest.raises(KeyboardInterrupt):
+        train(backend.Position(4), Interrupt(4))
+    end, found = train(backend.Position(0))  # as a new process has it
+    assert end == data.train.position == backend.Position(6)
+    assert_same(found, state(whole))
 
 
 def test_another_model_is_refused(folder):

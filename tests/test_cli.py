@@ -194,6 +194,7 @@ print(json.dumps(found))
 """
 
 
+@pytest.mark.one_backend
 def test_help_and_wrong_commands_answer_at_once():
     """Without an import of Keras."""
     answered = [["--help"], [], ["generate", "--help"], ["export", "--help"]]
@@ -260,7 +261,7 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["train", "infogan", "--categorical", "1"], 1, "at least 2 categories"),
         (["train", "wgan", "--clip", "0"], 1, "clip above 0"),
         (["train", "wgan", "--batch_size", "16"], 1, "divide by the 5 steps of the critic"),
-        (["train", "vae", "--latent_dim", "0"], 1, "latent_dim=0"),
+        (["train", "vae", "--latent_dim", "0"], 1, "latent.*at least 1"),
         (["train", "vae", "--dataset", "./missing"], 1, "missing does not exist"),
         (["sample", "missing"], 1, "Expected a run folder.*Received: missing"),
         (["generate", "RUN"], 2, "Expected `kgen generate` and flags. Received: "),

@@ -351,7 +351,7 @@ def test_reconstructions_show_the_first_test_images(whole, tmp_path):
 @pytest.fixture(scope="module")
 def autoregressive(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "gated"
-    settings = {"levels": 17, "filters": 4, "blocks": 1, "conditional": True, "batch_size": 500}
+    settings = {"levels": 17, "width": 4, "depth": 1, "conditional": True, "batch_size": 500}
     runs.train("gated_pixelcnn", run=str(folder), epochs=1, **settings)
     return folder
 

@@ -53,11 +53,11 @@ class ToyWGANGP(ImageModel):
         self.minimize(self.generator_loss, "generator", x, noise)
 
     def evaluation_step(self, x, y, noise):
-        self.log(generator_loss=-self.critic(self.generate(x, noise, training=False)))
+        x_fake = self.generate(x, noise, training=False)
+        self.log(generator_loss=-self.critic(x_fake))
 
     def generate(self, x, noise, training=True):
-        z = noise.normal((ops.shape(x)[0], self.latent_dim))
-        return self.generator(z, training=training)
+        return self.generator(noise.normal((ops.shape(x)[0], self.latent_dim)), training=training)
 
     def critic_loss(self, x, x_fake, noise):
         def critic(x):

@@ -103,8 +103,8 @@ def dense_vae(num_classes=None, **kwargs):
     """The smallest VAE of 8x8."""
     encoder = networks.dense_encoder(SHAPE, 6, units=(6,), condition=num_classes)
     decoder = networks.dense_decoder(3, SHAPE, units=(6,), condition=num_classes)
-    nets = {"encoder": encoder, "decoder": decoder}
-    return kgen.VAE(SHAPE, latent_dim=3, num_classes=num_classes, **nets, **kwargs)
+    nets = {"encoder": encoder, "decoder": decoder, "num_classes": num_classes}
+    return kgen.VAE(SHAPE, latent_dim=3, **nets, **kwargs)
 
 
 def perceptrons(judge="discriminator", **kwargs):
@@ -247,7 +247,7 @@ CASES = (
     Case(
         "pixel_cnn",
         kgen.PixelCNN,
-        lambda **kwargs: kgen.PixelCNN((5, 4, 1), **({"width": 4, "depth": 1} | kwargs)),
+        lambda **kwargs: kgen.PixelCNN((5, 4, 1), width=4, depth=1, **kwargs),
         image_shape=(5, 4, 1),
         optimizer=large_steps,
         discrete=True,

@@ -22,6 +22,7 @@ from kgen.whole_file import replacing
 NOTES = "backup.json"
 _NAME = re.compile(r"epoch-(\d+)-batch-(\d+)\.keras")
 _PARTS = ".tmp-parts-"
+_NOT_COMPARED = ("name", "module", "registered_name", "build_config")
 
 
 def paths(folder):
@@ -143,8 +144,11 @@ def settings_of(model, reading):
         model: a compiled kgen model.
         reading: kgen.backend.Reading of what it is trained on.
     """
-    config = model.get_config()
-    arguments = {k: v for k, v in config.items() if k != "name" and _is_plain(v)}
+    arguments = {
+        name: _plain(value)
+        for name, value in model.get_config().items()
+        if name != "name" and not isinstance(value, keras.Model)  # whose shapes are compared
+    }
     arguments["dtype"] = model.dtype_policy.name
     return json.loads(
         json.dumps(
@@ -160,10 +164,19 @@ def settings_of(model, reading):
     )
 
 
-def _is_plain(value):
+def _plain(value):
+    """A setting as JSON holds it; of an object its class and arguments, and no name of Keras'."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (np.ndarray, np.generic)):
+        return value.tolist()
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items() if name not in _NOT_COMPARED}
     if isinstance(value, (list, tuple)):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, str))
+        return [_plain(each) for each in value]
+    if not hasattr(value, "get_config"):
+        return getattr(value, "__qualname__", type(value).__qualname__)
+    return _plain({"class": type(value).__name__} | value.get_config())
 
 
 def broken_variables(model):

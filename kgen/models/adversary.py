@@ -91,7 +91,7 @@ class Adversary(keras.layers.Layer):
         logs = {f"{self.name}_loss": loss} | self.game.judgement(real_logits, fake_logits)
         for penalty in self.penalties:
             value = penalty.of(lambda x: self.judge(x, y, training)[0], x, x_fake, noise)
-            loss += current(penalty, "weight", step) * value
+            loss = loss + current(penalty, "weight", step) * value
             logs[penalty.name] = value
         return loss, logs, features
 

@@ -316,7 +316,7 @@ class GenerativeModel(backend.Model):
     @property
     def steps(self):
         """The steps so far, a scalar tensor: the updates of the last player, one a batch."""
-        if self.optimizer is None:
+        if getattr(self, "optimizer", None) is None:
             return ops.zeros((), "int32")
         return ops.convert_to_tensor(self.optimizer.optimizers[-1].iterations)
 

@@ -98,7 +98,7 @@ class ImageModel(GenerativeModel):
             return None
         return self.condition.rows(labels, num)
 
-    def answer(self, signature, labels=None, batch_size=256, **given):
+    def answer(self, signature, labels=None, *, batch_size=256, **given):
         """What the model answers to one of its `signatures`, in process as on a server.
 
         Args:
@@ -115,9 +115,9 @@ class ImageModel(GenerativeModel):
             name: field.check(given[name], field.what if name == "image" else name)
             for name, field in inputs.items()
         }
-        return self.run(function, rows, labels, batch_size)
+        return self.run(function, rows, labels, batch_size=batch_size)
 
-    def run(self, function, rows, labels=None, batch_size=256, show_progress=True, **static):
+    def run(self, function, rows, labels=None, *, show_progress=True, batch_size=256, **static):
         """A function of tensors over rows of any number, compiled once.
 
         Args:
@@ -125,8 +125,8 @@ class ImageModel(GenerativeModel):
                 name, "noise" in place of "seed"; it changes no variable.
             rows: dict of arrays (num, ...) by name.
             labels: the conditions, or one for all.
-            batch_size: int. Rows at a time.
             show_progress: bool. Show a bar when it takes long.
+            batch_size: int. Rows at a time.
             **static: further arguments of `function` that are not tensors.
 
         Returns:

@@ -138,7 +138,9 @@ class LatentModel(ImageModel):
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        return self.answer("decode", labels, batch_size, z=ops.convert_to_numpy(z))["image"]
+        return self.answer("decode", labels, batch_size=batch_size, z=ops.convert_to_numpy(z))[
+            "image"
+        ]
 
     def interpolate(self, start, end, labels=None, *, steps=11, spherical=False, batch_size=256):
         """The images on the way from each latent vector of `start` to its partner in `end`.
@@ -199,7 +201,7 @@ class SamplesPrior:
     def _draw_latents(self, y, noise):
         return self.prior.draw(noise, noise.num)
 
-    def sample(self, num, labels=None, *, seed=None, batch_size=256):
+    def sample(self, num, labels=None, *, seed=None, batch_size: int = 256):
         """Images of latent vectors from the prior.
 
         Args:
@@ -212,7 +214,9 @@ class SamplesPrior:
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        return self.answer("generate", labels, batch_size, seed=seeds_of(seed, num))["image"]
+        return self.answer("generate", labels, batch_size=batch_size, seed=seeds_of(seed, num))[
+            "image"
+        ]
 
     def report(self, data):
         return super().report(data) | {"samples.png": self.picture_of_samples(data)}

@@ -55,7 +55,7 @@ class Scalar:
         return given if np.float32(given) == np.float32(value) else value
 
     def __set__(self, layer, value):
-        self._check(value)
+        self._check(layer, value)
         scalars = vars(layer).setdefault("_scalars", {})
         if self.name not in scalars:
             variable = None
@@ -82,7 +82,7 @@ class Scalar:
         variable.assign(float(value))
         scalars[self.name] = value, variable
 
-    def _check(self, value):
+    def _check(self, layer, value):
         if isinstance(value, Schedule) or (self.optional and value is None):
             return
         is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
@@ -91,8 +91,8 @@ class Scalar:
             at_least = "" if self.high < math.inf else f" and at least {self.low:g}"
             none = " or None" if self.optional else ""
             raise ValueError(
-                f"Expected {self.name} {limits}{at_least}, or a Keras schedule{none}. Received: "
-                f"{self.name}={value!r}"
+                f"Expected {self.name} of {layer.name} {limits}{at_least}, or a Keras schedule"
+                f"{none}. Received: {self.name}={value!r}"
             )
 
 

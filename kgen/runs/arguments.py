@@ -10,12 +10,12 @@ PLAIN_TYPES = (int, float, bool, str, tuple, tuple[int, ...])
 def plain_arguments(function) -> dict:
     """Of a function's arguments that have a plain type and a default, (type, default) by name.
 
-    The type is the annotation's, or without one the default's.
+    What has no annotation is not for a command line.
     """
     found = {}
     hints = typing.get_type_hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
-        kind = hints.get(name, type(parameter.default))
+        kind = hints.get(name)
         if isinstance(kind, types.UnionType):
             kind = next(t for t in typing.get_args(kind) if t is not type(None))
         if parameter.default is not parameter.empty and kind in PLAIN_TYPES:

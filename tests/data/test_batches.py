@@ -92,7 +92,7 @@ class Labels(kgen.VAE):
 
     log_names = (*kgen.VAE.log_names, "steps", "read")
 
-    def training_step(self, x, y, *noise):
+    def training_step(self, x, y, noise):
         numbers = keras.ops.cast(y, "float32")
         self.log(steps=1.0, read=keras.ops.mean(numbers))
 

@@ -9,6 +9,7 @@ from keras import ops
 
 import kgen
 from kgen import losses, networks
+from kgen.noise import StepNoise
 from tests.models.test_gans import set_weights
 
 SHAPE = (8, 8, 1)
@@ -17,7 +18,7 @@ SHAPE = (8, 8, 1)
 def tiny(model_class, **kwargs):
     """A model without dropout or batch normalization, its weights fixed."""
     is_info = model_class is kgen.InfoGAN
-    judge = "critic" if issubclass(model_class, kgen.WGAN) else "discriminator"
+    judge = "critic" if model_class in (kgen.WGAN, kgen.WGANGP) else "discriminator"
     nets = {
         "generator": networks.dense_generator(7 if is_info else 3, SHAPE, units=(8,)),
         judge: networks.dcgan_discriminator(
@@ -30,6 +31,10 @@ def tiny(model_class, **kwargs):
     if is_info:
         set_weights(gan.recognition)
     return gan
+
+
+def noise_of(seed):
+    return StepNoise(keras.random.SeedGenerator(seed).next())
 
 
 def number(tensor):
@@ -53,12 +58,13 @@ def test_a_term_counts_by_its_weight(model_class, name, logged):
     values, terms = {"discriminator": [], "generator": []}, []
     for weight in (0.5, 2.0):
         gan = tiny(model_class, **{name: weight})
-        z = gan.draw(4, training=False)
-        x, x_fake = ops.convert_to_tensor(2.0 * images(4) - 1.0), gan.generate(z, None)
-        loss = gan.discriminator_objective(x, x_fake, z, None, False)
+        x, noise = ops.convert_to_tensor(2.0 * images(4) - 1.0), noise_of(0)
+        z = gan.draw(noise, x)
+        x_fake = gan.generate(z)
+        loss = gan.adversary_loss(x, x_fake, z, None, noise, training=False)
         values["discriminator"].append(number(loss))
         terms.append(number(gan._trackers[logged].result()))
-        values["generator"].append(number(gan.generator_objective(z, None, False)))
+        values["generator"].append(number(gan.generator_loss(z, None, x, training=False)))
     assert abs(terms[0]) > 1e-3 and terms[1] == pytest.approx(terms[0], rel=1e-5)
     differences = {player: np.diff(loss)[0] for player, loss in values.items()}
     assert differences["discriminator"] == pytest.approx(1.5 * terms[0], rel=1e-4)
@@ -67,17 +73,18 @@ def test_a_term_counts_by_its_weight(model_class, name, logged):
 
 
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
-@pytest.mark.parametrize("objective", ["minimax", "non_saturating"])
-def test_the_losses_that_a_gan_was_asked_for(objective, label_smoothing):
-    gan = tiny(kgen.GAN, objective=objective, label_smoothing=label_smoothing)
-    z, x = gan.draw(4, training=False), ops.convert_to_tensor(2.0 * images(4) - 1.0)
-    x_fake = gan.generate(z, None)
-    real, fake = (gan.judge_images(batch, None)[0] for batch in (x, x_fake))
+@pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
+def test_the_losses_that_a_gan_was_asked_for(loss, label_smoothing):
+    gan = tiny(kgen.GAN, loss=loss, label_smoothing=label_smoothing)
+    x, noise = ops.convert_to_tensor(2.0 * images(4) - 1.0), noise_of(0)
+    z = gan.draw(noise, x)
+    x_fake = gan.generate(z)
+    real, fake = (gan.adversary.judge(batch)[0] for batch in (x, x_fake))
     expected = losses.minimax_discriminator_loss(real, fake, label_smoothing)
-    found = gan.discriminator_objective(x, x_fake, z, None, False)
+    found = gan.adversary_loss(x, x_fake, z, None, noise, training=False)
     assert number(found) == pytest.approx(number(ops.mean(expected)), rel=1e-6)
-    expected = getattr(losses, f"{objective}_generator_loss")(fake)
-    found = gan.generator_objective(z, None, False)
+    expected = getattr(losses, f"{loss}_generator_loss")(fake)
+    found = gan.generator_loss(z, None, x, training=False)
     assert number(found) == pytest.approx(number(ops.mean(expected)), rel=1e-6)
 
 
@@ -89,12 +96,13 @@ def test_both_players_train_with_dropout():
     gan = kgen.DCGAN(
         SHAPE, 3, generator=networks.dense_generator(3, SHAPE, units=(8,)), discriminator=judge
     )
-    z, x = gan.draw(4, training=False), ops.convert_to_tensor(2.0 * images(4) - 1.0)
-    x_fake = gan.generate(z, None)
+    x, noise = ops.convert_to_tensor(2.0 * images(4) - 1.0), noise_of(0)
+    z = gan.draw(noise, x)
+    x_fake = gan.generate(z)
     for training in (True, False):
         calls = (
-            lambda on=training: gan.discriminator_objective(x, x_fake, z, None, on),
-            lambda on=training: gan.generator_objective(z, None, on),
+            lambda on=training: gan.adversary_loss(x, x_fake, z, None, noise, on),
+            lambda on=training: gan.generator_loss(z, None, x, on),
         )
         for call in calls:
             assert (np.ptp([number(call()) for _ in range(4)]) > 1e-4) == training
@@ -102,11 +110,11 @@ def test_both_players_train_with_dropout():
 
 def test_samples_are_of_the_averaged_weights():
     gan = tiny(kgen.LSGAN, ema_decay=0.9)
-    gan.ema_generator.set_weights([0.5 * w for w in gan.generator.get_weights()])
+    gan.average.network.set_weights([0.5 * w for w in gan.generator.get_weights()])
     z = gan.draw_latents(4, seed=0)
     raw, averaged = (
         0.5 * (ops.convert_to_numpy(network(z)) + 1.0)
-        for network in (gan.generator, gan.ema_generator)
+        for network in (gan.generator, gan.average.network)
     )
     np.testing.assert_allclose(gan.decode(z), averaged, atol=1e-6)
     assert np.abs(raw - averaged).max() > 0.01
@@ -123,13 +131,13 @@ def test_steps_of_the_discriminator_to_one_of_the_generator():
 def test_the_critic_is_clipped_after_each_of_its_steps():
     gan = tiny(kgen.WGAN, n_critic=3)
     gan.compile(run_eagerly=True)
-    train, largest = gan.train_discriminator, []
+    clip, largest = gan.clip_weights, []
 
-    def spy(x, y):
-        train(x, y)
+    def spy():
+        clip()
         largest.append(max(np.abs(w).max() for w in gan.critic.get_weights()))
 
-    gan.train_discriminator = spy
+    gan.clip_weights = spy
     gan.fit(images(6), batch_size=6, verbose=0)
     assert largest == pytest.approx([0.01] * 3, abs=1e-8)
 
@@ -151,7 +159,10 @@ def test_gradient_norms_by_the_way_that_weights_go():
 @pytest.mark.parametrize(("prior", "variance"), [("uniform", 1 / 3), ("normal", 1.0)])
 def test_latents_are_of_the_prior(model_class, prior, variance):
     gan = tiny(model_class, prior=prior)
-    for z in (gan.draw_latents(2000, seed=0), ops.convert_to_numpy(gan.draw(2000, True))):
+    for z in (
+        gan.draw_latents(2000, seed=0),
+        ops.convert_to_numpy(gan.draw(noise_of(1), np.zeros(2000))),
+    ):
         noise = z[:, :3]
         assert np.abs(noise.mean(axis=0)).max() < 5 * np.sqrt(variance / 2000)
         assert noise.var() == pytest.approx(variance, rel=0.1)

@@ -49,7 +49,7 @@ def test_progress(capsys):
 
 
 def test_values_between_the_levels_are_told_of_once(recwarn):
-    model = kgen.PixelCNN((5, 4, 1), levels=4, filters=2, blocks=1)
+    model = kgen.PixelCNN((5, 4, 1), levels=4, width=2, depth=1)
     model.log_likelihood(np.full((1, 5, 4, 1), 1 / 3))
     model.log_likelihood(np.full((1, 5, 4, 1), 85, "uint8"))
     assert not [w for w in recwarn if "levels" in str(w.message)]
@@ -60,7 +60,7 @@ def test_values_between_the_levels_are_told_of_once(recwarn):
     np.testing.assert_array_equal(found, model.log_likelihood(np.full((1, 5, 4, 1), 2 / 3)))
     model.log_likelihood(grey)
     assert not [w for w in recwarn if "levels" in str(w.message)]
-    model = kgen.PixelCNN((5, 4, 1), levels=4, filters=2, blocks=1)
+    model = kgen.PixelCNN((5, 4, 1), levels=4, width=2, depth=1)
     model.compile()
     with pytest.warns(UserWarning, match="values between the 4 levels") as told:
         model.fit(grey, verbose=0)
@@ -68,7 +68,7 @@ def test_values_between_the_levels_are_told_of_once(recwarn):
 
 
 def test_eight_bits_of_other_levels_are_not_between_them(recwarn):
-    model = kgen.PixelCNN((17, 1, 1), levels=17, filters=2, blocks=1)
+    model = kgen.PixelCNN((17, 1, 1), levels=17, width=2, depth=1)
     integers = np.round(np.arange(17) * 255 / 16).astype("uint8").reshape(1, 17, 1, 1)
     np.testing.assert_array_equal(
         model.log_likelihood(integers), model.log_likelihood(integers / 255.0)
@@ -78,20 +78,20 @@ def test_eight_bits_of_other_levels_are_not_between_them(recwarn):
 
 @pytest.mark.parametrize("levels", [2, 4])
 def test_levels_in_place_of_pixels_are_told_of(levels):
-    model = kgen.PixelCNN((5, 4, 1), levels=levels, filters=2, blocks=1)
+    model = kgen.PixelCNN((5, 4, 1), levels=levels, width=2, depth=1)
     with pytest.warns(UserWarning, match=f"divide them by {levels - 1}"):
         model.log_likelihood(np.full((1, 5, 4, 1), levels - 1, "uint8"))
 
 
 def test_dark_images_are_not_taken_for_levels(recwarn):
-    model = kgen.PixelCNN((5, 4, 1), levels=200, filters=2, blocks=1)
+    model = kgen.PixelCNN((5, 4, 1), levels=200, width=2, depth=1)
     model.log_likelihood(np.full((1, 5, 4, 1), 150, "uint8"))
     assert not [w for w in recwarn if "integers" in str(w.message)]
 
 
 @pytest.mark.parametrize("labels", [None, [0, 3], [0, -1], [0.0, 1.0], [0]])
 def test_labels_that_do_not_fit(labels):
-    model = kgen.GatedPixelCNN((5, 4, 1), levels=2, filters=2, blocks=1, num_classes=3)
+    model = kgen.GatedPixelCNN((5, 4, 1), levels=2, width=2, depth=1, num_classes=3)
     model.compile()
     images, mask = np.zeros((2, 5, 4, 1)), np.ones((5, 4), bool)
     for call in (

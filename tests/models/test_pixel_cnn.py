@@ -8,12 +8,14 @@ from keras import ops
 
 import kgen
 from kgen import backend
+from kgen.fields import seed_words, seeds_of
+from kgen.noise import SeededNoise, StepNoise
 
 SHAPES = [(4, 4, 1), (3, 3, 3)]
 
 
 def test_a_gated_pixel_cnn_needs_no_labels(tmp_path):
-    model = kgen.GatedPixelCNN((5, 4, 1), levels=4, filters=4, blocks=1, seed=0)
+    model = kgen.GatedPixelCNN((5, 4, 1), levels=4, width=4, depth=1, seed=0)
     model.compile(keras.optimizers.Adam(0.03))
     images = np.random.default_rng(0).integers(0, 4, (16, 5, 4, 1)) / 3.0
     start = model.log_likelihood(images)
@@ -28,9 +30,9 @@ def test_a_gated_pixel_cnn_needs_no_labels(tmp_path):
 def new_models(shape, levels, num_classes=3, **kwargs):
     """One of each class, with weights that make a difference."""
     made = [
-        kgen.PixelCNN(shape, levels=levels, filters=6, blocks=2, seed=0, **kwargs),
+        kgen.PixelCNN(shape, levels=levels, width=6, depth=2, seed=0, **kwargs),
         kgen.GatedPixelCNN(
-            shape, levels=levels, filters=6, blocks=2, num_classes=num_classes, seed=0, **kwargs
+            shape, levels=levels, width=6, depth=2, num_classes=num_classes, seed=0, **kwargs
         ),
     ]
     for model in made:
@@ -163,7 +165,8 @@ def test_kernels_of_any_shape(first, second, colors):
 def check_sampling(made, shape, levels):
     for model in made:
         y = labels_of(model, 2)
-        uniform = np.random.default_rng(7).random((2, *shape), dtype="float32")
+        key = ops.convert_to_tensor(seed_words(seeds_of(7, 2)))
+        uniform = ops.convert_to_numpy(SeededNoise(key).uniform((2, *shape)))
         values = np.zeros((2, *shape), "int32")
         for row, column, color in np.ndindex(*shape):
             logits = logits_at(model, values, y)[:, row, column, color].astype("float64")
@@ -213,7 +216,7 @@ def record(found, color, outputs):
 
 
 def test_a_uniform_softmax_takes_8_bits():
-    model = kgen.PixelCNN((4, 4, 3), filters=3, blocks=1)
+    model = kgen.PixelCNN((4, 4, 3), width=3, depth=1)
     model.network.set_weights([0.0 * w for w in model.network.get_weights()])
     model.compile()
     images = np.random.default_rng(0).integers(0, 256, (5, 4, 4, 3), dtype="uint8")
@@ -226,10 +229,8 @@ def test_a_uniform_softmax_takes_8_bits():
 def test_two_levels_binarize_at_random():
     model, _ = models((8, 8, 1), levels=2)
     grey, binary = np.full((64, 8, 8, 1), 0.3), np.eye(8)[None, ..., None]
-    uniform = np.random.default_rng(0).random(grey.shape)
-    assert ops.convert_to_numpy(model.quantise(grey, uniform)).mean() == pytest.approx(
-        0.3, abs=0.03
-    )
+    noise = StepNoise(keras.random.SeedGenerator(0).next())
+    assert ops.convert_to_numpy(model.quantise(grey, noise)).mean() == pytest.approx(0.3, abs=0.03)
     a, b, c = (model.log_likelihood(grey, seed=seed) for seed in (0, 0, 1))
     np.testing.assert_array_equal(a, b)
     assert np.all(a != c)
@@ -237,7 +238,7 @@ def test_two_levels_binarize_at_random():
 
 
 def test_evaluation_binarizes_with_noise_of_its_own():
-    model = kgen.PixelCNN((5, 4, 1), levels=2, filters=2, blocks=1, seed=0)
+    model = kgen.PixelCNN((5, 4, 1), levels=2, width=2, depth=1, seed=0)
     model.compile()
     before = ops.convert_to_numpy(model.seed_generator.state)
     first, second = (model.evaluate(np.full((8, 5, 4, 1), 0.3), verbose=0) for _ in range(2))
@@ -325,7 +326,7 @@ def test_bad_calls(call, message):
 )
 def test_bad_arguments(arguments, message):
     with pytest.raises((ValueError, TypeError), match=message):
-        kgen.PixelCNN((5, 4, 1), **{"filters": 2, "blocks": 1} | arguments)
+        kgen.PixelCNN((5, 4, 1), **{"width": 2, "depth": 1} | arguments)
 
 
 GOLDEN = {

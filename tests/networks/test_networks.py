@@ -19,8 +19,8 @@ def test_any_size(shape, kind):
 
 @pytest.mark.parametrize("kind", ["dense", "convolutional"])
 def test_labels_matter(kind):
-    encoder = getattr(networks, f"{kind}_encoder")((8, 8, 1), 4, num_classes=3)
-    decoder = getattr(networks, f"{kind}_decoder")(2, (8, 8, 1), num_classes=3)
+    encoder = getattr(networks, f"{kind}_encoder")((8, 8, 1), 4, condition=3)
+    decoder = getattr(networks, f"{kind}_decoder")(2, (8, 8, 1), condition=3)
     for network, x in ((encoder, np.ones((3, 8, 8, 1))), (decoder, np.ones((3, 2)))):
         y = ops.convert_to_numpy(network([x, np.arange(3)]))
         assert np.abs(y[0] - y[1]).max() > 1e-4 and np.abs(y[1] - y[2]).max() > 1e-4
@@ -92,9 +92,7 @@ def test_the_perceptrons_of_goodfellow_et_al():
     "build", [networks.dcgan_discriminator, networks.maxout_discriminator], ids=lambda f: f.__name__
 )
 def test_a_label_matters_to_a_discriminator(build, spectral, projection):
-    network = build(
-        (8, 8, 1), num_classes=3, projection=projection, spectral_normalization=spectral
-    )
+    network = build((8, 8, 1), condition=3, projection=projection, spectral_normalization=spectral)
     for variable in network.trainable_variables:  # from the small weights that it starts with
         variable.assign(20.0 * variable)
     y = ops.convert_to_numpy(network([np.ones((3, 8, 8, 1)), np.arange(3)]))
@@ -105,7 +103,7 @@ def test_a_label_matters_to_a_discriminator(build, spectral, projection):
     "build", [networks.dcgan_generator, networks.dense_generator], ids=lambda f: f.__name__
 )
 def test_a_label_matters_to_a_generator(build):
-    y = ops.convert_to_numpy(build(2, (8, 8, 1), num_classes=3)([np.ones((3, 2)), np.arange(3)]))
+    y = ops.convert_to_numpy(build(2, (8, 8, 1), condition=3)([np.ones((3, 2)), np.arange(3)]))
     assert np.abs(y).max() <= 1.0
     assert np.abs(y[0] - y[1]).max() > 1e-4 and np.abs(y[1] - y[2]).max() > 1e-4
 
@@ -113,7 +111,7 @@ def test_a_label_matters_to_a_generator(build):
 def test_projection_is_an_inner_product():
     """logits = features w + b + <embedding of the label, features>."""
     network = networks.maxout_discriminator(
-        (1, 1, 2), units=(3,), pieces=2, num_classes=4, projection=True
+        (1, 1, 2), units=(3,), pieces=2, condition=4, projection=True
     )
     for variable in network.trainable_variables:
         variable.assign(100.0 * variable)

@@ -44,12 +44,11 @@ def pixel_cnn(model_class, image_shape, levels, condition=None):
 MODELS = {
     "autoencoder": lambda: kgen.Autoencoder(SHAPE, latent_dim=3, width=6, seed=0),
     "vae": vae,
-    "conditional_vae": lambda: vae(fields.Label(3, names=["cat", "dog", "fox"])),
     "vae_of_images": lambda: vae(fields.Image((4, 4, 3))),
     "vae_of_tokens": lambda: vae(fields.Tokens(2, vocabulary=5)),
     "averaged_gan": averaged_gan,
     "dcgan": lambda: kgen.DCGAN(SHAPE, latent_dim=3, width=4, seed=0),
-    "conditional_gan": lambda: gan(fields.Label(3)),
+    "conditional_gan": lambda: gan(fields.Label(3, names=["cat", "dog", "fox"])),
     "gan_of_attributes": lambda: gan(fields.Attributes(2)),
     "info_gan": info_gan,
     "pixel_cnn": lambda: pixel_cnn(kgen.PixelCNN, (5, 4, 1), levels=2),

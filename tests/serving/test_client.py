@@ -1,5 +1,6 @@
 """The client, against a server of this process that speaks the published formats."""
 
+import inspect
 import time
 
 import keras
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import kgen
 from kgen import cli
 from kgen.serving import Client, rest_api
 from tests.serving.models import png
@@ -17,7 +19,16 @@ if keras.backend.backend() != "tensorflow":
 from tests.serving import loopback
 
 SERVERS = {"rest": loopback.rest_server, "grpc": loopback.grpc_server}
-USED = ("vae", "autoencoder", "conditional_gan", "info_gan", "pixel_cnn")
+USED = (
+    "vae",
+    "autoencoder",
+    "conditional_gan",
+    "gan_of_attributes",
+    "vae_of_images",
+    "vae_of_tokens",
+    "info_gan",
+    "pixel_cnn",
+)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +62,9 @@ def test_the_verbs_answer_as_the_models(client_of, served):
     np.testing.assert_allclose(client.decode(z), vae.decode(z), atol=1e-5)
     as_integers = np.rint(255 * images).astype("uint8")
     for same in (images, as_integers, [png(image) for image in images]):
-        for found, expected in zip(client.encode(same), vae.encode(images), strict=True):
+        np.testing.assert_allclose(client.encode(same), vae.encode(images), atol=1e-5)
+        np.testing.assert_allclose(client.reconstruct(same), vae.reconstruct(images), atol=1e-5)
+        for found, expected in zip(client.posterior(same), vae.posterior(images), strict=True):
             np.testing.assert_allclose(found, expected, atol=1e-5)
     copies = client.predict("reconstruct", image=images)["image"]
     np.testing.assert_allclose(copies, vae.reconstruct(images), atol=1e-5)
@@ -62,29 +75,52 @@ def test_the_verbs_answer_as_the_models(client_of, served):
 
 
 def test_an_image_is_of_its_seed(client_of, served, servables):
+    """The same from the client, the SavedModel and in process."""
+    vae, client = served["vae"].model, client_of("vae")
+    given = served["vae"].given["seed"]
     answers = served["vae"].v1["generate.image"]
-    client = client_of("vae")
-    np.testing.assert_allclose(client.generate(64, seed=-2), answers, atol=1e-6)
+    np.testing.assert_allclose(client.generate(64, seed=given), answers, atol=1e-6)
     assert servables["vae"].rows == [64]
-    many = client.generate(150, seed=-2)
+    many = client.generate(150, seed=7)
     assert servables["vae"].rows[1:] == [64, 64, 22]
-    np.testing.assert_allclose(many[:64], answers, atol=1e-6)
-    np.testing.assert_allclose(client.generate(1, seed=147), many[149:], atol=1e-6)
+    np.testing.assert_allclose(many, vae.sample(150, seed=7), atol=1e-5)
+    np.testing.assert_allclose(client.generate(3, seed=7), many[:3], atol=1e-6)
+    others = client.generate(150, seed=8)
+    assert np.abs(many[:, None] - others).max(axis=(2, 3, 4)).min() > 1e-4  # none is shared
     a, b = client.generate(2), client.generate(2)
     assert np.abs(a - b).max() > 1e-3
 
 
 def test_labels_and_codes(client_of, served):
     each = served["conditional_gan"]
-    client = client_of("conditional_gan")
-    images = client.generate(64, each.given["label"], seed=-2)
-    np.testing.assert_allclose(images, each.v1["generate.image"], atol=1e-5)
-    np.testing.assert_allclose(client.generate(3, 1, seed=0)[2:], images[4:5], atol=1e-5)
+    client, labels = client_of("conditional_gan"), each.given["label"]
+    images = client.generate(64, labels, seed=5)
+    np.testing.assert_allclose(images, each.model.sample(64, labels, seed=5), atol=1e-5)
+    np.testing.assert_allclose(client.generate(3, labels[2], seed=5)[2], images[2], atol=1e-5)
     z = each.given["z"][:4]
     np.testing.assert_allclose(client.decode(z, 1), each.model.decode(z, 1), atol=1e-5)
-    each = served["info_gan"]
-    images = client_of("info_gan").generate(64, codes=each.given["codes"], seed=-2)
-    np.testing.assert_allclose(images, each.v1["generate_codes.image"], atol=1e-5)
+    each, codes = served["info_gan"], served["info_gan"].given["codes"]
+    images = client_of("info_gan").generate(64, codes=codes, seed=5)
+    np.testing.assert_allclose(images, each.model.sample(64, codes=codes, seed=5), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "row"),
+    [
+        ("gan_of_attributes", [1, 0]),
+        ("vae_of_tokens", [4, 0]),
+        ("vae_of_images", np.arange(48).reshape(4, 4, 3).astype("uint8")),
+    ],
+)
+def test_conditions_of_every_kind(client_of, served, name, row):
+    model, client = served[name].model, client_of(name)
+    given = served[name].given[model.condition.input_name][:5]
+    for condition in (given, row):
+        images = client.generate(5, condition, seed=1)
+        np.testing.assert_allclose(images, model.sample(5, condition, seed=1), atol=1e-5)
+    np.testing.assert_allclose(client.generate(5, row, seed=1), images, atol=1e-5)
+    with pytest.raises(ValueError, match=f"Expected {model.condition.input_name}.*Received: no"):
+        client.generate(2)
 
 
 def test_completions(client_of, served):
@@ -93,23 +129,39 @@ def test_completions(client_of, served):
     client = client_of("pixel_cnn")
     made = client.complete(images, mask, copies=2, seed=5)
     assert made.shape == (3, 2, 5, 4, 1) and set(np.unique(made)) == {0.0, 1.0}
+    np.testing.assert_array_equal(made, each.model.complete(images, mask, copies=2, seed=5))
     for copy in made.swapaxes(0, 1):
         np.testing.assert_array_equal(copy[~mask], images[~mask])
-    alone = client.complete(images[1:2], mask[1], seed=5 + 3)
-    np.testing.assert_array_equal(alone[0, 0], made[1, 1])
     files = client.complete([png(image) for image in images], mask, copies=2, seed=5)
     np.testing.assert_array_equal(files, made)
+    of_one_mask = client.complete(images, mask[0], seed=[5, 6, 7])
+    expected = each.model.complete(images, mask[0], seed=[5, 6, 7])
+    np.testing.assert_array_equal(of_one_mask, expected)
+
+
+@pytest.mark.parametrize("verb", ["generate", "decode", "encode", "posterior", "complete"])
+def test_the_arguments_are_those_of_the_models_verbs(verb):
+    """But for batches and the like, which the server has of its own."""
+    models = {"generate": kgen.InfoGAN.sample, "complete": kgen.PixelCNN.complete}
+    own = inspect.signature(models.get(verb, getattr(kgen.VAE, verb, None))).parameters
+    own = [(p.name, p.kind) for p in own.values()]
+    found = [(p.name, p.kind) for p in inspect.signature(getattr(Client, verb)).parameters.values()]
+    assert found == [each for each in own if each[0] not in ("batch_size", "temperature")]
 
 
 BAD = {
     "a z too short": (lambda c: c.decode(np.zeros((2, 2))), r"z of shape \(num, 3\).*\(2, 2\)"),
     "one z": (lambda c: c.decode(np.zeros(3)), r"z of shape \(num, 3\)"),
-    "words": (lambda c: c.decode([["a", "b", "c"]]), "Expected z as float32"),
+    "words": (lambda c: c.decode([["a", "b", "c"]]), "Expected numbers as z"),
     "NaN": (lambda c: c.decode(np.full((2, 3), np.nan)), "finite z"),
     "no images": (lambda c: c.generate(0), "at least one image"),
-    "no rows": (lambda c: c.decode(np.zeros((0, 3))), "at least one. Received: 0 of z"),
+    "no rows": (lambda c: c.decode(np.zeros((0, 3))), "at least one of z"),
     "no image": (lambda c: c.encode([png(np.zeros((8, 8, 1))), b"junk"]), r"\[1\]=b'junk'"),
-    "a label too many": (lambda c: c.generate(2, labels=[1, 1]), "seed. Received: label, seed"),
+    "a label too many": (lambda c: c.generate(2, labels=[1, 1]), "no labels, as vae is uncond"),
+    "an input too many": (lambda c: c.predict("decode", z=[[0, 0, 0]], y=[1]), "Received: y, z"),
+    "a seed of a float": (lambda c: c.generate(2, seed=0.5), "seed as an integer"),
+    "a seed too few": (lambda c: c.generate(2, seed=[1]), "2 seed.*Received: 1"),
+    "codes of none": (lambda c: c.generate(2, codes=[1]), "Received: generate_codes"),
     "another verb": (lambda c: c.complete(np.zeros((1, 8, 8, 1)), np.ones((8, 8), bool)), "compl"),
     "another size": (lambda c: c.encode(np.zeros((2, 9, 8, 1))), r"\(num, 8, 8, 1\)"),
     "rows that do not match": (
@@ -118,7 +170,7 @@ BAD = {
     ),
     "half a file": (lambda c: c.encode([png(np.ones((8, 8, 1)))[:30]]), "refused: .*Invalid PNG"),
     "an image beyond 1": (lambda c: c.encode(np.full((2, 8, 8, 1), 1.5)), r"\[1.5, 1.5\]"),
-    "an integer beyond 255": (lambda c: c.encode(np.full((2, 8, 8, 1), 256)), r"\[0, 1\], or int"),
+    "an integer beyond 255": (lambda c: c.encode(np.full((2, 8, 8, 1), 256)), "integers in 0..255"),
 }
 
 
@@ -131,8 +183,11 @@ def test_bad_input_is_refused(case, client_of):
 
 def test_labels_beyond_the_classes_are_refused(client_of):
     client = client_of("conditional_gan")
-    with pytest.raises(ValueError, match="Received: seed"):
+    with pytest.raises(ValueError, match="Expected label: .*Received: no label"):
         client.generate(2)
+    for labels, message in (("dog", "numbers in 0.*dog"), (-1, "-1"), (0.5, "float64"), ([1], "2")):
+        with pytest.raises(ValueError, match=message):
+            client.generate(2, labels)
     words = r"(?s)refused: .*Expected label in.*2.*The model's signatures: decode, generate"
     with pytest.raises(ValueError, match=words):
         client.generate(2, labels=3)

@@ -159,7 +159,7 @@ class InfoGAN(DCGAN):
             z[:, self.latent_dim + sum(self.categorical) + code - len(self.categorical)] = values
         return z
 
-    def sample(self, num, labels=None, *, codes=None, seed=None, batch_size=256):
+    def sample(self, num, labels=None, *, codes=None, seed=None, batch_size: int = 256):
         """Images of noise and codes.
 
         Args:
@@ -177,7 +177,7 @@ class InfoGAN(DCGAN):
         if codes is None:
             return super().sample(num, labels, seed=seed, batch_size=batch_size)
         given = {"seed": seeds_of(seed, num), "codes": self._check_codes(codes, num)}
-        return self.answer("generate_codes", labels, batch_size, **given)["image"]
+        return self.answer("generate_codes", labels, batch_size=batch_size, **given)["image"]
 
     def report(self, data):
         label = None if self.condition is None else self.examples(data, 1)[1][0]
@@ -234,7 +234,7 @@ class InfoGAN(DCGAN):
         Returns:
             NumPy array (num, codes), as `sample` takes them.
         """
-        return self.answer("infer_codes", labels, batch_size, image=images)["codes"]
+        return self.answer("infer_codes", labels, batch_size=batch_size, image=images)["codes"]
 
     def _codes_of(self, outputs):
         """The most likely categories and the means of what Q gives, float32 (num, codes)."""

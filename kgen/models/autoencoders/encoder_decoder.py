@@ -96,7 +96,7 @@ class EncoderDecoder(LatentModel):
         Returns:
             NumPy array (num, latent_dim).
         """
-        return self.answer("encode", labels, batch_size, image=images)["code"]
+        return self.answer("encode", labels, batch_size=batch_size, image=images)["code"]
 
     def reconstruct(self, images, labels=None, *, batch_size=256):
         """Images encoded and decoded again.
@@ -109,7 +109,7 @@ class EncoderDecoder(LatentModel):
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        return self.answer("reconstruct", labels, batch_size, image=images)["image"]
+        return self.answer("reconstruct", labels, batch_size=batch_size, image=images)["image"]
 
     def _read_network(self, network, x, y, training):
         return ops.cast(network(self.join(x, y), training=training), "float32")

@@ -179,7 +179,7 @@ class VAE(SamplesPrior, EncoderDecoder):
         Returns:
             NumPy arrays mean and log_var, each (num, latent_dim).
         """
-        answer = self.answer("posterior", labels, batch_size, image=images)
+        answer = self.answer("posterior", labels, batch_size=batch_size, image=images)
         return answer["mean"], answer["log_var"]
 
     def elbo(self, images, labels=None, *, num_samples=1, seed=None, batch_size=100):
@@ -233,7 +233,12 @@ class VAE(SamplesPrior, EncoderDecoder):
         for turn, start in enumerate(with_progress(starts)):
             rows = {"image": x, "seed": seeds, "turn": np.full(len(x), turn, "int32")}
             log_weights = self.run(
-                self._log_weights_of, rows, labels, batch_size, show_progress=False, k=at_a_time
+                self._log_weights_of,
+                rows,
+                labels,
+                show_progress=False,
+                batch_size=batch_size,
+                k=at_a_time,
             )
             yield log_weights[:, : num_samples - start].astype("float64")
 

@@ -157,12 +157,14 @@ class AutoregressiveModel(ImageModel):
         self.image.check(images)
         self._tell_of_levels(np.asarray(images))
         given = {"image": images} | self._seed(seed, len(images))
-        return self.answer("log_likelihood", labels, batch_size, **given)["nats"]
+        return self.answer("log_likelihood", labels, batch_size=batch_size, **given)["nats"]
 
     def _seed(self, seed, num):
         return {"seed": seeds_of(seed, num)} if self.levels == 2 else {}
 
-    def sample(self, num, labels=None, *, temperature=1.0, seed=None, batch_size=64):
+    def sample(
+        self, num, labels=None, *, temperature: float = 1.0, seed=None, batch_size: int = 64
+    ):
         """Images, pixel by pixel from p(x_i | x_1 ... x_(i-1)).
 
         Args:
@@ -187,10 +189,10 @@ class AutoregressiveModel(ImageModel):
         mask,
         labels=None,
         *,
-        copies=1,
-        temperature=1.0,
+        copies: int = 1,
+        temperature: float = 1.0,
         seed=None,
-        batch_size=64,
+        batch_size: int = 64,
     ):
         """Images whose hidden pixels are drawn given all that comes before them in scan order.
 
@@ -241,7 +243,7 @@ class AutoregressiveModel(ImageModel):
         if batch_size < 1:
             raise ValueError(f"Expected batch_size of at least 1. Received: {batch_size=}")
         num, height = len(rows["seed"]), self.image_shape[0]
-        given = self.run(start, rows, y, batch_size, show_progress=False)
+        given = self.run(start, rows, y, show_progress=False, batch_size=batch_size)
         # Batches and blocks of rows of one size each, so that nothing compiles twice.
         batch_size = min(batch_size, num)
         block_rows = math.ceil(height / math.ceil(height / ROWS_AT_A_TIME))
