@@ -34,7 +34,7 @@ def seconds(function, *args):
 
 def make(size):
     """The model for square images."""
-    return kgen.PixelCNN((size, size, 1), levels=2, filters=32, blocks=5, seed=0)
+    return kgen.PixelCNN((size, size, 1), levels=2, width=32, depth=5, seed=0)
 
 
 def compiled(model, function):

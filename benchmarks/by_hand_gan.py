@@ -15,7 +15,7 @@ def parts_of(gan):
     """
     discriminator, generator = (
         keras.Model.from_config(network.get_config())
-        for network in (gan.discriminator, gan.generator)
+        for network in (gan.adversary.network, gan.generator)
     )
     optimizers = list(gan.default_optimizers().values())
     for optimizer, network in zip(optimizers, (discriminator, generator), strict=True):
@@ -24,7 +24,7 @@ def parts_of(gan):
         discriminator,
         generator,
         *optimizers,
-        gan.discriminator_steps,
+        gan.adversary_steps,
         getattr(gan, "gp_weight", None),
     )
 

@@ -16,7 +16,7 @@ import numpy as np
 from absl import app, flags
 
 import kgen
-from kgen import callbacks, networks
+from kgen import callbacks
 from kgen.callbacks import backups
 
 SECONDS = flags.DEFINE_float("seconds", 240.0, "How long to train.")
@@ -53,12 +53,7 @@ def forget_highest():
 def train(data, seconds, *given):
     """The model, and the seconds that `fit` took."""
     keras.utils.set_random_seed(0)
-    model = kgen.DCGAN(
-        SHAPE,
-        generator=networks.dcgan_generator(100, SHAPE, filters=136),
-        discriminator=networks.dcgan_discriminator(SHAPE, filters=136),
-        seed=0,
-    )
+    model = kgen.DCGAN(SHAPE, width=136, seed=0)
     model.compile()
     clock = Clock(seconds)
     model.fit(data.train, epochs=1, verbose=0, callbacks=[clock, *given])

@@ -85,7 +85,7 @@ def make(name, modes, seed):
     steps = EPOCHS.value * STEPS
 
     def adam(player, beta_2):
-        player_steps = steps * (1 if player == "generator" else model.discriminator_steps)
+        player_steps = steps * (1 if player == "generator" else model.adversary_steps)
         rate = keras.optimizers.schedules.PolynomialDecay(1e-3, player_steps, 0.0)
         return keras.optimizers.Adam(rate, beta_1=0.5, beta_2=beta_2)
 
@@ -112,7 +112,7 @@ def train(name, mixture, seed):
     modes, std, half = MIXTURES[mixture]
     model = make(name, modes, seed)
     rng = np.random.default_rng(seed)
-    num = STEPS * BATCH_SIZE * model.discriminator_steps
+    num = STEPS * BATCH_SIZE * model.adversary_steps
     labels = rng.integers(0, len(modes), num).astype("int32")
     points = modes[labels] + std * rng.standard_normal((num, 2))
     images = (0.5 + 0.5 * points / half).astype("float32").reshape(-1, 1, 1, 2)
@@ -120,7 +120,7 @@ def train(name, mixture, seed):
     model.fit(
         images,
         labels,
-        batch_size=BATCH_SIZE * model.discriminator_steps,
+        batch_size=BATCH_SIZE * model.adversary_steps,
         epochs=EPOCHS.value,
         verbose=0,
     )

@@ -26,7 +26,7 @@ MODELS = {
     "VAE 28x28": lambda: kgen.VAE((28, 28, 1), seed=0),
     "DCGAN 28x28": lambda: kgen.DCGAN((28, 28, 1), seed=0),
     "PixelCNN 28x28, 64 channels": lambda: kgen.PixelCNN(
-        (28, 28, 1), levels=2, filters=32, blocks=5, seed=0
+        (28, 28, 1), levels=2, width=32, depth=5, seed=0
     ),
 }
 

@@ -9,7 +9,7 @@ step ("dynamic"): not comparable with the fixed binarization. The rate falls ove
 
 Two epochs, 3,750 steps, on one shared CPU core, TensorFlow, nats on the first 1,000 test images:
 PixelCNN 91.45 in 6 minutes; gated, 25,225 parameters, 90.31 in 8. Told the digit, after one epoch
-at a rate that had fallen to half, 88.40. With `--filters 16`, 44,321 parameters, ten epochs of the
+at a rate that had fallen to half, 88.40. With `--width 16`, 44,321 parameters, ten epochs of the
 gated one take an hour and come to 86.07, at a rate still at half: strokes are clean then, and about
 half of the samples readable digits.
 """
@@ -25,7 +25,7 @@ import kgen
 
 GATED = flags.DEFINE_boolean("gated", False, "GatedPixelCNN in place of PixelCNN.")
 CONDITIONAL = flags.DEFINE_boolean("conditional", False, "Tell the gated one the digit.")
-FILTERS = flags.DEFINE_integer("filters", None, "16 by default, of the gated one 12.")
+WIDTH = flags.DEFINE_integer("width", None, "16 by default, of the gated one 12.")
 EPOCHS = flags.DEFINE_integer("epochs", 2, "Epochs of 1,875 steps.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", "runs/pixel_cnn_mnist", "Gets the pictures and the model.")
@@ -42,13 +42,13 @@ def main(_):
         model = kgen.GatedPixelCNN(
             data.image_shape,
             levels=2,
-            filters=FILTERS.value or 12,
-            blocks=7,
+            width=WIDTH.value or 12,
+            depth=7,
             num_classes=num_classes,
             seed=0,
         )
     else:
-        model = kgen.PixelCNN(data.image_shape, levels=2, filters=FILTERS.value or 16, seed=0)
+        model = kgen.PixelCNN(data.image_shape, levels=2, width=WIDTH.value or 16, seed=0)
     rate = keras.optimizers.schedules.CosineDecay(3e-3, EPOCHS.value * len(data.train))
     model.compile(keras.optimizers.Adam(rate))
     print(f"{model.network.count_params():,} parameters")

@@ -28,8 +28,10 @@ _ROOMS = (
 _CLASSES = {
     "AdversarialModel": "kgen.models.adversarial.adversarial_model",
     "Autoencoder": "kgen.models.autoencoders.autoencoder",
+    "AutoregressiveModel": "kgen.models.autoregressive.autoregressive_model",
     "ConditionalGAN": "kgen.models.adversarial.conditional_gan",
     "DCGAN": "kgen.models.adversarial.dcgan",
+    "EncoderDecoder": "kgen.models.autoencoders.encoder_decoder",
     "GAN": "kgen.models.adversarial.gan",
     "GatedPixelCNN": "kgen.models.autoregressive.gated_pixel_cnn",
     "GenerativeModel": "kgen.models.generative_model",

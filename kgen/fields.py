@@ -80,6 +80,11 @@ class Field:
         low = 0 if self.low is None else self.low
         return np.broadcast_to(low, (num, *self.shape)).astype(self.dtype)
 
+    def takes_as(self, other):
+        """Whether it takes the rows that another field takes, whatever both call them."""
+        limits = [(field.shape, field.low, field.high) for field in (self, other)]
+        return type(self) is type(other) and limits[0] == limits[1]
+
     def get_config(self):
         """The arguments that make it, by name."""
         raise NotImplementedError

@@ -85,11 +85,14 @@ class AutoregressiveModel(ImageModel):
 
     def _check_network(self):
         height, width, colors = self.image_shape
-        expected = (self.image_shape, (height, width, colors * self.num_outputs), self.condition)
-        received, network = None, self.network
+        condition, network = self.condition, self.network
+        expected = self.image_shape, (height, width, colors * self.num_outputs), condition
+        received = None
         if isinstance(network, CausalNetwork):
-            outputs = network(network.symbolic_inputs())
-            received = (network.image_shape, outputs.shape[1:], network.condition)
+            outputs, own = network(network.symbolic_inputs()), network.condition
+            if own is not None and condition is not None and own.takes_as(condition):
+                own = condition  # with other names
+            received = network.image_shape, outputs.shape[1:], own
         if received != expected:
             described = "from {} to {}, with condition={}"
             raise ValueError(
