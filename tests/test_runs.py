@@ -11,8 +11,7 @@ from PIL import Image
 
 import kgen
 from kgen import callbacks, runs
-from kgen.models import catalog
-from kgen.runs import training
+from kgen.runs import settings, training
 from kgen.runs.folder import drop_rows
 from tests.tiers import in_tiers
 from tests.zoo import ZOO
@@ -93,7 +92,7 @@ def test_a_run_holds_what_it_promises(whole):
     assert sorted(os.listdir(whole / "logs")) == ["train", "validation"]
     config = json.loads((whole / "config.json").read_text())
     assert (config["model"], config["conditional"], config["seed"]) == ("vae", False, 0)
-    assert config["arguments"] == catalog.all_arguments(kgen.VAE, {}) | {"latent_dim": 2}
+    assert config["arguments"] == settings.all_arguments(kgen.VAE, {}) | {"latent_dim": 2}
     assert config["data"]["source"] == "digits" and config["data"]["batch_size"] == 300
     assert config["backend"] == keras.backend.backend()
     assert config["versions"]["kgen"] == kgen.__version__

@@ -45,7 +45,7 @@ MODELS = {
     "autoencoder": lambda: kgen.Autoencoder(SHAPE, latent_dim=3, width=6, seed=0),
     "vae": vae,
     "vae_of_images": lambda: vae(fields.Image((4, 4, 3))),
-    "vae_of_tokens": lambda: vae(fields.Tokens(2, vocabulary=5)),
+    "gan_of_tokens": lambda: gan(fields.Tokens(2, vocabulary=5)),
     "averaged_gan": averaged_gan,
     "dcgan": lambda: kgen.DCGAN(SHAPE, latent_dim=3, width=4, seed=0),
     "conditional_gan": lambda: gan(fields.Label(3, names=["cat", "dog", "fox"])),
