@@ -127,7 +127,6 @@ class Overflow(GenerativeModel):
         self.network = keras.Sequential(
             [keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)]
         )
-        self.built = True
 
     def players(self):
         return {"player": [self.network]}

@@ -23,9 +23,9 @@ def test_the_sessions_run(tmp_path, monkeypatch):
             for example in parser.get_examples(source):
                 example.lineno += before
                 examples.append(example)
-    page, globs = own_models.PAGE, {"keras": keras}
-    test = doctest.DocTest(examples, globs, page.name, str(page), 0, page.read_text())
-    result = doctest.DocTestRunner().run(test, clear_globs=False)
+    page = own_models.PAGE
+    test = doctest.DocTest(examples, {}, page.name, str(page), 0, page.read_text())
+    result = doctest.DocTestRunner().run(test)
     assert result.failed == 0 < result.attempted
 
 

@@ -12,6 +12,7 @@ import kgen
 from kgen import cli, fields
 from kgen.export import versions
 from kgen.runs import export
+from tests import own_models
 from tests.serving import c_api
 
 SIGNATURES = {
@@ -191,7 +192,6 @@ class OwnModel(kgen.ImageModel):
         self.served = served
         self.layer = keras.layers.Dense(64)
         self.layer.build((None, 2))
-        self.built = True
 
     def players(self):
         return {"layer": [self.layer]}
@@ -238,6 +238,14 @@ def test_a_model_of_ones_own_says_what_it_answers(tmp_path, made_here, monkeypat
     monkeypatch.setattr(OwnModel, "__module__", "__main__")
     with pytest.raises(ValueError, match="Move those of OwnModel"):
         OwnModel((8, 8, 1)).export(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    "loss", [own_models.Hinge(), (own_models.judge_by_hinge, own_models.please_the_judge)]
+)
+def test_where_a_loss_of_ones_own_is(tmp_path, made_here, loss):
+    kgen.GAN((8, 8, 1), 2, width=5, loss=loss).export(tmp_path / "own")
+    assert [modules for _, modules in made_here] == [["tests.own_models"]]
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, made_here):
