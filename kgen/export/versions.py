@@ -7,7 +7,6 @@ import re
 import subprocess
 import sys
 import tempfile
-import zipfile
 
 from kgen.export import card
 from kgen.export.server_config import write_configs
@@ -31,32 +30,33 @@ def export_model(model, path, version=None, about=None):
             "`signatures` as docs/serving.md describes it. Received: a "
             f"{type(model).__name__}, which has none"
         )
+    modules = _modules(model)
+    if "__main__" in modules:
+        raise ValueError(
+            "Expected classes and functions that another process can import. Move those of "
+            f"{type(model).__name__} from the script into a module of their own."
+        )
     with tempfile.TemporaryDirectory() as folder:
         archive = os.path.join(folder, "model.keras")
         model.save(archive)
-        modules = _modules(archive)
-        if "__main__" in modules:
-            raise ValueError(
-                "Expected classes and functions that another process can import. Move those of "
-                f"{type(model).__name__} from the script into a module of their own."
-            )
         return export_archive(archive, path, version, about, modules)
 
 
-def _modules(archive):
-    """Where the classes and functions are that a `.keras` file names, but for Keras' and kgen's."""
-    with zipfile.ZipFile(archive) as file:
-        left = [json.loads(file.read("config.json"))]
-    found = set()
+def _modules(model):
+    """Where the classes are of a model's layers, and all else that its file names."""
+    import keras  # which `kgen export` of a run does without
+
+    found = [*map(type, model._flatten_layers())]
+    left = [keras.saving.serialize_keras_object(model)]
     while left:
         each = left.pop()
         if isinstance(each, dict):
-            if "class_name" in each and isinstance(each.get("module"), str):
-                found.add(each["module"])
             left.extend(each.values())
-        elif isinstance(each, list):
+        elif isinstance(each, (list, tuple)):
             left.extend(each)
-    return sorted(m for m in found if m.partition(".")[0] not in ("builtins", "keras", "kgen"))
+        elif isinstance(each, str):
+            found.append(keras.saving.get_registered_object(each))
+    return sorted({each.__module__ for each in found if each is not None})
 
 
 def export_archive(archive, path, version=None, about=None, modules=()):

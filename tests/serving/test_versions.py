@@ -245,7 +245,8 @@ def test_a_model_of_ones_own_says_what_it_answers(tmp_path, made_here, monkeypat
 )
 def test_where_a_loss_of_ones_own_is(tmp_path, made_here, loss):
     kgen.GAN((8, 8, 1), 2, width=5, loss=loss).export(tmp_path / "own")
-    assert [modules for _, modules in made_here] == [["tests.own_models"]]
+    ((_, modules),) = made_here
+    assert "tests.own_models" in modules
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, made_here):
