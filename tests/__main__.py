@@ -1,9 +1,10 @@
 """Runs the tests on every backend that is installed, in shards, so many at once as there are cores.
 
-python -m tests [--full] [--backend NAME] [--jobs NUM] [pytest's arguments]
+python -m tests [--full] [--backend NAME] [--group NAME] [--jobs NUM] [pytest's arguments]
 
 A shard is a group of test files on one backend, in a process of its own. Paths among the arguments
-stand in place of the groups. What the tier of --full adds is in tests/README.md.
+stand in place of the groups. --backend and --group can be given several times. What the tier of
+--full adds is in tests/README.md.
 """
 
 import argparse
@@ -181,6 +182,7 @@ def main(arguments):
     """Runs what is asked for, and returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m tests", allow_abbrev=False)
     parser.add_argument("--backend", action="append", choices=BACKENDS)
+    parser.add_argument("--group", action="append", choices=(*GROUPS, COMPILERS))
     parser.add_argument("--full", action="store_true")
     parser.add_argument("--jobs", type=int, default=len(os.sched_getaffinity(0)))
     options, rest = parser.parse_known_args(arguments)
@@ -197,6 +199,8 @@ def main(arguments):
     rest = [each for each in rest if each not in paths]
     selects = bool(paths) or any(re.match(r"-k|-m|--lf|--last-failed|--deselect", r) for r in rest)
     shards = shards_of(backends, paths, options.full)
+    if options.group:
+        shards = [shard for shard in shards if shard.group in options.group]
     start = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     run_all(shards, options.jobs, rest, options.full)

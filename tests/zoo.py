@@ -26,7 +26,7 @@ class Case:
         model_class: its class.
         make: callable of further arguments of the class that returns the model.
         image_shape: tuple (height, width, channels).
-        num_classes: int or None. With it the model is conditional.
+        condition: field or None. What the model is conditional on.
         still: ends of the paths of variables that have no gradient.
         optimizer: callable that makes what `compile` is given; None leaves it the paper's.
         served: bool. It can be exported.
@@ -43,7 +43,7 @@ class Case:
     model_class: type
     make: Callable
     image_shape: tuple = SHAPE
-    num_classes: int | None = None
+    condition: fields.Field | None = None
     still: tuple = ()
     optimizer: Callable = lambda: None
     served: bool = True
@@ -69,7 +69,11 @@ class Case:
 
     def y(self, num=16):
         """So many conditions, None for an unconditional model."""
-        return None if self.num_classes is None else np.arange(num, dtype="int32") % 3
+        if isinstance(self.condition, fields.Label):
+            return np.arange(num, dtype="int32") % self.condition.num_classes
+        if self.condition is not None:
+            return rows(self.condition, num, np.random.default_rng(2))
+        return None
 
     def rows(self, inputs, num):
         """So many rows of each input of a signature, by name.
@@ -189,7 +193,7 @@ CASES = (
         "conditional_vae",
         kgen.VAE,
         lambda **kwargs: dense_vae(num_classes=3, **kwargs),
-        num_classes=3,
+        condition=fields.Label(3),
     ),
     Case(
         "colour_vae",
@@ -233,7 +237,7 @@ CASES = (
         "conditional_gan",
         kgen.ConditionalGAN,
         lambda **kwargs: kgen.ConditionalGAN(SHAPE, 3, 3, **perceptrons(condition=3), **kwargs),
-        num_classes=3,
+        condition=fields.Label(3),
         command="cgan",
     ),
     Case(
@@ -263,7 +267,7 @@ CASES = (
             (4, 5, 3), **({"levels": 256, "width": 6, "depth": 1, "num_classes": 3} | kwargs)
         ),
         image_shape=(4, 5, 3),
-        num_classes=3,
+        condition=fields.Label(3),
         optimizer=large_steps,
         discrete=True,
         command="gated_pixelcnn",
