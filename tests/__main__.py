@@ -29,7 +29,7 @@ GROUPS = {
     "contract": (("tests/models/test_contract.py",), (100, 75, 35)),
     "models": (("tests/models/*", "tests/backend/*"), (110, 90, 45)),
     "replicas": (("tests/test_distribution.py",), (65, 50, 30)),
-    "serving": (("tests/serving/*",), (70, 15, 15)),
+    "serving": (("tests/serving/*", "tests/docs/*"), (80, 20, 20)),
     "runs": (("tests/test_runs.py", "tests/test_cli.py", "tests/data/*"), (60, 50, 40)),
     "others": (("*",), (60, 50, 45)),
 }

@@ -12,6 +12,7 @@ import sys
 import keras
 import numpy as np
 
+from tests import own_models  # noqa: F401 - some are of its classes
 from tests.contract import set_weights_by_formula
 
 ROWS = 6

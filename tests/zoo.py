@@ -12,6 +12,7 @@ import numpy as np
 
 import kgen
 from kgen import fields, networks
+from tests import own_models
 from tests.toys import ToyWGANGP
 
 SHAPE = (8, 8, 1)
@@ -271,6 +272,34 @@ CASES = (
         discrete=True,
         command="gated_pixelcnn",
         settings={"levels": 17, "width": 4, "depth": 1},
+    ),
+    # Those of docs/your_own_model.md.
+    Case(
+        "hinge_gan",
+        kgen.GAN,
+        lambda **kwargs: kgen.GAN(SHAPE, 3, loss=own_models.Hinge(2.0), **perceptrons(), **kwargs),
+        still=("logits/bias",),  # it cancels while all is within the margin
+    ),
+    Case(
+        "adversarial_autoencoder",
+        own_models.AdversarialAutoencoder,
+        lambda **kwargs: own_models.AdversarialAutoencoder(
+            SHAPE, 3, **{"units": 6, "width": 6} | kwargs
+        ),
+    ),
+    Case(
+        "diffusion",
+        own_models.Diffusion,
+        lambda **kwargs: own_models.Diffusion(SHAPE, **{"timesteps": 5, "units": 6} | kwargs),
+    ),
+    Case(
+        "conditional_diffusion",
+        own_models.Diffusion,
+        lambda **kwargs: own_models.Diffusion(
+            (5, 4, 3), **{"timesteps": 5, "units": 6, "num_classes": 3} | kwargs
+        ),
+        image_shape=(5, 4, 3),
+        num_classes=3,
     ),
     Case(
         "toy",

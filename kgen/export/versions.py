@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import zipfile
 
 from kgen.export import card
 from kgen.export.server_config import write_configs
@@ -16,7 +17,7 @@ def export_model(model, path, version=None, about=None):
     """Writes a model as a SavedModel: `model.export`.
 
     Args:
-        model: a kgen model. Its class, and those of its networks' layers, can be imported.
+        model: a kgen model. Its class, and those of its layers and losses, can be imported.
         path: str. The model's folder.
         version: int of at least 1, or None for the next.
         about: str or None. What the model card says of data, training and figures.
@@ -30,16 +31,32 @@ def export_model(model, path, version=None, about=None):
             "`signatures` as docs/serving.md describes it. Received: a "
             f"{type(model).__name__}, which has none"
         )
-    modules = {type(layer).__module__ for layer in model._flatten_layers()}
-    if "__main__" in modules:
-        raise ValueError(
-            "Expected classes that another process can import. Move those of "
-            f"{type(model).__name__} from the script into a module of their own."
-        )
     with tempfile.TemporaryDirectory() as folder:
         archive = os.path.join(folder, "model.keras")
         model.save(archive)
-        return export_archive(archive, path, version, about, sorted(modules))
+        modules = _modules(archive)
+        if "__main__" in modules:
+            raise ValueError(
+                "Expected classes and functions that another process can import. Move those of "
+                f"{type(model).__name__} from the script into a module of their own."
+            )
+        return export_archive(archive, path, version, about, modules)
+
+
+def _modules(archive):
+    """Where the classes and functions are that a `.keras` file names, but for Keras' and kgen's."""
+    with zipfile.ZipFile(archive) as file:
+        left = [json.loads(file.read("config.json"))]
+    found = set()
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            if "class_name" in each and isinstance(each.get("module"), str):
+                found.add(each["module"])
+            left.extend(each.values())
+        elif isinstance(each, list):
+            left.extend(each)
+    return sorted(m for m in found if m.partition(".")[0] not in ("builtins", "keras", "kgen"))
 
 
 def export_archive(archive, path, version=None, about=None, modules=()):
@@ -50,8 +67,8 @@ def export_archive(archive, path, version=None, about=None, modules=()):
         path: str. The model's folder.
         version: int of at least 1, or None for the next.
         about: str or None. What the model card says of data, training and figures.
-        modules: sequence of str. What to import before it is read, where it holds classes that are
-            not kgen's.
+        modules: sequence of str. What to import before it is read, where it holds classes or
+            functions that are not kgen's.
 
     Returns:
         The path of the version.
