@@ -83,11 +83,19 @@ def test_what_is_no_array_is_refused(field, nothing):
         (Attributes(1), [[np.nan]], "Expected finite attributes. Received: NaN"),
         (Vector(2), [[0.0, np.inf]], "Expected finite vectors. Received: NaN or infinity"),
         (Vector(2), [["a", "b"]], "Expected numbers as vectors. Received: <U1"),
-        (Vector(2, low=0), [[0.0, -1.0]], r"Expected vectors in 0\.\.None. Received: .*-1.0\.\.0.0"),
+        (
+            Vector(2, low=0),
+            [[0.0, -1.0]],
+            r"Expected vectors in 0\.\.None. Received: .*-1.0\.\.0.0",
+        ),
         (Vector(2, high=[1, 2]), [[2.0, 1.0]], r"Expected vectors in None\.\.\[1, 2\]. Received"),
         (Tokens(2, 5), [[0, 5]], r"Expected tokens in 0\.\.4. Received: tokens in 0\.\.5"),
         (Tokens(2, 5), [[0.0, 1.0]], r"Expected int32 of shape \(num, 2\). Received: float64 tok"),
-        (Mask((1, 2)), [[[0, 1]]], "Expected a bool mask, True where a pixel is hidden.*int64 mask"),
+        (
+            Mask((1, 2)),
+            [[[0, 1]]],
+            "Expected a bool mask, True where a pixel is hidden.*int64 mask",
+        ),
         (Seed(), [0.5], r"Expected int64 of shape \(num\). Received: float64 seed"),
     ],
 )
