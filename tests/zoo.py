@@ -290,16 +290,11 @@ CASES = (
     Case(
         "diffusion",
         own_models.Diffusion,
-        lambda **kwargs: own_models.Diffusion(SHAPE, **{"timesteps": 5, "units": 6} | kwargs),
-    ),
-    Case(
-        "conditional_diffusion",
-        own_models.Diffusion,
         lambda **kwargs: own_models.Diffusion(
             (5, 4, 3), **{"timesteps": 5, "units": 6, "num_classes": 3} | kwargs
         ),
         image_shape=(5, 4, 3),
-        num_classes=3,
+        condition=fields.Label(3),
     ),
     Case(
         "toy",
