@@ -77,8 +77,8 @@ class Field:
 
     def example(self, num=1):
         """Rows that are taken: NumPy array (num, *shape)."""
-        low = 0 if self.low is None else self.low
-        return np.broadcast_to(low, (num, *self.shape)).astype(self.dtype)
+        zero = np.zeros((num, *self.shape))
+        return np.clip(zero, self.low, self.high).astype(self.dtype)
 
     def takes_as(self, other):
         """Whether it takes the rows that another field takes, whatever both call them."""
@@ -105,7 +105,7 @@ class Field:
         return f"{type(self).__name__}({arguments})"
 
     def _as_array(self, array, name):
-        if isinstance(array, (dict, tuple)) or not np.size(array) and array is None:
+        if array is None or isinstance(array, (dict, tuple)):
             raise ValueError(
                 f"Expected {name} as one array or tensor. Received: {type(array).__name__}"
             )
@@ -202,6 +202,7 @@ class Label(Field):
             raise ValueError(
                 f"Expected {num_classes} names of classes. Received: {len(self.names)} names"
             )
+        _check_different(self.names)
         self.high = self.num_classes - 1
 
     def describe(self):
@@ -245,6 +246,7 @@ class Attributes(Field):
             raise ValueError(
                 f"Expected at least one attribute, with as many names. Received: {num=}, {names=}"
             )
+        _check_different(self.names)
 
     def get_config(self):
         return {"num": self.shape[0], "names": self.names}
@@ -271,7 +273,15 @@ class Vector(Field):
         self.shape = (int(size),)
         if size < 1:
             raise ValueError(f"Expected a size of at least 1. Received: {size=}")
-        self.low, self.high = low, high
+        # As numbers or lists of them, which a config can have.
+        self.low, self.high = (None if each is None else _plain(each) for each in (low, high))
+        limits = [np.shape(each) for each in (self.low, self.high) if each is not None]
+        fits = all(shape in ((), self.shape) for shape in limits)
+        if not fits or (len(limits) == 2 and np.any(np.greater(self.low, self.high))):
+            raise ValueError(
+                f"Expected low and high as one number or {size}, low not above high. Received: "
+                f"{low=}, {high=}"
+            )
 
     def get_config(self):
         return {"size": self.shape[0], "low": self.low, "high": self.high}
@@ -335,6 +345,15 @@ class Seed(Field):
 
     def get_config(self):
         return {}
+
+
+def _check_different(names):
+    if names is not None and len(set(names)) < len(names):
+        raise ValueError(f"Expected different names. Received: {names}")
+
+
+def _plain(numbers):
+    return np.asarray(numbers).tolist()
 
 
 def seeds_of(seed, num, copies=1):

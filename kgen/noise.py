@@ -16,7 +16,8 @@ from kgen import backend
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
 _OF_A_TURN = -1  # the stream of the keys of a loop's turns, which no draw has
 
-# How far apart in a generator's first word draws and turns are, as no two seeds of a user's are.
+# How far apart in a generator's first word draws and turns are, as no two seeds of a user's are;
+# turns of a loop within a loop are as far apart as the product says, modulo 2^32.
 _DRAWS_APART, _TURNS_APART = 0x27D4EB2F, 0x165667B1
 
 
@@ -73,6 +74,7 @@ class StepNoise(Noise):
     def __init__(self, words):
         super().__init__()
         self._words = words
+        self._turns_apart = _TURNS_APART
 
     def normal(self, shape):
         return keras.random.normal(shape, dtype="float32", seed=self._seed())
@@ -84,12 +86,18 @@ class StepNoise(Noise):
         return keras.random.randint(shape, low, high, dtype="int32", seed=self._seed())
 
     def at(self, turn):
-        return StepNoise(self._shifted(ops.cast(turn, self._words.dtype) * _TURNS_APART))
+        # Turn 0, too, draws others than the noise that it is of.
+        turn = ops.cast(turn, self._words.dtype) + 1
+        noise = StepNoise(self._shifted(turn * self._wrapped(self._turns_apart)))
+        noise._turns_apart = self._turns_apart * _TURNS_APART
+        return noise
 
     def _seed(self):
-        shift = np.uint32(self._next_stream() * _DRAWS_APART % 2**32)
+        return _Drawn(self._shifted(self._wrapped(self._next_stream() * _DRAWS_APART)))
+
+    def _wrapped(self, number):
         dtype = keras.backend.standardize_dtype(self._words.dtype)
-        return _Drawn(self._shifted(shift.astype(dtype)))  # which wraps
+        return np.uint32(number % 2**32).astype(dtype)
 
     def _shifted(self, shift):
         shift = ops.cast(shift, self._words.dtype)
@@ -174,5 +182,5 @@ def _to_unit(bits):
 
 
 def _fill(halves, shape):
-    numbers = ops.concatenate(halves, axis=1)
-    return ops.reshape(numbers[:, : math.prod(shape[1:])], (-1, *shape[1:]))
+    numbers = ops.concatenate(halves, axis=1)[:, : math.prod(shape[1:])]
+    return numbers if len(shape) == 2 else ops.reshape(numbers, (-1, *shape[1:]))

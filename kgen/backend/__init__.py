@@ -7,6 +7,7 @@
 - `apply_gradients`: one step of an optimizer
 - `input_gradient`: d sum(fn(x)) / dx, differentiable again
 - `innermost_loop`: what stands for the loop whose body is being traced
+- `is_traced`: whether what runs now is being compiled
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
@@ -40,6 +41,7 @@ if keras.backend.backend() == "tensorflow":
         innermost_loop,
         input_gradient,
         input_pipeline,
+        is_traced,
         mean_over_replicas,
         set_deterministic,
         strategy,
@@ -60,6 +62,7 @@ elif keras.backend.backend() == "jax":
         innermost_loop,
         input_gradient,
         input_pipeline,
+        is_traced,
         mean_over_replicas,
         set_deterministic,
         strategy,
@@ -80,6 +83,7 @@ elif keras.backend.backend() == "torch":
         innermost_loop,
         input_gradient,
         input_pipeline,
+        is_traced,
         mean_over_replicas,
         set_deterministic,
         strategy,
@@ -108,6 +112,7 @@ __all__ = [
     "innermost_loop",
     "input_gradient",
     "input_pipeline",
+    "is_traced",
     "mean_over_replicas",
     "set_deterministic",
     "strategy",

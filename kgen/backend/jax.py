@@ -358,6 +358,11 @@ def innermost_loop():
     return getattr(jnp.zeros(()), "_trace", None)
 
 
+def is_traced():
+    """Whether what runs now is being compiled, so that a number would be frozen into it."""
+    return isinstance(jnp.zeros(()), jax.core.Tracer)
+
+
 def input_pipeline(reading):
     """The `Reading` itself, or of several processes this one's part of every batch."""
     if _num_replicas() == 1:

@@ -269,6 +269,11 @@ def innermost_loop():
     return graph
 
 
+def is_traced():
+    """Whether what runs now is being compiled, so that a number would be frozen into it."""
+    return not tf.executing_eagerly()
+
+
 def input_pipeline(reading):
     """A tf.data.Dataset of the same batches, read many at a time.
 

@@ -251,6 +251,11 @@ def innermost_loop():
     """Nothing: a loop of `keras.ops` is Python's, whose body runs in every turn."""
 
 
+def is_traced():
+    """Whether what runs now is being compiled, so that a number would be frozen into it."""
+    return torch.compiler.is_compiling()
+
+
 def input_pipeline(reading):
     """The `Reading` itself, or of several processes this one's part of every batch."""
     if _world() == 1:

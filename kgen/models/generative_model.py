@@ -11,6 +11,7 @@ import numpy as np
 from keras import ops
 
 from kgen import backend
+from kgen.fields import Field
 from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models.around_fit import AroundFit
 from kgen.models.optimizers import OptimizerGroup, serialize
@@ -416,7 +417,7 @@ def _arguments(model_class):
 
 
 def _is_plain(value):
-    return value is None or isinstance(value, (bool, int, float, str, tuple))
+    return value is None or isinstance(value, (bool, int, float, str, tuple, list, Field))
 
 
 def is_rebuilt():

@@ -50,6 +50,12 @@ class Scalar:
         given, variable = vars(layer)["_scalars"][self.name]
         if variable is None:
             return given
+        if backend.is_traced():
+            raise RuntimeError(
+                f"Expected {self.name} in a step as self.now({self.name!r}) or "
+                f"current(layer, {self.name!r}, step), which follow its changes. Received: its "
+                "number, which a compiled step would keep"
+            )
         backend.synchronize()
         value = float(ops.convert_to_numpy(variable))
         return given if np.float32(given) == np.float32(value) else value

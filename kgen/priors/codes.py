@@ -77,8 +77,12 @@ class Codes(Prior):
     def log_prob(self, z):
         z, codes = z[..., : self.noise.size], z[..., self.noise.size :]
         constant = sum(map(math.log, self.categorical)) + self.continuous * math.log(2.0)
-        _, numbers = self.split(codes)
+        one_hots, numbers = self.split(codes)
         is_inside = ops.all(ops.abs(numbers) <= 1.0, axis=-1)
+        for one_hot in one_hots:
+            # One number is 1, and no square but that of 0 is left for the others.
+            ends = ops.max(one_hot, axis=-1), ops.sum(ops.square(one_hot), axis=-1)
+            is_inside &= ops.logical_and(*(ops.equal(end, 1.0) for end in ends))
         return self.noise.log_prob(z) + ops.where(is_inside, -constant, -math.inf)
 
     def get_config(self):

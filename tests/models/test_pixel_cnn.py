@@ -10,6 +10,7 @@ import kgen
 from kgen import backend
 from kgen.fields import seed_words, seeds_of
 from kgen.noise import SeededNoise, StepNoise
+from tests.tiers import in_tiers
 
 SHAPES = [(4, 4, 1), (3, 3, 3)]
 
@@ -139,16 +140,24 @@ def test_probabilities_sum_to_1(shape, levels):
 
 
 @pytest.mark.parametrize(
-    ("shape", "levels"), [((5, 4, 1), 2), ((4, 5, 3), 2), ((4, 5, 3), 5), ((19, 6, 1), 5)]
+    ("shape", "levels"),
+    in_tiers(
+        [((5, 4, 1), 2), ((4, 5, 3), 2), ((4, 5, 3), 5), ((19, 6, 1), 5)],
+        quick=[((5, 4, 1), 2), ((4, 5, 3), 5)],
+    ),
 )
 def test_cached_sampling_is_naive_sampling(shape, levels):
     """Pixel for pixel from the same uniform numbers."""
     check_sampling(models(shape, levels), shape, levels)
 
 
-@pytest.mark.parametrize("colors", [1, 3])
+@pytest.mark.parametrize("colors", in_tiers([1, 3], quick=[3]))
 @pytest.mark.parametrize(
-    ("first", "second"), [((1, 3), (3, 1)), ((3, 1), (1, 3)), ((3, 5), (1, 1)), ((1, 1), (5, 3))]
+    ("first", "second"),
+    in_tiers(
+        [((1, 3), (3, 1)), ((3, 1), (1, 3)), ((3, 5), (1, 1)), ((1, 1), (5, 3))],
+        quick=[((1, 3), (3, 1)), ((1, 1), (5, 3))],
+    ),
 )
 def test_kernels_of_any_shape(first, second, colors):
     shape = (4, 3, colors)
@@ -357,7 +366,9 @@ def test_goldens_agree_over_the_backends():
         np.testing.assert_allclose(found, GOLDEN[type(model).__name__], rtol=1e-5)
 
 
-@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+@pytest.mark.parametrize(
+    "policy", in_tiers(["mixed_bfloat16", "mixed_float16"], quick=["mixed_float16"])
+)
 def test_samples_in_half_precision(policy):
     for model in models((5, 4, 1), levels=256, dtype=policy):
         y = labels_of(model, 3)

@@ -156,8 +156,14 @@ class AdversarialModel(SamplesPrior, LatentModel):
 
     @loss.setter
     def loss(self, loss):
-        if loss is not None:  # with which Keras would compile a model
-            self._loss = loss
+        if loss is None:  # with which Keras compiles a model
+            return
+        earlier = vars(self).setdefault("_loss", loss)
+        if earlier is not loss:
+            raise AttributeError(
+                "Expected loss to stay as the model was made, whose adversary has it: make another "
+                f"model. Received: loss={loss!r}, after {earlier!r}"
+            )
 
     @property
     def penalties(self):

@@ -56,7 +56,11 @@ class GAN(AdversarialModel):
     Reference: Goodfellow et al., Generative Adversarial Nets, 2014. https://arxiv.org/abs/1406.2661
     """
 
-    label_smoothing = ScalarOf(lambda model: model.adversary, "label_smoothing")
+    label_smoothing = ScalarOf(
+        lambda model: model.adversary if model.adversary.game.smooths_labels else None,
+        "label_smoothing",
+        0.0,
+    )
     default_batch_size = 100
     generator_preset = staticmethod(_generator)
     adversary_preset = staticmethod(_discriminator)

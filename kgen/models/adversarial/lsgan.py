@@ -65,8 +65,7 @@ class LSGAN(DCGAN):
 
     @loss.setter
     def loss(self, loss):
-        if loss is not None:
-            self._loss = loss
+        DCGAN.loss.fset(self, loss)
 
     def get_config(self):
         return super().get_config() | {"a": self.a, "b": self.b, "c": self.c}

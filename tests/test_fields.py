@@ -1,0 +1,286 @@
+"""What a model is given: what each field takes, refuses and says, and the seeds of images."""
+
+import random
+import re
+
+import keras
+import numpy as np
+import pytest
+
+import kgen
+from kgen import fields
+from kgen.fields import Attributes, Image, Label, Mask, Seed, Tokens, Vector, seed_words, seeds_of
+
+FIELDS = [
+    Image((4, 5, 1)),
+    Image((2, 2, 3)),
+    Label(3),
+    Label(2, names=("shirt", "dress")),
+    Attributes(4),
+    Attributes(2, names=("smiles", "glasses")),
+    Vector(3),
+    Vector(2, low=-1.0, high=[1.0, 4.0]),
+    Vector(2, low=[0, -1], high=[2, 1]),
+    Vector(2, high=-3.0),
+    Vector(1, low=5),
+    Tokens(4, 10),
+    Mask((3, 2)),
+    Seed(),
+]
+CONDITIONS = [field for field in FIELDS if not isinstance(field, (Mask, Seed))]
+each_field = pytest.mark.parametrize("field", FIELDS, ids=repr)
+
+
+@each_field
+def test_an_example_is_taken_and_is_as_described(field):
+    rows = field.check(field.example(3))
+    assert rows.shape == (3, *field.shape) and rows.dtype == field.dtype
+    np.testing.assert_array_equal(rows, field.example(3))
+    assert str(field.shape[0] if field.shape else "labels" if field.low == 0 else field.dtype) in (
+        field.describe()
+    )
+
+
+@each_field
+def test_another_shape_is_refused(field):
+    row = field.example(2)
+    for array in (row[..., None], row[None], row[0] if field.shape else row[0].reshape(())):
+        with pytest.raises(ValueError, match=r"Expected stuff of shape \(num.*Received: an array"):
+            field.check(array, "stuff")
+    with pytest.raises(ValueError, match=f"Expected at least one of {field.what}. Received: shape"):
+        field.check(row[:0])
+
+
+@each_field
+@pytest.mark.parametrize("nothing", [None, {"a": 1}, (1, 2)])
+def test_what_is_no_array_is_refused(field, nothing):
+    with pytest.raises(ValueError, match="Expected .* as one array or tensor. Received: "):
+        field.check(nothing)
+
+
+@pytest.mark.parametrize(
+    ("field", "rows", "message"),
+    [
+        (Image((1, 1, 1)), [[[[1.5]]]], r"floats in \[0, 1\].*images / 255.*\[1.5, 1.5\]"),
+        (Image((1, 1, 1)), [[[[-0.5]]]], r"Received: float64 images in \[-0.5, -0.5\]"),
+        (Image((1, 1, 1)), [[[[256]]]], r"integers in 0\.\.255.*Received: int64 images in \[256"),
+        (Image((1, 1, 1)), [[[[-1]]]], r"Received: int64 images in \[-1, -1\]"),
+        (Image((1, 1, 1)), [[[[np.nan]]]], "Expected finite images. Received: NaN or infinity"),
+        (Image((1, 1, 1)), [[[[np.inf]]]], "Expected finite images. Received: NaN or infinity"),
+        (Image((1, 1, 1)), [[[["a"]]]], "Expected numbers as images. Received: <U1"),
+        (Image((1, 1, 1)), [[[[1j]]]], "Expected numbers as images. Received: complex128"),
+        (Image((2, 2, 1)), np.zeros((3, 2, 2)), r"Add the channel axis: images\[..., None\]"),
+        (Image((2, 2, 1)), np.zeros((3, 4, 4, 1)), r"Resize the images.*model for \(4, 4, 1\)"),
+        (Label(3), [0, 3], r"Expected labels in 0\.\.2. Received: labels in 0\.\.3"),
+        (Label(3), [-1], r"Received: labels in -1\.\.-1"),
+        (Label(3), [0.0], r"Expected labels in 0\.\.2. Received: float64 labels"),
+        (Label(3), [True], r"Expected labels in 0\.\.2. Received: bool labels"),
+        (Label(3), ["a"], r"Expected labels: numbers in 0\.\.2. Received: a"),
+        (Label(2, ("x", "y")), ["x", "z", "w"], "Expected labels: one of x, y. Received: w, z"),
+        (Label(2, ("x", "y")), [5], r"Received: labels in 5\.\.5"),
+        (Attributes(2), [[0.0, 0.5]], "Expected attributes of 0 or 1. Received: other values"),
+        (Attributes(2), [[0, 2]], r"Expected attributes in 0\.\d*\.\.1\.\d*. Received: .* 0\.\.2"),
+        (Attributes(1), [[np.nan]], "Expected finite attributes. Received: NaN"),
+        (Vector(2), [[0.0, np.inf]], "Expected finite vectors. Received: NaN or infinity"),
+        (Vector(2), [["a", "b"]], "Expected numbers as vectors. Received: <U1"),
+        (
+            Vector(2, low=0),
+            [[0.0, -1.0]],
+            r"Expected vectors in 0\.\.None. Received: .*-1.0\.\.0.0",
+        ),
+        (Vector(2, high=[1, 2]), [[2.0, 1.0]], r"Expected vectors in None\.\.\[1, 2\]. Received"),
+        (Tokens(2, 5), [[0, 5]], r"Expected tokens in 0\.\.4. Received: tokens in 0\.\.5"),
+        (Tokens(2, 5), [[0.0, 1.0]], r"Expected int32 of shape \(num, 2\). Received: float64 tok"),
+        (
+            Mask((1, 2)),
+            [[[0, 1]]],
+            "Expected a bool mask, True where a pixel is hidden.*int64 mask",
+        ),
+        (Seed(), [0.5], r"Expected int64 of shape \(num\). Received: float64 seed"),
+    ],
+)
+def test_other_values_are_refused_with_words(field, rows, message):
+    with pytest.raises(ValueError, match=message) as error:
+        field.check(np.array(rows))
+    assert re.match(r"(?s)Expected .*Received: .", str(error.value))
+
+
+@pytest.mark.parametrize(
+    ("field", "rows", "expected"),
+    [
+        (Image((1, 2, 1)), np.uint8([[[[0], [51]]]]), [[[[0.0], [0.2]]]]),
+        (Image((1, 2, 1)), np.int64([[[[255], [51]]]]), [[[[1.0], [0.2]]]]),
+        (Image((1, 2, 1)), np.float64([[[[0.25], [1]]]]), [[[[0.25], [1.0]]]]),
+        (Image((1, 2, 1)), np.array([[[[True], [False]]]]), [[[[1.0], [0.0]]]]),
+        (Label(3), np.uint8([2, 0]), [2, 0]),
+        (Label(2, ("x", "y")), np.array(["y", "x"]), [1, 0]),
+        (Label(2, ("x", "y")), ["y"], [1]),
+        (Label(2, (7, 8)), np.array(["8"]), [1]),
+        (Attributes(2), np.array([[True, False]]), [[1.0, 0.0]]),
+        (Attributes(2), np.uint8([[1, 0]]), [[1.0, 0.0]]),
+        (Vector(2), np.int64([[3, -4]]), [[3.0, -4.0]]),
+        (Vector(2, [0, -1], [2, 1]), [[2.0, -1.0]], [[2.0, -1.0]]),
+        (Tokens(2, 5), np.int64([[4, 0]]), [[4, 0]]),
+        (Mask((1, 2)), [[[True, False]]], [[[True, False]]]),
+        (Seed(), np.int32([-3]), [-3]),
+    ],
+)
+def test_what_is_taken(field, rows, expected):
+    found = field.check(rows)
+    assert found.dtype == field.dtype
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_float16_pixels_of_1_are_taken():
+    assert Image((1, 1, 1)).check(np.ones((1, 1, 1, 1), "float16")).dtype == "float32"
+
+
+@each_field
+def test_one_row_is_for_all(field):
+    row = field.example(1)[0]
+    np.testing.assert_array_equal(field.rows(row, 3), field.example(3))
+    np.testing.assert_array_equal(field.rows(field.example(3), 3), field.example(3))
+    with pytest.raises(ValueError, match="Expected 3 things, or one for all. Received: 2"):
+        field.rows(field.example(2), 3, "things")
+    with pytest.raises(ValueError, match=f"Expected {field.what}: .*Received: no {field.what}"):
+        field.rows(None, 3)
+
+
+def test_a_name_is_for_all():
+    np.testing.assert_array_equal(Label(2, ("shirt", "dress")).rows("dress", 3), [1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Image((4, 5)), r"Expected \(height, width, channels\).*Received: \(4, 5\)"),
+        (lambda: Image((4, 0, 1)), "of at least 1 each"),
+        (lambda: Label(0), "num_classes=0"),
+        (lambda: Label(3, names=("a", "b")), "Expected 3 names of classes. Received: 2 names"),
+        (lambda: Label(2, names=("a", "a")), "different names"),
+        (lambda: Attributes(0), "num=0"),
+        (lambda: Attributes(2, names=("a",)), "names="),
+        (lambda: Vector(0), "size=0"),
+        (lambda: Vector(2, low=[0, 0, 0]), r"low.*Received: .*\[0, 0, 0\]"),
+        (lambda: Vector(2, low=1.0, high=0.0), "low.*high"),
+        (lambda: Tokens(0, 5), "length=0"),
+        (lambda: Tokens(4, 1), "vocabulary=1"),
+    ],
+)
+def test_fields_that_there_are_not(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+@each_field
+def test_a_config_is_what_it_was_made_with(field):
+    config = keras.saving.serialize_keras_object(field)
+    copy = keras.saving.deserialize_keras_object(config)
+    assert copy == field and copy is not field
+    assert hash(copy) == hash(field) and repr(copy) == repr(field)
+    assert len({type(copy).from_config(copy.get_config()), field}) == 1
+    assert [other for other in FIELDS if other == field] == [field]
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("field", CONDITIONS, ids=repr)
+def test_a_saved_model_has_its_field(field, tmp_path):
+    if isinstance(field, Image):
+        field = Image((8, 8, field.shape[-1]))
+    model = kgen.VAE((8, 8, 1), latent_dim=2, width=3, depth=1, condition=field)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.condition == field
+    assert loaded.num_classes == model.num_classes == getattr(field, "num_classes", None)
+    rows = field.example(2)
+    np.testing.assert_array_equal(loaded.sample(2, rows, seed=0), model.sample(2, rows, seed=0))
+
+
+def test_limits_as_numpy_arrays_are_limits(tmp_path):
+    field = Vector(2, low=np.array([0.0, -1.0]), high=np.float32(4.0))
+    assert field == Vector(2, low=[0.0, -1.0], high=4.0) != Vector(2, low=[0.0, -2.0], high=4.0)
+    copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(field))
+    assert copy == field
+    with pytest.raises(ValueError, match="Expected vectors in"):
+        copy.check([[0.0, -1.5]])
+
+
+class TestSeeds:
+    def test_image_0_is_of_the_seed(self):
+        for seed in (0, 1, -1, 2**62, -(2**63), 2**63 - 1):
+            assert seeds_of(seed, 3)[0] == seed
+            assert seeds_of(seed, 2, copies=3)[0] == seed
+
+    def test_seeds_count_on_modulo_2_to_the_64(self):
+        assert seeds_of(2**64 + 5, 2).tolist() == seeds_of(5, 2).tolist()
+        assert seeds_of(2**63, 1).tolist() == [-(2**63)]
+        assert seeds_of(-5, 2).tolist() == seeds_of(2**64 - 5, 2).tolist()
+
+    def test_seeds_are_what_they_were(self):
+        """What `README.md` and every stored picture count on."""
+        golden = -7046029254386353131  # 0x9E3779B97F4A7C15
+        assert seeds_of(0, 3).tolist() == [0, golden, 2 * golden + 2**64]
+        copy = 0xD1B54A32D192ED03 - 2**64
+        assert seeds_of(1, 2, 2).tolist() == [1, 1 + copy, 1 + golden, 1 + golden + copy + 2**64]
+        assert seeds_of(np.arange(2), 2, 2).tolist() == [0, copy, 1, 1 + copy]
+
+    def test_seeds_of_users_share_no_image(self):
+        """Those from 0 to 1000, with 1000 images each: of a million none twice."""
+        every = np.concatenate([seeds_of(seed, 1000) for seed in range(1001)])
+        assert len(np.unique(every)) == 1_001_000
+
+    def test_nor_do_their_copies(self):
+        every = np.concatenate([seeds_of(seed, 100, copies=16) for seed in range(-200, 200)])
+        assert len(np.unique(every)) == 400 * 1600
+
+    def test_one_integer_an_image(self):
+        for dtype in ("int64", "int32", "uint8"):
+            seeds = seeds_of(np.array([3, 1, 4], dtype), 3)
+            assert seeds.dtype == "int64" and seeds.tolist() == [3, 1, 4]
+        assert seeds_of([3, -1, 4], 3).tolist() == [3, -1, 4]
+        assert seeds_of(np.int64(7), 2).tolist() == seeds_of(7, 2).tolist()
+        # Alone and among others an image is the same.
+        assert seeds_of(seeds_of(9, 5)[3:4], 1).tolist() == seeds_of(9, 5)[3:4].tolist()
+
+    def test_no_seed_is_drawn_from_pythons_generator(self):
+        random.seed(0)
+        first, second = seeds_of(None, 1), seeds_of(None, 1)
+        random.seed(0)
+        assert seeds_of(None, 1) == first != second
+
+    @pytest.mark.parametrize(
+        ("seed", "num", "message"),
+        [
+            (0, 0, "num=0"),
+            (0.5, 1, "Expected seed as an integer, or one an image. Received: seed=0.5"),
+            (True, 1, "seed=True"),
+            ("7", 1, "seed='7'"),
+            ([1, 2], 3, "Expected 3 seed, or one for all. Received: 2"),
+            ([0.5], 1, "float64 seed"),
+            ([[1]], 1, "Expected seed of shape"),
+        ],
+    )
+    def test_what_is_no_seed(self, seed, num, message):
+        with pytest.raises(ValueError, match=message):
+            seeds_of(seed, num)
+
+    def test_words_are_the_lower_one_first(self):
+        words = seed_words(np.array([1, -1, 2**32, 2**63 - 1]))
+        assert words.dtype == "int32"
+        assert words.tolist() == [[1, 0], [-1, -1], [0, 1], [-1, 2**31 - 1]]
+        big = np.array([5, 2**40 + 3], ">i8")  # of a file of another machine
+        assert seed_words(big).tolist() == [[5, 0], [3, 2**8]]
+
+
+@pytest.mark.one_backend
+def test_fields_and_seeds_are_of_numpy_alone():
+    import subprocess
+    import sys
+
+    script = (
+        "import sys, importlib.util as u\n"
+        f"spec = u.spec_from_file_location('fields', {fields.__file__!r})\n"
+        "module = u.module_from_spec(spec); spec.loader.exec_module(module)\n"
+        "assert not {'keras', 'tensorflow', 'jax', 'torch', 'kgen'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)
