@@ -8,10 +8,13 @@ import pytest
 from keras import ops
 
 import kgen
-from kgen import priors
+from kgen import networks, priors
 from kgen.fields import seed_words, seeds_of
 from kgen.noise import SeededNoise, StepNoise
 from kgen.priors import Codes, Normal, Uniform
+from tests.contract import EAGER
+
+SHAPE = (8, 8, 1)
 
 
 def noises(num):
@@ -146,7 +149,14 @@ class Halves(priors.Prior):
 def test_one_draw_serves_fit_sample_and_the_server(tmp_path):
     """An InfoGAN of a prior of its own: none of the three draws noise or codes in another way."""
     gan = kgen.InfoGAN(
-        (8, 8, 1), 2, categorical=(3,), continuous=1, prior=Halves(2), width=2, seed=0
+        SHAPE,
+        2,
+        categorical=(3,),
+        continuous=1,
+        prior=Halves(2),
+        generator=networks.dense_generator(6, SHAPE, units=(8,)),
+        discriminator=networks.dcgan_discriminator(SHAPE, filters=2, with_features=True),
+        seed=0,
     )
     draws, draw = [], gan.prior.draw
 
@@ -163,9 +173,10 @@ def test_one_draw_serves_fit_sample_and_the_server(tmp_path):
     np.testing.assert_allclose(gan.sample(5, codes=codes, seed=3), gan.decode(z), atol=1e-6)
     assert {kind for kind, _ in draws} == {SeededNoise}
     draws.clear()
-    gan.compile(run_eagerly=True)
-    gan.fit(np.zeros((4, 8, 8, 1)), batch_size=4, verbose=0)
-    assert len(draws) == 2 and {kind for kind, _ in draws} == {StepNoise}  # a step of each player
+    gan.compile(run_eagerly=EAGER)
+    gan.fit(np.zeros((4, *SHAPE)), batch_size=4, verbose=0)
+    # One for a step of each player, however often JAX traces it.
+    assert len(draws) % 2 == 0 and {kind for kind, _ in draws} == {StepNoise}
     generate, inputs = gan.signatures()["generate"]
     assert list(inputs) == ["seed"]
     key = ops.convert_to_tensor(seed_words(seeds_of(3, 5)))

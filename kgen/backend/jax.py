@@ -103,8 +103,17 @@ class Model(keras.Model):
         _TRAINING.add(self)
         try:
             return self._fit(*args, **kwargs)
+        except BaseException:
+            self.jax_state_sync()  # Keras would leave the variables without values
+            raise
         finally:
             _TRAINING.discard(self)
+
+    def _get_jax_state(self, purge_model_variables=False, **which):
+        state = super()._get_jax_state(purge_model_variables=purge_model_variables, **which)
+        if purge_model_variables:  # until the first step is done, which may raise
+            self._jax_state = dict(zip([k for k, v in which.items() if v], state, strict=True))
+        return state
 
     def _fit(self, *args, **kwargs):
         if self.num_processes == 1:

@@ -125,12 +125,25 @@ class GenerativeModel(backend.Model):
         group = OptimizerGroup(self._optimizers_by_player(optimizer))
         # Keras would wrap the whole group in one loss scale; each player has its own.
         super().compile(optimizer=group, auto_scale_loss=False, **self._requested_compile)
-        group.build_players(
-            {
-                player: [v for network in networks for v in network.trainable_variables]
-                for player, networks in self.players().items()
-            }
-        )
+        group.build_players(self._player_variables())
+
+    def _player_variables(self):
+        return {
+            player: [v for network in networks for v in network.trainable_variables]
+            for player, networks in self.players().items()
+        }
+
+    def _check_optimizers(self):
+        """Raises a ValueError if players have other variables than when they were compiled."""
+        if not isinstance(getattr(self, "optimizer", None), OptimizerGroup):
+            return
+        for player, variables in self._player_variables().items():
+            if [*map(id, variables)] != [*map(id, self.optimizer.player_variables[player])]:
+                raise ValueError(
+                    "Expected compile() anew, whose optimizers move the variables that there were, "
+                    f"after a network was replaced or its variables changed. Received: a {player} "
+                    "with others"
+                )
 
     def _optimizers_by_player(self, optimizer):
         players = self.players()
@@ -225,6 +238,7 @@ class GenerativeModel(backend.Model):
         `steps_per_epoch` from where the epoch before ended.
         """
         _refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
+        self._check_optimizers()
         if self.num_processes > 1 and _is_whole(x):
             raise ValueError(
                 "Expected data whose order all of several processes know, as "

@@ -64,8 +64,14 @@ class ImageModel(GenerativeModel):
 
     def check_inputs(self, x, y):
         self.image.check(x)
-        if self.condition is not None:
-            self.condition.rows(y, len(x))
+        if self.condition is None:
+            return
+        self.condition.rows(y, len(x))
+        if np.asarray(y).dtype.kind == "U":
+            raise ValueError(
+                f"Expected {self.condition.what} in fit and evaluate as numbers, which a step "
+                "takes; names are for the verbs. Received: names"
+            )
 
     def inputs(self, x, y):
         return to_unit_range(x), None if self.condition is None else _tensor(self.condition, y)

@@ -153,16 +153,13 @@ def test_a_loss_that_raises_leaves_the_model_as_it_was():
     model = Fragile((2, 2, 1), seed=0)
     model.compile()
     x = np.random.default_rng(0).random((8, 2, 2, 1))
-    before = arrays(model.variables)
+    before = arrays(model.trainable_variables)
     with pytest.raises(ZeroDivisionError, match="of the loss"):
         model.fit(x, batch_size=4, verbose=0)
     assert model._minimizing is None
     model.breaks = False
-    if BACKEND == "torch":  # elsewhere what the step assigned is gone with it
-        for variable, value in zip(model.variables, before, strict=True):
-            variable.assign(value)
-    else:
-        assert_same(arrays(model.trainable_variables), before[: len(model.trainable_variables)], 0)
+    if BACKEND != "torch":  # where a step is not compiled, what it assigned stays
+        assert_same(arrays(model.trainable_variables), before, 0.0)
     # What is logged outside a loss is nobody's.
     model.log(critic_loss=0.0)
     model._player_of.clear()
@@ -228,7 +225,9 @@ def test_presets_grow_with_their_sizes(model_class, arguments, sizes, tmp_path):
 
 
 def nets(model):
-    return [network for each in model.players().values() for network in each]
+    """What its sizes are of: not a head of one size on top."""
+    every = [network for each in model.players().values() for network in each]
+    return [network for network in every if network.name != "recognition"]
 
 
 @pytest.mark.one_backend

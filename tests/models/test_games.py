@@ -9,7 +9,7 @@ import kgen
 from kgen import backend, losses, priors
 from kgen.models import games
 from kgen.models.adversary import R1, R2, Adversary, Game, GradientPenalty
-from tests.contract import arrays, assert_same
+from tests.contract import EAGER, arrays, assert_same
 from tests.models.test_adversarial_options import images, noise_of, number, tiny
 
 BACKEND = keras.backend.backend()
@@ -150,7 +150,7 @@ def weights(gan):
 
 def one_epoch(gan, num=8, rate=0.05):
     if not gan.compiled:
-        gan.compile(SGD(rate))
+        gan.compile(SGD(rate), run_eagerly=EAGER)
     return gan.fit(images(num), batch_size=4, shuffle=False, verbose=0).history
 
 
@@ -207,7 +207,8 @@ def test_smoothing_of_a_loss_without_labels():
 def test_a_players_gradient_does_not_reach_the_other(loss):
     gan = tiny(kgen.GAN, loss=loss, r1_weight=1.0)
     for still in gan.players():
-        gan.compile({p: SGD(0.0 if p == still else 0.1) for p in gan.players()})
+        rates = {p: SGD(0.0 if p == still else 0.1) for p in gan.players()}
+        gan.compile(rates, run_eagerly=EAGER)
         before = {p: arrays(nets[0].variables) for p, nets in gan.players().items()}
         gan.fit(images(4), batch_size=4, verbose=0)
         for player, networks in gan.players().items():
