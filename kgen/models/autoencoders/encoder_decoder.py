@@ -32,6 +32,8 @@ class EncoderDecoder(LatentModel):
         **kwargs: those of `LatentModel`.
     """
 
+    default_batch_size = 50
+
     def __init__(
         self,
         image_shape,
