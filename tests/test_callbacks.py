@@ -39,6 +39,7 @@ def read(folder):
 
 
 class StubModel:
+    condition = None
     """Remembers the labels that it was asked to sample; its images are their labels."""
 
     def __init__(self, num_classes=None):

@@ -33,7 +33,7 @@ def sample(
         The path of the file.
     """
     this = load(run)
-    require_verb(this.model, "sample")
+    require_verb(this.model, "sample", *arguments)
     path = out or this.path("samples.png")
     pictures.samples(this.model, num, _numbers(labels), seed=seed, path=path, **arguments)
     print(f"Wrote {path}")
@@ -90,7 +90,7 @@ def complete(
         The path of the file.
     """
     this = load(run)
-    require_verb(this.model, "complete")
+    require_verb(this.model, "complete", *arguments)
     height, width, channels = this.model.image_shape
     labels = _numbers(labels)
     if image is None:
@@ -176,11 +176,11 @@ def require_verb(model, verb, *arguments):
     """
     method = getattr(model, verb, None)
     if method is None:
-        raise ValueError(f"Expected a model that can {verb}. Received: a {type(model).__name__}")
+        raise ValueError(f"Expected a model that can {verb}. Received: {type(model).__name__}")
     missing = sorted(set(arguments) - inspect.signature(method).parameters.keys())
     if missing:
         raise ValueError(
-            f"Expected a model whose {verb} takes {', '.join(missing)}. Received: a "
+            f"Expected a model whose {verb} takes {', '.join(missing)}. Received: "
             f"{type(model).__name__}"
         )
     return method

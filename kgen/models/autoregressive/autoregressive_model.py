@@ -125,7 +125,7 @@ class AutoregressiveModel(ImageModel):
             noise: `kgen.noise.Noise`.
         """
         if self.levels == 2:
-            return ops.cast(noise.uniform(ops.shape(x)) < x, "int32")
+            return ops.cast(ops.less(noise.uniform(ops.shape(x)), x), "int32")
         return ops.cast(ops.round(x * (self.levels - 1)), "int32")
 
     def _logits(self, values, y, training=False):
