@@ -131,8 +131,8 @@ def _run(name, *arguments):
     with _quiet():
         function = getattr(importlib.import_module(command.module), name)
         names = _define_flags(parsed, plain_arguments(function), function.__doc__)
-        for settings, doc in _of_the_model(function, name, subject, config):
-            new = {key: setting for key, setting in settings.items() if key not in names}
+        for more, doc in _of_the_model(function, name, subject, config):
+            new = {key: setting for key, setting in more.items() if key not in names}
             names += _define_flags(parsed, new, doc)
     left = parsed(["kgen", *given])[1:]
     if asked.help:
@@ -179,12 +179,12 @@ def _of_the_model(function, name, subject, config):
     kinds = {each.kind for each in inspect.signature(function).parameters.values()}
     if subject is None or inspect.Parameter.VAR_KEYWORD not in kinds:
         return []
-    from kgen.models import catalog
+    from kgen.runs import settings
 
     if name == "train":
-        parts = catalog.settings(catalog.model_class(subject))
-        return [(settings, part.__doc__) for part, settings in parts.items()]
-    verb = getattr(catalog.model_class(config["model"]), name, None)
+        parts = settings.own_arguments(settings.model_class(subject))
+        return [(own, part.__doc__) for part, own in parts.items()]
+    verb = getattr(settings.model_class(config["model"]), name, None)
     return [] if verb is None else [(plain_arguments(verb), inspect.getdoc(verb))]
 
 

@@ -6,9 +6,17 @@ neither. So once Keras is there, all classes are imported as soon as nothing of 
 imported: at the end of the user's own `import keras`, or of `from kgen.models... import`.
 """
 
+import contextlib
 import importlib
 import sys
 import threading
+
+
+class _Thread(threading.local):
+    """What a thread is in the middle of: `depth` imports, and a search for a module."""
+
+    depth = 0
+    is_searching = False
 
 
 class _Finder:
@@ -17,6 +25,8 @@ class _Finder:
     def __init__(self, modules):
         self.modules = modules
         self.thread = _Thread()
+        self.lock = threading.Lock()
+        self.num_threads = 0  # that are in the middle of an import
         self.is_done = False
 
     def find_spec(self, name, path=None, target=None):
@@ -33,33 +43,36 @@ class _Finder:
             spec.loader = _Loader(spec.loader, self)
         return spec
 
-    def execute(self, loader, module):
+    @contextlib.contextmanager
+    def importing(self):
+        """An import, at whose end classes are registered if it is no part of another."""
+        is_outermost = self.thread.depth == 0
         self.thread.depth += 1
+        with self.lock:
+            self.num_threads += is_outermost
         try:
-            loader.exec_module(module)
+            yield
+            if is_outermost:
+                self.register()
         finally:
             self.thread.depth -= 1
-        if self.thread.depth == 0:
-            self.register()
+            with self.lock:
+                self.num_threads -= is_outermost
 
     def register(self):
         """Imports the modules that register classes, if Keras is there."""
         if self.is_done or sys.modules.get("keras") is None:
             return
-        self.thread.depth += 1
         try:
             for module in self.modules:
                 importlib.import_module(module)
-        finally:
-            self.thread.depth -= 1
-        self.is_done = True
-
-
-class _Thread(threading.local):
-    """What a thread is in the middle of: `depth` imports, and a search for a module."""
-
-    depth = 0
-    is_searching = False
+        except (ImportError, RuntimeError):
+            # Another thread imports kgen's modules as well, and waits for this one: then Python
+            # gives one of the two an error, and the other one registers.
+            if self.num_threads == 1 and not self.is_done:
+                raise
+        else:
+            self.is_done = True
 
 
 class _Loader:
@@ -74,7 +87,8 @@ class _Loader:
 
     def exec_module(self, module):
         module.__spec__.loader = module.__loader__ = self._loader
-        self._finder.execute(self._loader, module)
+        with self._finder.importing():
+            self._loader.exec_module(module)
 
 
 def register_with_keras(modules):
@@ -85,4 +99,5 @@ def register_with_keras(modules):
     """
     finder = _Finder(modules)
     sys.meta_path.insert(0, finder)
-    finder.register()
+    with finder.importing():
+        pass

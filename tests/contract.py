@@ -41,7 +41,9 @@ def assert_same_images(case, found, expected, atol=1e-6):
 def set_weights_by_formula(model):
     """The same weights on every backend, and not those that another backend begins with."""
     for i, variable in enumerate(model.variables):
-        if not variable.shape or "float" not in keras.backend.standardize_dtype(variable.dtype):
+        if not len(variable.shape) or "float" not in keras.backend.standardize_dtype(
+            variable.dtype
+        ):
             continue  # scalars and random states
         fan_in = np.prod(variable.shape[:-1]) if len(variable.shape) > 1 else 9.0
         wave = np.sin((i + 1.0) * (1.0 + np.arange(np.prod(variable.shape, dtype=int))))

@@ -12,11 +12,12 @@ import sys
 import keras
 import numpy as np
 
+from tests import own_models  # noqa: F401 - some are of its classes
 from tests.contract import set_weights_by_formula
 
 ROWS = 6
 VERBS = {"generate": "sample", "generate_codes": "sample"}  # others are called as their signature
-ARGUMENTS = {"image": "images", "label": "labels"}  # of verbs, as the inputs, by another name
+ARGUMENTS = {"image": "images"}  # of verbs, as the inputs, by another name
 
 
 class Exported:
@@ -35,8 +36,9 @@ class Exported:
         self.inputs = {name: set(of) for name, (_, of) in self.model.signatures().items()}
         fields = {k: v for _, of in self.model.signatures().values() for k, v in of.items()}
         self.given = case.rows(fields, ROWS)
-        if case.num_classes is not None:
-            self.given["label"] = case.y(ROWS).astype("int64")
+        self.condition = getattr(case.condition, "input_name", None)
+        if case.condition is not None:
+            self.given[self.condition] = case.y(ROWS)
         np.savez(folder / "given.npz", **self.given)
         self.found = {}
 
@@ -47,8 +49,9 @@ class Exported:
 
     def answer_of_verb(self, signature):
         """The model's own answer to a signature's inputs, a list of arrays."""
-        inputs = self.inputs[signature] | ({"label"} & self.given.keys())
-        arguments = {ARGUMENTS.get(name, name): self.given[name] for name in inputs}
+        arguments = {ARGUMENTS.get(k, k): self.given[k] for k in self.inputs[signature]}
+        if self.condition is not None:
+            arguments["labels"] = self.given[self.condition]
         verb = getattr(self.model, VERBS.get(signature, signature))
         if verb.__name__ == "sample":
             arguments["num"] = ROWS
@@ -92,7 +95,10 @@ def answer(folder):
         meta = tf.compat.v1.saved_model.loader.load(session, ["serve"], f"{folder}/1")
         for name in model.signatures():
             signature = meta.signature_def[name]
-            feed = {info.name: given[key] for key, info in signature.inputs.items()}
+            feed = {
+                info.name: given[key].astype(tf.as_dtype(info.dtype).as_numpy_dtype)
+                for key, info in signature.inputs.items()
+            }
             wanted = {key: info.name for key, info in sorted(signature.outputs.items())}
             for key, value in session.run(wanted, feed).items():
                 found[f"{name}.{key}"] = value

@@ -79,7 +79,7 @@ def make(case):
 def data(case):
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (40, *case.image_shape), dtype="uint8")
-    labels = () if case.num_classes is None else (case.y(40),)
+    labels = () if case.condition is None else (case.y(40),)
     # Four batches, and four images held out.
     return kgen.data.load((images, *labels) if labels else images, batch_size=BATCH)
 
@@ -127,7 +127,6 @@ class Overflow(GenerativeModel):
         self.network = keras.Sequential(
             [keras.Input((1,)), keras.layers.Dense(1, kernel_initializer="ones", use_bias=False)]
         )
-        self.built = True
 
     def players(self):
         return {"player": [self.network]}

@@ -1,9 +1,11 @@
 """What holds between backends, and with TensorFlow absent: each in a process of its own."""
 
+import ast
 import importlib
 import importlib.util
 import json
 import os
+import pathlib
 import pkgutil
 import subprocess
 import sys
@@ -111,6 +113,15 @@ ORDERS = [
     "import kgen, importlib.util; importlib.util.find_spec('keras')",
     "from kgen.serving import Client",
     "from kgen import *",
+    """
+import threading
+import kgen
+threading.excepthook = lambda args: os._exit(1)
+names = ("keras", "kgen.layers", "kgen.models.adversarial.gan", "kgen.noise")
+threads = [threading.Thread(target=__import__, args=(name,)) for name in names]
+for thread in threads: thread.start()
+for thread in threads: thread.join()
+""",
 ]
 # Each in a fork of a process that has imported neither, but what Keras imports.
 REGISTERED = """
@@ -186,6 +197,39 @@ def test_a_script_may_have_any_name(tmp_path):
     script.write_text("import kgen\nprint(kgen.VAE.__name__)\n")
     done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
     assert done.stdout == "VAE\n", done.stderr[-3000:]
+
+
+LEVELS = (
+    ("registration", "version", "warn", "whole_file"),
+    ("backend",),
+    ("fields", "noise"),
+    ("losses", "layers"),
+    ("distributions", "networks", "priors"),
+    ("pictures",),
+    ("models",),
+    ("callbacks", "data", "metrics", "serving"),
+    ("export",),
+    ("runs",),
+    ("cli",),
+)
+
+
+@pytest.mark.one_backend
+def test_imports_run_one_way():
+    """From a room to those of the levels above it in the list."""
+    level = {room: i for i, rooms in enumerate(LEVELS) for room in rooms}
+    package = pathlib.Path(kgen.__file__).parent
+    for path in package.rglob("*.py"):
+        room = path.relative_to(package).parts[0].removesuffix(".py")
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ImportFrom) and node.module == "kgen":
+                imported = [name.name for name in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module.startswith("kgen."):
+                imported = [node.module.split(".")[1]]
+            else:
+                continue
+            for other in imported if room != "__init__" else ():
+                assert other == room or level[other] < level[room], (path, other)
 
 
 def test_a_name_that_is_not_there():

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image
 
 from kgen import callbacks, cli, runs
-from kgen.models import catalog
+from kgen.models.catalog import MODELS
+from kgen.runs import settings
 
 BACKEND = keras.backend.backend()
 OTHER = "jax" if BACKEND == "tensorflow" else "tensorflow"
@@ -165,7 +166,7 @@ def test_help_lists_every_flag_with_its_default(command, model, capsys):
     if command[0] == "train":
         expected["run"] = None
     if model is not None:
-        expected |= catalog.all_arguments(catalog.MODELS[model], {})
+        expected |= settings.all_arguments(MODELS[model], {})
     found = documented_flags(out)
     assert set(found) == set(expected) | {"help"} | (
         {"backend"} if command != ["export"] else set()
@@ -259,7 +260,7 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["train", "vaee", "--latent_dim", "2"], 1, "one of autoencoder, .*Did you mean vae"),
         (["train", "infogan", "--categorical", "ten"], 2, "integers.*'ten'"),
         (["train", "infogan", "--categorical", "1"], 1, "at least 2 categories"),
-        (["train", "wgan", "--clip", "0"], 1, "clip above 0"),
+        (["train", "wgan", "--clip", "0"], 1, "clip.*at least.*clip=0.0"),
         (["train", "wgan", "--batch_size", "16"], 1, "divide by the 5 steps of the critic"),
         (["train", "vae", "--latent_dim", "0"], 1, "latent.*at least 1"),
         (["train", "vae", "--dataset", "./missing"], 1, "missing does not exist"),
@@ -278,6 +279,8 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
 )
 def test_an_error_is_one_message(run, tmp_path, monkeypatch, capfd, arguments, status, message):
     monkeypatch.chdir(tmp_path)
+    keras.ops.zeros(1)  # what TensorFlow says when it starts to compute comes now
+    capfd.readouterr()
     assert kgen(*(run if each == "RUN" else each for each in arguments)) == status
     out, err = capfd.readouterr()
     assert not out

@@ -11,8 +11,7 @@ from PIL import Image
 
 import kgen
 from kgen import callbacks, runs
-from kgen.models import catalog
-from kgen.runs import training
+from kgen.runs import settings, training
 from kgen.runs.folder import drop_rows
 from tests.tiers import in_tiers
 from tests.zoo import ZOO
@@ -93,7 +92,7 @@ def test_a_run_holds_what_it_promises(whole):
     assert sorted(os.listdir(whole / "logs")) == ["train", "validation"]
     config = json.loads((whole / "config.json").read_text())
     assert (config["model"], config["conditional"], config["seed"]) == ("vae", False, 0)
-    assert config["arguments"] == catalog.all_arguments(kgen.VAE, {}) | {"latent_dim": 2}
+    assert config["arguments"] == settings.all_arguments(kgen.VAE, {}) | {"latent_dim": 2}
     assert config["data"]["source"] == "digits" and config["data"]["batch_size"] == 300
     assert config["backend"] == keras.backend.backend()
     assert config["versions"]["kgen"] == kgen.__version__
@@ -174,6 +173,7 @@ def test_a_setting_that_only_the_folder_has_is_refused(copy):
         train(copy, epochs=4)
 
 
+@pytest.mark.one_backend
 def test_other_versions_go_on_and_are_written(copy):
     edit_config(copy, versions={"keras": "3.0.0"})
     train(copy, epochs=3)
@@ -213,6 +213,7 @@ def test_rows_after_the_checkpoint_are_dropped(half, whole, done):
     assert rows(half) == (rows(whole)[: 1 + done] if done else [])
 
 
+@pytest.mark.one_backend
 def test_a_run_without_a_checkpoint_starts_anew(tmp_path):
     folder, settings = tmp_path / "run", {"model": "autoencoder", "batch_size": 1500}
     train(folder, **settings)
@@ -297,6 +298,7 @@ def test_a_diverging_run_rolls_back_to_half_the_learning_rate(
     assert float(keras.ops.convert_to_numpy(learning_rate)) == pytest.approx(0.01)
 
 
+@pytest.mark.one_backend
 def test_a_run_that_is_deterministic(tmp_path, monkeypatch):
     called = []
     monkeypatch.setattr(training.backend, "set_deterministic", lambda: called.append(True))
@@ -370,6 +372,7 @@ def test_a_run_completes_images(autoregressive, tmp_path):
     np.testing.assert_array_equal(picture[6:54:6, -54:-6:6], images[0, ..., 0])
 
 
+@pytest.mark.one_backend
 def test_a_run_completes_a_file(autoregressive, tmp_path):
     image, mask = (str(tmp_path / f"{name}.png") for name in ("image", "mask"))
     Image.fromarray(np.full((16, 20), 239, "uint8")).save(image)
@@ -390,6 +393,7 @@ def test_a_run_completes_a_file(autoregressive, tmp_path):
         runs.complete(str(autoregressive), image, mask, labels=(7,))
 
 
+@pytest.mark.one_backend
 def test_almost_no_temperature_leaves_one_choice(autoregressive, tmp_path):
     run, out = str(autoregressive), str(tmp_path / "cold.png")
     for command, arguments in ((runs.sample, {"labels": (3,)}), (runs.complete, {"copies": 1})):
@@ -439,6 +443,7 @@ def test_bad_verbs(whole, verb, arguments, message):
     assert files(whole) == before
 
 
+@pytest.mark.one_backend
 def test_a_conditional_run(tmp_path):
     folder = tmp_path / "run"
     this = train(folder, conditional=True, batch_size=1500)
@@ -478,6 +483,7 @@ def folder_of_images(tmp_path):
     return folder
 
 
+@pytest.mark.one_backend
 def test_a_folder_of_images(tmp_path, folder_of_images):
     this = train(
         tmp_path / "run",
@@ -498,6 +504,7 @@ def test_labels_are_needed_for_a_conditional_run(tmp_path, folder_of_images):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.one_backend
 def test_an_autoencoder_of_an_npz_in_the_default_folder(tmp_path, monkeypatch, digits):
     monkeypatch.chdir(tmp_path)
     np.savez(tmp_path / "few.npz", images=digits[0], labels=digits[1])
@@ -516,6 +523,7 @@ def test_an_autoencoder_of_an_npz_in_the_default_folder(tmp_path, monkeypatch, d
         runs.evaluate(this.folder, num_samples=5)
 
 
+@pytest.mark.one_backend
 def test_an_info_gan_run_goes_on_and_shows_its_codes(tmp_path):
     settings = {"model": "infogan", "categorical": (3,), "continuous": 1, "learning_rate": 1e-3}
     train(tmp_path, epochs=1, **settings)

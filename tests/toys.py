@@ -37,7 +37,6 @@ class ToyWGANGP(ImageModel):
             ],
             name="generator",
         )
-        self.built = True
 
     def players(self):
         return {"critic": [self.critic], "generator": [self.generator]}

@@ -12,6 +12,7 @@ import numpy as np
 
 import kgen
 from kgen import fields, networks
+from tests import own_models
 from tests.toys import ToyWGANGP
 
 SHAPE = (8, 8, 1)
@@ -26,7 +27,7 @@ class Case:
         model_class: its class.
         make: callable of further arguments of the class that returns the model.
         image_shape: tuple (height, width, channels).
-        num_classes: int or None. With it the model is conditional.
+        condition: field or None. What the model is conditional on.
         still: ends of the paths of variables that have no gradient.
         optimizer: callable that makes what `compile` is given; None leaves it the paper's.
         served: bool. It can be exported.
@@ -43,7 +44,7 @@ class Case:
     model_class: type
     make: Callable
     image_shape: tuple = SHAPE
-    num_classes: int | None = None
+    condition: fields.Field | None = None
     still: tuple = ()
     optimizer: Callable = lambda: None
     served: bool = True
@@ -69,7 +70,11 @@ class Case:
 
     def y(self, num=16):
         """So many conditions, None for an unconditional model."""
-        return None if self.num_classes is None else np.arange(num, dtype="int32") % 3
+        if isinstance(self.condition, fields.Label):
+            return np.arange(num, dtype="int32") % self.condition.num_classes
+        if self.condition is not None:
+            return rows(self.condition, num, np.random.default_rng(2))
+        return None
 
     def rows(self, inputs, num):
         """So many rows of each input of a signature, by name.
@@ -165,7 +170,7 @@ def codes(num):
 
 def large_steps():
     """Of a PixelCNN: a smaller step might draw the same levels as the weights before."""
-    return keras.optimizers.Adam(0.03)
+    return keras.optimizers.Adam(0.03, beta_1=0.8)
 
 
 CASES = (
@@ -189,7 +194,7 @@ CASES = (
         "conditional_vae",
         kgen.VAE,
         lambda **kwargs: dense_vae(num_classes=3, **kwargs),
-        num_classes=3,
+        condition=fields.Label(3),
     ),
     Case(
         "colour_vae",
@@ -233,7 +238,7 @@ CASES = (
         "conditional_gan",
         kgen.ConditionalGAN,
         lambda **kwargs: kgen.ConditionalGAN(SHAPE, 3, 3, **perceptrons(condition=3), **kwargs),
-        num_classes=3,
+        condition=fields.Label(3),
         command="cgan",
     ),
     Case(
@@ -241,7 +246,6 @@ CASES = (
         kgen.InfoGAN,
         info_gan,
         given={"codes": codes},
-        on_replicas=True,
         command="infogan",
     ),
     Case(
@@ -263,11 +267,34 @@ CASES = (
             (4, 5, 3), **({"levels": 256, "width": 6, "depth": 1, "num_classes": 3} | kwargs)
         ),
         image_shape=(4, 5, 3),
-        num_classes=3,
+        condition=fields.Label(3),
         optimizer=large_steps,
         discrete=True,
         command="gated_pixelcnn",
         settings={"levels": 17, "width": 4, "depth": 1},
+    ),
+    # Those of docs/your_own_model.md.
+    Case(
+        "hinge_gan",
+        kgen.GAN,
+        lambda **kwargs: kgen.GAN(SHAPE, 3, loss=own_models.Hinge(2.0), **perceptrons(), **kwargs),
+        still=("logits/bias",),  # it cancels while all is within the margin
+    ),
+    Case(
+        "adversarial_autoencoder",
+        own_models.AdversarialAutoencoder,
+        lambda **kwargs: own_models.AdversarialAutoencoder(
+            SHAPE, 3, **{"units": 6, "width": 6} | kwargs
+        ),
+    ),
+    Case(
+        "diffusion",
+        own_models.Diffusion,
+        lambda **kwargs: own_models.Diffusion(
+            (5, 4, 3), **{"timesteps": 5, "units": 6, "num_classes": 3} | kwargs
+        ),
+        image_shape=(5, 4, 3),
+        condition=fields.Label(3),
     ),
     Case(
         "toy",

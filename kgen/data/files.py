@@ -1,4 +1,4 @@
-"""Read many image files at once, and go on when some of them are broken."""
+"""Many image files read at once, where broken ones stop nothing."""
 
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor

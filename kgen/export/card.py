@@ -5,6 +5,7 @@ import math
 import os
 import re
 
+from kgen.fields import Field
 from kgen.version import __version__
 from kgen.whole_file import replacing
 
@@ -13,7 +14,7 @@ def of_model(model):
     """What the card says of a model, in Markdown."""
     paragraphs = [" ".join(p.split()) for p in inspect.getdoc(type(model)).split("\n\n")]
     reference = next((p for p in paragraphs if p.startswith("Reference: ")), "")
-    plain = (int, float, str, tuple, type(None))
+    plain = (int, float, str, tuple, type(None), Field)
     config = {k: v for k, v in model.get_config().items() if k not in ("name", "seed", "trainable")}
     settings = ", ".join(f"{k}={v!r}" for k, v in config.items() if isinstance(v, plain))
     parameters = sum(math.prod(v.shape) for v in model.trainable_variables)

@@ -16,7 +16,7 @@ def export_model(model, path, version=None, about=None):
     """Writes a model as a SavedModel: `model.export`.
 
     Args:
-        model: a kgen model. Its class, and those of its networks' layers, can be imported.
+        model: a kgen model. Its class, and those of its layers and losses, can be imported.
         path: str. The model's folder.
         version: int of at least 1, or None for the next.
         about: str or None. What the model card says of data, training and figures.
@@ -30,16 +30,33 @@ def export_model(model, path, version=None, about=None):
             "`signatures` as docs/serving.md describes it. Received: a "
             f"{type(model).__name__}, which has none"
         )
-    modules = {type(layer).__module__ for layer in model._flatten_layers()}
+    modules = _modules(model)
     if "__main__" in modules:
         raise ValueError(
-            "Expected classes that another process can import. Move those of "
+            "Expected classes and functions that another process can import. Move those of "
             f"{type(model).__name__} from the script into a module of their own."
         )
     with tempfile.TemporaryDirectory() as folder:
         archive = os.path.join(folder, "model.keras")
         model.save(archive)
-        return export_archive(archive, path, version, about, sorted(modules))
+        return export_archive(archive, path, version, about, modules)
+
+
+def _modules(model):
+    """Where the classes are of a model's layers, and all else that its file names."""
+    import keras  # which `kgen export` of a run does without
+
+    found = [*map(type, model._flatten_layers())]
+    left = [keras.saving.serialize_keras_object(model)]
+    while left:
+        each = left.pop()
+        if isinstance(each, dict):
+            left.extend(each.values())
+        elif isinstance(each, (list, tuple)):
+            left.extend(each)
+        elif isinstance(each, str):
+            found.append(keras.saving.get_registered_object(each))
+    return sorted({each.__module__ for each in found if each is not None})
 
 
 def export_archive(archive, path, version=None, about=None, modules=()):
@@ -50,8 +67,8 @@ def export_archive(archive, path, version=None, about=None, modules=()):
         path: str. The model's folder.
         version: int of at least 1, or None for the next.
         about: str or None. What the model card says of data, training and figures.
-        modules: sequence of str. What to import before it is read, where it holds classes that are
-            not kgen's.
+        modules: sequence of str. What to import before it is read, where it holds classes or
+            functions that are not kgen's.
 
     Returns:
         The path of the version.

@@ -17,12 +17,13 @@ class Average(keras.layers.Layer):
         network: keras.Model that has its weights.
         decay: float in [0, 1), or a Keras schedule.
         inputs: nest of `keras.KerasTensor` that the network takes; needed for a subclass.
+        name: str.
     """
 
     decay = Scalar(high=1.0)
 
-    def __init__(self, network, decay, inputs=None, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, network, decay, inputs=None, name="average", **kwargs):
+        super().__init__(name=name, **kwargs)
         self.decay = decay
         try:
             self.network = keras.models.clone_model(network)

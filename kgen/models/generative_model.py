@@ -56,6 +56,7 @@ class GenerativeModel(backend.Model):
         self._player_of = {}
         self._minimizing = None
         self._spectral_layers = []
+        self.built = True  # as soon as `__init__` has made the networks: `fit` shall call nothing
 
     def add_logs(self, *names):
         """Adds to what `log` takes and `fit` shows, beside `log_names`.

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kgen import fields, pictures
-from kgen.fields import Image, Label, seed_words
+from kgen.fields import Image, Label, Seed, seed_words, seeds_of
 from kgen.models.generative_model import GenerativeModel, is_rebuilt, to_unit_range
 from kgen.models.in_batches import in_batches
 from kgen.noise import SeededNoise
@@ -241,6 +241,45 @@ class ImageModel(GenerativeModel):
                 f"Expected no {' or '.join(given)} with networks of your own, as they size the "
                 f"presets. Received: {given}"
             )
+
+
+class Samples:
+    """An image model that can sample. A subclass says in `_generate(y, noise)` how, as tensors."""
+
+    def _generate(self, y, noise):
+        """Images in [0, 1], one for each of `noise.num` rows.
+
+        Args:
+            y: the condition (num, ...), or None.
+            noise: `kgen.noise.SeededNoise`.
+        """
+        raise NotImplementedError
+
+    def sample(self, num, labels=None, *, seed=None, batch_size: int = 256):
+        """Images that the model makes up.
+
+        Args:
+            num: int. How many.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
+                on every backend and server, alone and among others.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, height, width, channels) in [0, 1].
+        """
+        return self.answer("generate", labels, batch_size=batch_size, seed=seeds_of(seed, num))[
+            "image"
+        ]
+
+    def report(self, data):
+        return super().report(data) | {"samples.png": self.picture_of_samples(data)}
+
+    def signatures(self):
+        def generate(y, noise):
+            return {"image": self._generate(y, noise)}
+
+        return super().signatures() | {"generate": (generate, {"seed": Seed()})}
 
 
 def _tensor(field, y):

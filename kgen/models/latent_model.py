@@ -4,8 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.fields import Seed, Vector, seeds_of
-from kgen.models.image_model import ImageModel
+from kgen.fields import Vector, seeds_of
+from kgen.models.image_model import ImageModel, Samples
 from kgen.models.latents import lerp, slerp
 
 
@@ -181,7 +181,7 @@ class LatentModel(ImageModel):
         return super().get_config() | {"latent_dim": self.latent_dim}
 
 
-class SamplesPrior:
+class SamplesPrior(Samples):
     """A latent model with a prior to draw z from: it can sample."""
 
     def draw_latents(self, num, *, seed=None):
@@ -201,28 +201,5 @@ class SamplesPrior:
     def _draw_latents(self, y, noise):
         return self.prior.draw(noise, noise.num)
 
-    def sample(self, num, labels=None, *, seed=None, batch_size: int = 256):
-        """Images of latent vectors from the prior.
-
-        Args:
-            num: int. How many.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
-                on every backend and server, alone and among others.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, height, width, channels) in [0, 1].
-        """
-        return self.answer("generate", labels, batch_size=batch_size, seed=seeds_of(seed, num))[
-            "image"
-        ]
-
-    def report(self, data):
-        return super().report(data) | {"samples.png": self.picture_of_samples(data)}
-
-    def signatures(self):
-        def generate(y, noise):
-            return {"image": self._decode(self._draw_latents(y, noise), y)}
-
-        return super().signatures() | {"generate": (generate, {"seed": Seed()})}
+    def _generate(self, y, noise):
+        return self._decode(self._draw_latents(y, noise), y)

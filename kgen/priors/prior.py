@@ -10,7 +10,9 @@ class Prior:
 
     def __init__(self, size):
         if size < 1:
-            raise ValueError(f"Expected latent vectors of at least 1 number. Received: {size}")
+            raise ValueError(
+                f"Expected latent_dim of at least 1, the length of z. Received: latent_dim={size}"
+            )
         self.size = int(size)
 
     def draw(self, noise, num):

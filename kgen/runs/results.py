@@ -135,9 +135,12 @@ def evaluate(run: str, num_samples: int | None = None) -> dict:
 
 def _evaluate(run, data, num_samples=None):
     model = run.model
-    figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
     if num_samples is not None:
         bound = require_verb(model, "log_likelihood", "num_samples")
+        if num_samples < 1:
+            raise ValueError(f"Expected num_samples of at least 1. Received: {num_samples=}")
+    figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
+    if num_samples is not None:
         images, labels = model.examples(data, data.num_test)
         figures[f"log_likelihood_{num_samples}"] = float(
             np.mean(bound(images, labels, num_samples=num_samples, seed=0))

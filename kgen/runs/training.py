@@ -12,11 +12,11 @@ from kgen import backend, callbacks
 from kgen.callbacks import backups
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
-from kgen.models.catalog import all_arguments, model_class
 from kgen.models.optimizers import with_learning_rate
 from kgen.runs.folder import check_config, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
+from kgen.runs.settings import all_arguments, model_class
 
 MAX_ROLLBACKS = 5
 

@@ -88,51 +88,67 @@ def test_another_kind_of_model_reads_the_epochs_one_after_another(numbered, watc
 
 
 class Labels(kgen.VAE):
-    """Notes which labels each step has, at the end of each epoch."""
+    """Logs the mean of the labels that it is given, and learns nothing."""
 
-    log_names = (*kgen.VAE.log_names, "steps", "read")
+    log_names = (*kgen.VAE.log_names, "read")
 
     def training_step(self, x, y, noise):
-        numbers = keras.ops.cast(y, "float32")
-        self.log(steps=1.0, read=keras.ops.mean(numbers))
+        self.log(read=keras.ops.mean(keras.ops.cast(y, "float32")))
 
 
 def fitted(data, **kwargs):
-    """By epoch the mean of the labels that a kgen model's steps had."""
+    """By epoch of a `fit` the mean of each batch's labels, and of all before it in the epoch."""
+    seen = {}
+
+    class Note(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            seen[epoch] = self.means = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.means.append(float(logs["read"]))
+
     model = Labels(data.image_shape, latent_dim=1, num_classes=data.num_classes)
     model.compile(run_eagerly=keras.backend.backend() == "tensorflow")
-    history = model.fit(data.train, verbose=0, **kwargs)
-    return history.epoch, history.history["read"]
+    model.fit(data.train, verbose=0, callbacks=Note(), **kwargs)
+    return seen
 
 
-def mean_of(data, places):
-    batches = [data.train.read(Position(*place))[1].mean() for place in places]
-    return pytest.approx(np.mean(batches), rel=1e-5)
+def means_of(data, *epochs):
+    """The same of batches at places."""
+    labels = [[data.train.read(Position(*place))[1].mean() for place in epoch] for epoch in epochs]
+    return [np.cumsum(each) / np.arange(1, len(each) + 1) for each in labels]
+
+
+def assert_read(seen, expected):
+    assert list(seen) == list(expected)
+    for epoch, means in expected.items():
+        np.testing.assert_allclose(seen[epoch], means, rtol=1e-5)
 
 
 def test_fit_reads_the_epochs_that_it_counts(numbered):
-    data = load(numbered(), batch_size=18)  # of 45: an epoch leaves out others each time
-    expected = [mean_of(data, [(epoch, 0), (epoch, 1)]) for epoch in range(6)]
-    assert len({each.expected for each in expected}) == 6
-    assert fitted(data, epochs=2) == ([0, 1], expected[:2])
+    data = load(numbered(), batch_size=9)
+    expected = means_of(data, *([(epoch, i) for i in range(5)] for epoch in range(6)))
+    assert_read(fitted(data, epochs=2), dict(enumerate(expected[:2])))
     assert data.train.position == Position(2)
-    assert fitted(data, epochs=2)[1] == expected[2:4]  # goes on where the first ended
-    again = load(numbered(), batch_size=18)
-    assert fitted(again, initial_epoch=3, epochs=5) == ([3, 4], expected[3:5])
-    assert fitted(again, initial_epoch=5, epochs=6, shuffle=True) == ([5], expected[5:6])
+    # Goes on where the first ended.
+    assert_read(fitted(data, epochs=2, shuffle=True), dict(enumerate(expected[2:4])))
+    again = load(numbered(), batch_size=9)
+    assert_read(fitted(again, initial_epoch=3, epochs=5), {3: expected[3], 4: expected[4]})
+    assert_read(fitted(again, initial_epoch=5, epochs=6), {5: expected[5]})
 
 
 @pytest.mark.parametrize("steps", [1, 3, 7])
 def test_fit_with_steps_per_epoch_goes_on_where_the_epoch_before_ended(numbered, steps):
     data = load(numbered(), batch_size=9)
     places = [(batch // 5, batch % 5) for batch in range(3 * steps)]
-    expected = [mean_of(data, places[i : i + steps]) for i in range(0, len(places), steps)]
-    assert fitted(data, epochs=2, steps_per_epoch=steps)[1] == expected[:2]
+    expected = means_of(data, *(places[i : i + steps] for i in range(0, len(places), steps)))
+    seen = fitted(data, epochs=2, steps_per_epoch=steps)
+    assert_read(seen, dict(enumerate(expected[:2])))
     assert data.train.position == Position(*divmod(2 * steps, 5))
-    assert fitted(data, epochs=1, steps_per_epoch=steps)[1] == expected[2:]
+    assert_read(fitted(data, epochs=1, steps_per_epoch=steps), {0: expected[2]})
 
 
-def test_evaluation_and_validation_move_nothing(numbered):
+def test_evaluation_and_validation_read_a_whole_epoch_and_move_nothing(numbered, watch):
     data = load(numbered(), batch_size=9)
     data.train.position = Position(4, 3)
     model = kgen.VAE(data.image_shape, latent_dim=1)
@@ -140,6 +156,7 @@ def test_evaluation_and_validation_move_nothing(numbered):
     assert model.evaluate(data.train, verbose=0) == model.evaluate(data.train, verbose=0)
     model.fit(numbered()[0], validation_data=data.train, epochs=2, verbose=0)
     assert data.train.position == Position(4, 3)
+    assert set(watch) == {(4, i) for i in range(5)}
 
 
 def test_train_drops_the_short_batch_and_test_keeps_it(numbered):

@@ -200,6 +200,7 @@ class Killed(Exception):
     """Ends a training."""
 
 
+@pytest.mark.one_backend
 def test_keras_backs_up_every_player(tmp_path):
     """A training that ends in the middle of its second epoch goes on after the first."""
 

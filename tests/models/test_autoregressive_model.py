@@ -14,6 +14,7 @@ from kgen.networks.scan_row import scan_row
 from tests.models.test_pixel_cnn import models
 
 
+@pytest.mark.full
 def test_memory_is_that_of_some_rows():
     """What is kept has the size of the rows that a kernel sees, whatever the image's height."""
     shapes = []

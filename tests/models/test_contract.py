@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 
 from kgen.fields import seeds_of
-from kgen.models.generative_model import GenerativeModel
 from tests import exported as exporting
 from tests import goldens
 from tests.contract import (
@@ -39,10 +38,6 @@ def pytest_generate_tests(metafunc):
         cases = in_tiers(cases, quick=list(filter(is_quick, cases)))
     metafunc.parametrize("case", cases, scope="module", indirect=True, ids=repr)
 
-
-# TODO at the merge: the models' noise is not that of seeds yet.
-BEFORE_THE_MERGE = "noise" not in inspect.signature(GenerativeModel.training_step).parameters
-comes_with_the_merge = pytest.mark.xfail(BEFORE_THE_MERGE, reason="comes with the merge")
 
 samplers = pytest.mark.of(lambda case: case.samples)
 
@@ -189,7 +184,6 @@ def test_samples_are_images(subject):
 
 
 @samplers
-@comes_with_the_merge
 def test_an_image_is_of_its_seed(subject):
     """Alone, in any batch and any company; two seeds that follow each other share none."""
     model, case = subject.plain.model, subject.case
@@ -208,7 +202,6 @@ def test_an_image_is_of_its_seed(subject):
 
 
 @samplers
-@comes_with_the_merge
 def test_the_images_of_a_seed_agree_over_the_backends(case):
     expected = goldens.read()[case.name]
     assert_same_images(case, goldens.images_of(case), expected.astype("float32"), atol=3e-6)
@@ -241,22 +234,22 @@ def test_no_samples_is_an_error(subject):
 
 
 def verbs(model_class):
-    """The public methods that take labels, a seed or a batch size, and no data of `fit`'s."""
+    """The public methods that take a seed or a batch size, but neither data nor a function."""
     for name in dir(model_class):
         method = getattr(model_class, name)
         module = getattr(method, "__module__", None) or ""
         if name.startswith("_") or not inspect.isfunction(method) or "kgen" not in module:
             continue
         parameters = inspect.signature(method).parameters
-        if {"labels", "seed", "batch_size"} & parameters.keys() and "epochs" not in parameters:
+        is_of_data = {"epochs", "function", "signature"} & parameters.keys()
+        if {"seed", "batch_size"} & parameters.keys() and not is_of_data:
             yield name, parameters
 
 
-@comes_with_the_merge
 def test_verbs_take_their_arguments_in_one_order(case):
     """After `labels` by name alone: what the verb alone has, the seed, the batch size."""
     found = dict(verbs(case.model_class))
-    for other in ("evaluate", "answer", "run"):  # Keras', and what verbs are made of
+    for other in ("evaluate", "answer", "run", "conditions"):  # Keras', what verbs are made of
         found.pop(other, None)
     for name, parameters in found.items():
         order = list(parameters)
@@ -290,8 +283,6 @@ def test_a_server_answers_as_the_verbs(case, exported):
     each = exported[case.name]
     assert each.found.keys() == each.inputs.keys()
     for signature, outputs in each.found.items():
-        if "seed" in each.inputs[signature] and BEFORE_THE_MERGE:
-            continue
         # Of a likelihood the bits follow, in the alphabet's order, from the nats.
         outputs = [value for name, value in outputs.items() if name != "bits_per_dim"]
         for found, own in zip(outputs, each.answer_of_verb(signature), strict=True):

@@ -233,10 +233,10 @@ def patched_noise(monkeypatch):
     monkeypatch.setattr(
         keras.random,
         "normal",
-        lambda shape, seed: ops.reshape(ops.sin(ops.arange(8, dtype="float32")), (8, 1)),
+        lambda shape, **_: ops.reshape(ops.sin(ops.arange(8, dtype="float32")), (8, 1, 1)),
     )
     monkeypatch.setattr(
-        keras.random, "uniform", lambda shape, seed: 0.5 * ops.ones(shape, dtype="float32")
+        keras.random, "uniform", lambda shape, *_, **__: 0.5 * ops.ones(shape, dtype="float32")
     )
 
 

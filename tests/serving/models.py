@@ -1,5 +1,6 @@
 """Small models of every kind that is served, and inputs for their signatures."""
 
+import functools
 import io
 
 import keras
@@ -8,53 +9,45 @@ from PIL import Image
 
 import kgen
 from kgen import fields
+from tests.zoo import ZOO
 
 SHAPE = (8, 8, 1)
-
-
-def vae(condition=None, **kwargs):
-    return kgen.VAE(SHAPE, latent_dim=3, width=6, condition=condition, seed=0, **kwargs)
-
-
-def gan(condition=None, **kwargs):
-    return kgen.GAN(SHAPE, latent_dim=3, width=20, condition=condition, seed=0, **kwargs)
+OF_THE_ZOO = ("autoencoder", "vae", "dcgan", "conditional_gan", "info_gan")
 
 
 def averaged_gan():
     """A GAN whose averaged weights are others than its weights."""
-    model = gan(ema_decay=0.5)
+    model = ZOO["gan"].make(seed=0)
     for average in model.average.network.variables:
         average.assign(0.5 * average + 0.1)
     return model
 
 
-def info_gan():
-    return kgen.InfoGAN(SHAPE, latent_dim=3, categorical=(3,), continuous=1, width=4, seed=0)
+def gan(condition):
+    return kgen.GAN(SHAPE, latent_dim=3, width=20, condition=condition, seed=0)
 
 
-def pixel_cnn(model_class, image_shape, levels, condition=None):
-    """Whose every weight counts: of one that starts, much is zero."""
-    model = model_class(image_shape, width=6, depth=1, levels=levels, condition=condition, seed=0)
+def vae_of_images():
+    return kgen.VAE(SHAPE, latent_dim=3, width=6, condition=fields.Image((4, 4, 3)), seed=0)
+
+
+def pixel_cnn(model_class, image_shape, levels, num_classes=None):
+    """Of few levels, and with weights that count: of one that starts, much is zero."""
+    sizes = {"width": 6, "depth": 1, "levels": levels, "num_classes": num_classes}
+    model = model_class(image_shape, seed=0, **sizes)
     rng = np.random.default_rng(0)
     for variable in model.trainable_variables:
         variable.assign(rng.normal(size=variable.shape) * 0.5)
     return model
 
 
-MODELS = {
-    "autoencoder": lambda: kgen.Autoencoder(SHAPE, latent_dim=3, width=6, seed=0),
-    "vae": vae,
-    "vae_of_images": lambda: vae(fields.Image((4, 4, 3))),
-    "vae_of_tokens": lambda: vae(fields.Tokens(2, vocabulary=5)),
+MODELS = {name: functools.partial(ZOO[name].make, seed=0) for name in OF_THE_ZOO} | {
     "averaged_gan": averaged_gan,
-    "dcgan": lambda: kgen.DCGAN(SHAPE, latent_dim=3, width=4, seed=0),
-    "conditional_gan": lambda: gan(fields.Label(3, names=["cat", "dog", "fox"])),
     "gan_of_attributes": lambda: gan(fields.Attributes(2)),
-    "info_gan": info_gan,
-    "pixel_cnn": lambda: pixel_cnn(kgen.PixelCNN, (5, 4, 1), levels=2),
-    "gated_pixel_cnn": lambda: pixel_cnn(
-        kgen.GatedPixelCNN, (4, 3, 3), levels=4, condition=fields.Label(3)
-    ),
+    "gan_of_tokens": lambda: gan(fields.Tokens(2, vocabulary=5)),
+    "vae_of_images": vae_of_images,
+    "pixel_cnn": lambda: pixel_cnn(kgen.PixelCNN, (5, 4, 1), 2),
+    "gated_pixel_cnn": lambda: pixel_cnn(kgen.GatedPixelCNN, (4, 3, 3), 4, num_classes=3),
 }
 
 

@@ -25,7 +25,7 @@ USED = (
     "conditional_gan",
     "gan_of_attributes",
     "vae_of_images",
-    "vae_of_tokens",
+    "gan_of_tokens",
     "info_gan",
     "pixel_cnn",
 )
@@ -108,7 +108,7 @@ def test_labels_and_codes(client_of, served):
     ("name", "row"),
     [
         ("gan_of_attributes", [1, 0]),
-        ("vae_of_tokens", [4, 0]),
+        ("gan_of_tokens", [4, 0]),
         ("vae_of_images", np.arange(48).reshape(4, 4, 3).astype("uint8")),
     ],
 )
@@ -240,13 +240,15 @@ def test_a_slow_server(client_of):
         client_of("vae", lambda: time.sleep(0.6), timeout=0.2).generate(1)
 
 
-def test_the_command_line(client_of, tmp_path, capsys):
+def test_the_command_line(client_of, served, tmp_path, capsys):
     client = client_of("vae")
     arguments = ["kgen", "generate", "--server", client.address, "--num", "16", "--seed", "1"]
     path = tmp_path / "grid.png"
     assert cli.main([*arguments, "--model", "vae", "--out", str(path)]) == 0
     with Image.open(path) as grid:
         assert grid.size == ((4 * 9 + 1) * 6, (4 * 9 + 1) * 6)
+        of_sample = kgen.pictures.samples(served["vae"].model, 16, seed=1)  # `kgen sample`
+        np.testing.assert_allclose(np.asarray(grid, int), np.asarray(of_sample, int), atol=1)
     client = client_of("conditional_gan")
     arguments[3] = client.address
     rows = [*arguments, "--model", "conditional_gan", "--labels", "2,0", "--out", str(path)]

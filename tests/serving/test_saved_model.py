@@ -166,8 +166,8 @@ def test_the_graphs_are_stock_operations_without_a_state(name, served):
 BAD = {
     "a label beyond the classes": ("conditional_gan", "generate", {"label": [3] * 64}, "label"),
     "a negative label": ("gated_pixel_cnn", "generate", {"label": [-1] * 64}, "label"),
-    "a word that is not there": ("vae_of_tokens", "generate", {"tokens": [[0, 5]] * 64}, "tokens"),
-    "a word below 0": ("vae_of_tokens", "decode", {"tokens": [[-1, 0]] * 64}, "tokens"),
+    "a word that is not there": ("gan_of_tokens", "generate", {"tokens": [[0, 5]] * 64}, "tokens"),
+    "a word below 0": ("gan_of_tokens", "decode", {"tokens": [[-1, 0]] * 64}, "tokens"),
     "a label of 2^32": ("conditional_gan", "generate", {"label": [2**32] * 64}, "label"),
     "an attribute of 2": ("gan_of_attributes", "generate", {"attributes": [[0, 2]] * 64}, "attr"),
     "a condition beyond 1": ("vae_of_images", "generate", {"condition": 255.0}, "condition"),

@@ -2,8 +2,7 @@
 
 import json
 import os
-import subprocess
-import sys
+import pathlib
 
 import keras
 import numpy as np
@@ -13,6 +12,7 @@ import kgen
 from kgen import cli, fields
 from kgen.export import versions
 from kgen.runs import export
+from tests import own_models
 from tests.serving import c_api
 
 SIGNATURES = {
@@ -35,9 +35,15 @@ def small_vae():
     return vae, weights
 
 
-def test_every_backend_exports_what_numpy_computes(tmp_path, c_program, capsys):
+def test_every_backend_exports_what_numpy_computes(tmp_path, c_program, capsys, monkeypatch):
     """The same weights, exported on each backend and asked without Python, by hand."""
     vae, (a, b, c, d, e, f, g, h) = small_vae()
+    # TensorFlow's process imports nothing from where this one stands.
+    standing = tmp_path / "standing"
+    standing.mkdir()
+    for name in ("h5py", "json", "kgen", "keras", "tensorflow"):
+        (standing / f"{name}.py").write_text(f"raise RuntimeError('{name} of the folder')")
+    monkeypatch.chdir(standing)
     version = vae.export(str(tmp_path / "digits"), about="- Data: none.")
     assert version == str(tmp_path / "digits" / "1")
     assert sorted(os.listdir(tmp_path / "digits")) == ["1", "README.md"]
@@ -45,12 +51,13 @@ def test_every_backend_exports_what_numpy_computes(tmp_path, c_program, capsys):
     z, image = rng.normal(size=(5, 3)).astype("float32"), rng.random((5, 8, 8, 1), "float32")
     signatures = c_api.signature_defs(version)
     calls = [("decode", signatures["decode"], {"z": z})]
-    calls.append(("encode", signatures["encode"], {"image": image}))
+    calls += [(name, signatures[name], {"image": image}) for name in ("encode", "posterior")]
     found = c_api.answers(c_program, str(tmp_path), {version: calls})[version]
     decoded = 1 / (1 + np.exp(-(np.tanh(z @ e + f) @ g + h)))
     encoded = np.tanh(image.reshape(5, 64) @ a + b) @ c + d
     np.testing.assert_allclose(found["decode.image"].reshape(5, 64), decoded, atol=1e-5)
-    np.testing.assert_allclose(found["encode.mean"], encoded[:, :3], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["encode.code"], encoded[:, :3], rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(found["posterior.log_var"], encoded[:, 3:], rtol=1e-5, atol=1e-5)
     np.testing.assert_allclose(vae.decode(z).reshape(5, 64), decoded, atol=1e-5)
     printed = capsys.readouterr().out
     assert f"Wrote {version}, " in printed and "docker run" in printed and "curl" in printed
@@ -185,7 +192,6 @@ class OwnModel(kgen.ImageModel):
         self.served = served
         self.layer = keras.layers.Dense(64)
         self.layer.build((None, 2))
-        self.built = True
 
     def players(self):
         return {"layer": [self.layer]}
@@ -196,6 +202,21 @@ class OwnModel(kgen.ImageModel):
             return {"image": keras.ops.reshape(x, (-1, *self.image_shape))}
 
         return {"paint": (paint, {"strokes": fields.Vector(2)})} if self.served else {}
+
+
+def test_the_documented_model_answers_in_process():
+    text = (pathlib.Path(__file__).parents[2] / "docs" / "serving.md").read_text()
+    code = text.split("## A model of your own")[1].split("```python\n")[1].split("```")[0]
+    names = {"kgen": kgen, "keras": keras}
+    exec(code, names)
+    painter = names["Painter"]((8, 8, 1), latent_dim=3, width=6, seed=0)
+    z = np.zeros((3, 3))
+    images = painter.answer("paint", z=z, seed=[1, 2, 1])["image"]
+    np.testing.assert_allclose(images[2], images[0], atol=1e-6)
+    assert np.abs(images[1] - images[0]).max() > 1e-4
+    with pytest.raises(ValueError, match="z in -3.0..3.0"):
+        painter.answer("paint", z=z + 4, seed=[1, 2, 3])
+    assert "painter.answer(" in text
 
 
 @pytest.mark.parametrize("path", ["a b", "digits/1", "vae:1", "/"])
@@ -217,6 +238,15 @@ def test_a_model_of_ones_own_says_what_it_answers(tmp_path, made_here, monkeypat
     monkeypatch.setattr(OwnModel, "__module__", "__main__")
     with pytest.raises(ValueError, match="Move those of OwnModel"):
         OwnModel((8, 8, 1)).export(tmp_path / "own")
+
+
+@pytest.mark.parametrize(
+    "loss", [own_models.Hinge(), (own_models.judge_by_hinge, own_models.please_the_judge)]
+)
+def test_where_a_loss_of_ones_own_is(tmp_path, made_here, loss):
+    kgen.GAN((8, 8, 1), 2, width=5, loss=loss).export(tmp_path / "own")
+    ((_, modules),) = made_here
+    assert "tests.own_models" in modules
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, made_here):
@@ -270,31 +300,3 @@ def test_a_run_is_exported_on_the_command_line(tmp_path, made_here, monkeypatch,
     assert cli.main(["kgen", "export", str(run), "--path", "other/name", "--version", "4"]) == 0
     assert (tmp_path / "other" / "name" / "4" / "saved_model.pb").exists()
     assert export(str(run)).endswith("vae-digits/2")
-
-
-STANDING = """
-from kgen.export import versions
-
-versions._write_elsewhere({archive!r}, {folder!r}, "digits", [])
-"""
-
-
-def test_nothing_is_imported_from_where_an_export_stands(tmp_path):
-    """What is called as a module of TensorFlow's or Keras' there is somebody's own."""
-    vae, _ = small_vae()
-    vae.save(tmp_path / "model.keras")
-    for name in ("h5py", "kgen", "tensorflow", "json"):
-        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('{name} of the folder')")
-    folder = str(tmp_path / "saved_model")
-    code = STANDING.format(archive=str(tmp_path / "model.keras"), folder=folder)
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    assert os.path.exists(os.path.join(folder, "saved_model.pb"))

@@ -132,7 +132,6 @@ class AdversarialModel(SamplesPrior, LatentModel):
             )
         if log_gradient_norms:
             self.add_logs(f"{player}_gradient_norm", "generator_gradient_norm")
-        self.built = True
 
     @staticmethod
     def with_penalty(penalties, short_form):

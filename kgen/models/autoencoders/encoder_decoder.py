@@ -71,7 +71,6 @@ class EncoderDecoder(LatentModel):
             self.decoder = decoder or presets[1](latent_dim, decoded_shape, **sizes)
         self.check_network("encoder", self.encoder, self.image_shape, (encoded_size,))
         self.check_network("decoder", self.decoder, (latent_dim,), decoded_shape)
-        self.built = True
 
     def _encode(self, x, y, training=False):
         """Codes (batch, latent_dim) of images in [0, 1], as tensors."""

@@ -76,7 +76,6 @@ class AutoregressiveModel(ImageModel):
         self.network = network
         self._check_network()
         self._told = []
-        self.built = True
 
     @property
     def num_outputs(self):
