@@ -146,6 +146,7 @@ class Halves(priors.Prior):
         return 0.5 * ops.ones((num, self.size))
 
 
+@pytest.mark.one_backend
 def test_one_draw_serves_fit_sample_and_the_server(tmp_path):
     """An InfoGAN of a prior of its own: none of the three draws noise or codes in another way."""
     gan = kgen.InfoGAN(
