@@ -267,7 +267,7 @@ class TestPenalties:
         np.testing.assert_allclose(ops.convert_to_numpy(loss), -7.0 + 66.0, rtol=1e-5)
 
     def test_where_the_gradient_is_taken(self):
-        """D(x) = ||x||^2 / 2, whose gradient is x: at real examples 2^2, at fakes 1, between 1.5."""
+        """D(x) = ||x||^2 / 2, whose gradient is x: 2 at real examples, 1 at fakes, 1.5 between."""
 
         def judge(x):
             return 0.5 * ops.sum(ops.square(x), axis=-1, keepdims=True)
