@@ -130,7 +130,7 @@ def test_a_config_is_what_it_was_made_with(prior):
     [
         ("gamma", 3, r"prior in \['uniform', 'normal'\], or a Prior. Received: prior='gamma'"),
         (Normal(2), 3, "vectors of length 3. Received: one of 2"),
-        ("normal", 0, "latent_dim=0"),
+        ("normal", 0, "latent_dim of at least 1, .*Received: latent_dim=0"),
     ],
 )
 def test_what_is_no_prior(prior, size, message):
@@ -146,6 +146,7 @@ class Halves(priors.Prior):
         return 0.5 * ops.ones((num, self.size))
 
 
+@pytest.mark.one_backend
 def test_one_draw_serves_fit_sample_and_the_server(tmp_path):
     """An InfoGAN of a prior of its own: none of the three draws noise or codes in another way."""
     gan = kgen.InfoGAN(

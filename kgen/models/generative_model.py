@@ -16,6 +16,8 @@ from kgen.models.optimizers import OptimizerGroup, serialize
 from kgen.models.scalar import current
 from kgen.noise import StepNoise
 
+EVALUATION_SEED = 1_905_612_437  # which no user would pick for the training
+
 _REBUILDING = contextvars.ContextVar("rebuilding", default=False)
 
 
@@ -46,7 +48,7 @@ class GenerativeModel(Fitting):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Validation draws the same noise each time, and takes none from the training's.
-        self.evaluation_seed_generator = keras.random.SeedGenerator(0)
+        self.evaluation_seed_generator = keras.random.SeedGenerator(EVALUATION_SEED)
         self._trackers = {}
         self.add_logs(*self.log_names)
         self._functions = {}
@@ -239,7 +241,7 @@ class GenerativeModel(Fitting):
     def reset_metrics(self):
         """Starts the means anew, and the noise of validation with them."""
         super().reset_metrics()
-        self.evaluation_seed_generator.state.assign([0, 0])
+        self.evaluation_seed_generator.state.assign([EVALUATION_SEED, 0])
 
     @property
     def steps(self):

@@ -266,6 +266,21 @@ class TestPenalties:
             np.testing.assert_allclose(found[name], expected, rtol=1e-5)
         np.testing.assert_allclose(ops.convert_to_numpy(loss), -7.0 + 66.0, rtol=1e-5)
 
+    def test_where_the_gradient_is_taken(self):
+        """D(x) = ||x||^2 / 2, whose gradient is x: 2 at real examples, 1 at fakes, 1.5 between."""
+
+        def judge(x):
+            return 0.5 * ops.sum(ops.square(x), axis=-1, keepdims=True)
+
+        class Halves:
+            def uniform(self, shape):
+                return 0.5 * ops.ones(shape)
+
+        x, x_fake = ops.convert_to_tensor([[2.0, 0.0]]), ops.convert_to_tensor([[1.0, 0.0]])
+        penalties = R1(), R2(), GradientPenalty(center=0.0), GradientPenalty()
+        found = [number(each.of(judge, x, x_fake, Halves())[0]) for each in penalties]
+        assert found == pytest.approx([2.0, 0.5, 2.25, 0.25], rel=1e-5)
+
     def test_they_are_logged_in_fit_saved_and_loaded(self, tmp_path):
         gan = tiny(kgen.GAN, penalties=[make() for make in self.ALL])
         history = one_epoch(gan)

@@ -43,9 +43,13 @@ class Steps(keras.callbacks.Callback):
         self.settings = settings or {}
         self.logs, self.count = [], 0
 
+    def set_model(self, model):
+        super().set_model(model)
+        self.as_given = model  # as a user's function holds it: on JAX, Keras' `model` synchronizes
+
     def _set(self, when):
         if when in self.settings:
-            setattr(self.model, *self.settings[when])
+            setattr(self.as_given, *self.settings[when])
 
     def on_epoch_begin(self, epoch, logs=None):
         self._set(f"epoch {epoch}")
