@@ -269,7 +269,7 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["export", "missing"], 1, "Expected a run folder.*Received: missing"),
         (["export", "RUN", "--backend", "jax"], 2, "Unknown command line flag 'backend'"),
         (["sample", "RUN", "--temperature", "0.5"], 2, "Unknown command line flag 'temperature'"),
-        (["complete", "RUN"], 1, "Expected a model that can complete. Received: a VAE"),
+        (["complete", "RUN"], 1, "Expected a model that can complete. Received: VAE"),
         (["sample", "RUN", "--labels", "1"], 1, "Expected no labels"),
         (["sample", "RUN", "--num", "0"], 1, "num=0"),
         (["reconstruct", "RUN", "--num", "0"], 1, "num=0"),
