@@ -23,6 +23,7 @@ class Scalar:
         low: float. The least number.
         high: float. What is not reached, or the greatest number where it is infinite.
         optional: bool. None is taken too.
+        above: bool. `low` is not taken itself.
 
     Example:
     >>> from kgen.models.scalar import Scalar
@@ -34,10 +35,11 @@ class Scalar:
     2.0
     """
 
-    def __init__(self, low=0.0, high=math.inf, optional=False):
+    def __init__(self, low=0.0, high=math.inf, optional=False, above=False):
         self.low = low
         self.high = high
         self.optional = optional
+        self.above = above
 
     def __set_name__(self, owner, name):
         self.name = name
@@ -92,9 +94,11 @@ class Scalar:
         if isinstance(value, Schedule) or (self.optional and value is None):
             return
         is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-        if not (is_number and self.low <= value < self.high):
+        is_above = is_number and (value > self.low if self.above else value >= self.low)
+        if not (is_above and value < self.high):
             limits = f"in [{self.low:g}, {self.high:g})" if self.high < math.inf else "finite"
-            at_least = "" if self.high < math.inf else f" and at least {self.low:g}"
+            least = f" and {'above' if self.above else 'at least'} {self.low:g}"
+            at_least = "" if self.high < math.inf else least
             none = " or None" if self.optional else ""
             raise ValueError(
                 f"Expected {self.name} of {layer.name} {limits}{at_least}, or a Keras schedule"

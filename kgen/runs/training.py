@@ -44,8 +44,7 @@ def train(
     """Trains a model into a run folder, or goes on where the folder's training stopped.
 
     Args:
-        model: str. "autoencoder", "vae", "gan", "dcgan", "lsgan", "wgan", "wgan_gp", "cgan",
-            "infogan", "pixelcnn" or "gated_pixelcnn".
+        model: str. A name in `kgen.models.catalog.MODELS`, such as "vae".
         dataset: str. "digits", a TFDS name, a folder of images or an .npz; see `kgen.data.load`.
         run: str. The run folder. Defaults to runs/MODEL-DATASET.
         epochs: int. Epochs in all, those of earlier calls among them.
@@ -53,8 +52,7 @@ def train(
         image_size: int. Resize and centre-crop the images to this height and width.
         data_dir: str. Where TFDS finds or puts its data.
         augment: sequence of "flip" and "crop". What to vary in the training images.
-        conditional: bool. Condition the model on the labels, or what else the data have; "cgan"
-            always is.
+        conditional: bool. Condition the model on the labels, or what else the data have.
         learning_rate: float. Instead of the paper's; of several players the first's, and the
             others' in the paper's ratio.
         precision: str. "float32", "mixed_bfloat16" or "mixed_float16".

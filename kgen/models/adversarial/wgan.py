@@ -43,7 +43,7 @@ class WGAN(AdversarialModel):
     Reference: Arjovsky et al., Wasserstein GAN, 2017. https://arxiv.org/abs/1701.07875
     """
 
-    clip = Scalar(low=1e-30, optional=True)
+    clip = Scalar(optional=True, above=True)
     default_batch_size = 5 * 64
     generator_preset = staticmethod(networks.dcgan_generator)
     adversary_preset = staticmethod(networks.dcgan_discriminator)
