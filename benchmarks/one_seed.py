@@ -36,9 +36,7 @@ def write(folder):
 def compare(folder):
     """Prints a row of a table a model."""
     images = {b: np.load(os.path.join(folder, f"{b}.npz")) for b in BACKENDS}
-    print(
-        "| model | apart over backends | over batches | share of pixels that differ |"
-    )
+    print("| model | apart over backends | over batches | share of pixels that differ |")
     print("|---|---|---|---|")
     for name in images["torch"].files:
         if name.endswith("/5"):
