@@ -55,9 +55,18 @@ def pytest_addoption(parser):
     )
 
 
+# Files in which no backend has a part, or the same part in each: examples, NumPy, shapes.
+OF_NO_BACKEND = ("kgen/", "tests/data/", "tests/networks/", "tests/test_pictures.py")
+OF_NO_BACKEND += ("tests/test_fields.py", "tests/test_latents.py")
+BUT_THESE = ("tests/data/test_batches.py", "tests/data/test_augment.py")
+
+
 def pytest_collection_modifyitems(config, items):
     if config.getoption("full"):
         return
+    for item in items:
+        if item.nodeid.startswith(OF_NO_BACKEND) and not item.nodeid.startswith(BUT_THESE):
+            item.add_marker("one_backend")
     on_one = "one_backend" if keras.backend.backend() != "torch" else "full"
     later = ("full", on_one)
     left = [item for item in items if not any(map(item.get_closest_marker, later))]
