@@ -136,9 +136,7 @@ class Adversary(keras.layers.Layer):
                 "kgen.layers.LayerNorm or BatchNorm, or a backend other than TensorFlow."
             )
         joint = [
-            layer.name
-            for layer in self.network._flatten_layers()
-            if isinstance(layer, keras.layers.BatchNormalization)
+            layer.name for layer in layers if isinstance(layer, keras.layers.BatchNormalization)
         ]
         if joint and any(isinstance(penalty, GradientPenalty) for penalty in self.penalties):
             warn(

@@ -11,6 +11,9 @@ from kgen.fields import Attributes, Image, Label, Tokens, Vector
 from kgen.layers import ConditionCode
 from tests.contract import EAGER, arrays, assert_same
 
+# Two compiled programs of the same sums; on JAX batch normalization makes more of them.
+ROUNDING = 1e-5 if keras.backend.backend() == "jax" else 1e-6
+
 BACKEND = keras.backend.backend()
 SHAPE = (8, 8, 1)
 NUM = 8
@@ -135,7 +138,9 @@ def test_integer_images_are_scaled(make):
         fit(model, y)
         trained.append(model)
     for other in trained[1:]:
-        assert_same(arrays(other.trainable_variables), arrays(trained[0].trainable_variables), 2e-5)
+        assert_same(
+            arrays(other.trainable_variables), arrays(trained[0].trainable_variables), ROUNDING
+        )
     samples = [trained[0].sample(NUM, y, seed=0) for y in (integers, integers / 255.0)]
     np.testing.assert_allclose(*samples, atol=1e-6)
 
