@@ -88,20 +88,18 @@ class StepNoise(Noise):
     def at(self, turn):
         # Turn 0, too, draws others than the noise that it is of.
         turn = ops.cast(turn, self._words.dtype) + 1
-        noise = StepNoise(self._shifted(turn * self._wrapped(self._turns_apart)))
+        noise = StepNoise(self._words + turn * self._apart(self._turns_apart))
         noise._turns_apart = self._turns_apart * _TURNS_APART
         return noise
 
     def _seed(self):
-        return _Drawn(self._shifted(self._wrapped(self._next_stream() * _DRAWS_APART)))
+        return _Drawn(self._words + self._apart(self._next_stream() * _DRAWS_APART))
 
-    def _wrapped(self, number):
+    def _apart(self, number):
+        """What is to be added to the words, so that the first is `number` further."""
         dtype = keras.backend.standardize_dtype(self._words.dtype)
-        return np.uint32(number % 2**32).astype(dtype)
-
-    def _shifted(self, shift):
-        shift = ops.cast(shift, self._words.dtype)
-        return self._words + ops.stack([shift, ops.zeros_like(shift)])
+        words = np.array([number % 2**32, 0], "uint32").astype(dtype)
+        return ops.convert_to_tensor(words, dtype)
 
 
 class _Drawn(keras.random.SeedGenerator):

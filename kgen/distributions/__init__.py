@@ -1,10 +1,11 @@
-"""What a network's outputs mean: p(x | parameters) of binary, real-valued and 8-bit pixels."""
+"""What a network's outputs mean: p(x | parameters) of binary, real-valued, 8-bit pixels, q(z|x)."""
 
 from kgen.distributions.bernoulli import Bernoulli
 from kgen.distributions.discretized_logistic import DiscretizedLogistic
 from kgen.distributions.normal import Normal
+from kgen.distributions.normal_posterior import NormalPosterior
 
-__all__ = ["Bernoulli", "DiscretizedLogistic", "Normal", "get"]
+__all__ = ["Bernoulli", "DiscretizedLogistic", "Normal", "NormalPosterior", "get"]
 
 DISTRIBUTIONS = {
     "bernoulli": Bernoulli,

@@ -185,11 +185,12 @@ class GenerativeModel(Fitting):
 
         for layer in self._spectral_layers:
             layer.normalize()
-        self._minimizing = player
+        attributes = vars(self)  # as Keras looks at each that is set, which takes a while
+        attributes["_minimizing"] = player
         try:
             loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
         finally:
-            self._minimizing = None
+            attributes["_minimizing"] = None
         if f"{player}_gradient_norm" in self._trackers:
             whole = backend.add_up(gradients)
             self._log_gradient_norm(player, whole, optimizer.scale_loss(1.0))

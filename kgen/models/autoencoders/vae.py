@@ -8,7 +8,7 @@ from keras import ops
 
 from kgen import distributions, priors
 from kgen.fields import Seed, seeds_of
-from kgen.losses import bits_per_dim, gaussian_kl
+from kgen.losses import bits_per_dim
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 from kgen.models.in_batches import with_progress
 from kgen.models.latent_model import SamplesPrior
@@ -129,8 +129,8 @@ class VAE(SamplesPrior, EncoderDecoder):
     def negative_elbo(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1]; logs it and its two terms."""
         x = self.distribution.observe(x, noise)
-        log_p, _, kl = self.log_weights(x, y, noise, 1, training)
-        nll = -log_p[:, 0]
+        nll, q = self.log_weights(x, y, noise, 1, training)
+        nll, kl = nll[:, 0], q.kl()
         loss = nll + self.now("beta") * kl
         self.log(loss=loss, reconstruction_loss=nll, kl_loss=kl)
         return ops.mean(loss)
@@ -146,19 +146,16 @@ class VAE(SamplesPrior, EncoderDecoder):
             training: bool.
 
         Returns:
-            log p(x|z) (batch, k), log p(z) - log q(z|x) (batch, k), KL(q(z|x) || p(z)) (batch,).
+            -log p(x|z) (batch, k), and the samples with log p(z) - log q(z|x) and KL(q(z|x) || p(z)),
+            a `kgen.distributions.NormalPosterior`.
         """
-        mean, log_var = self._posterior(x, y, training)
-        eps = noise.normal((ops.shape(x)[0], k, self.latent_dim))
-        z = mean[:, None] + ops.exp(0.5 * log_var)[:, None] * eps
-        rows = ops.reshape(z, (-1, self.latent_dim))
+        q = distributions.NormalPosterior(*self._posterior(x, y, training), noise, k)
+        z = ops.reshape(q.z, (-1, self.latent_dim))
         if k > 1:
             x = ops.repeat(x, k, axis=0)
             y = None if y is None else ops.repeat(y, k, axis=0)
-        nll = self.distribution.nll(x, self._read_network(self.decoder, rows, y, training))
-        # log N(z; 0, I) - log N(z; mean, exp(log_var))
-        ratio = 0.5 * ops.sum(ops.square(eps) + log_var[:, None] - ops.square(z), axis=-1)
-        return -ops.reshape(nll, (-1, k)), ratio, gaussian_kl(mean, log_var)
+        nll = self.distribution.nll(x, self._read_network(self.decoder, z, y, training))
+        return ops.reshape(nll, (-1, k)), q
 
     def figures(self, logs):
         """The ELBO in nats an image, its two terms, and its bits/dim where pixels are discrete."""
@@ -244,8 +241,8 @@ class VAE(SamplesPrior, EncoderDecoder):
 
     def _log_weights_of(self, y, image, noise, turn, k):
         x = self.distribution.observe(image, noise)
-        log_p, log_ratio, _ = self.log_weights(x, y, noise.at(turn), k)
-        return log_p + log_ratio
+        nll, q = self.log_weights(x, y, noise.at(turn), k)
+        return q.log_ratio() - nll
 
     def _posterior(self, x, y, training=False):
         outputs = self._read_network(self.encoder, x, y, training)
