@@ -55,18 +55,22 @@ def pytest_addoption(parser):
     )
 
 
-# Files in which no backend has a part, or the same part in each: examples, NumPy, shapes.
-OF_NO_BACKEND = ("kgen/", "tests/data/", "tests/networks/", "tests/test_pictures.py")
-OF_NO_BACKEND += ("tests/test_fields.py", "tests/test_latents.py")
+# Of these files the quick tier runs on one backend what is not marked `each_backend`: no backend
+# has a part in it, or it is a formula, and goldens tie what the others compute to that.
+ON_ONE_BACKEND = ("kgen/", "tests/data/", "tests/models/", "tests/networks/", "tests/test_cli.py")
+ON_ONE_BACKEND += ("tests/test_fields.py", "tests/test_latents.py", "tests/test_pictures.py")
 BUT_THESE = ("tests/data/test_batches.py", "tests/data/test_augment.py")
+BUT_THESE += tuple(f"tests/models/test_{name}.py" for name in ("changes", "contract", "scalars"))
 
 
 def pytest_collection_modifyitems(config, items):
     if config.getoption("full"):
         return
     for item in items:
-        if item.nodeid.startswith(OF_NO_BACKEND) and not item.nodeid.startswith(BUT_THESE):
-            item.add_marker("one_backend")
+        is_on_one = item.nodeid.startswith(ON_ONE_BACKEND)
+        if is_on_one and not item.nodeid.startswith(BUT_THESE):
+            if not item.get_closest_marker("each_backend"):
+                item.add_marker("one_backend")
     on_one = "one_backend" if keras.backend.backend() != "torch" else "full"
     later = ("full", on_one)
     left = [item for item in items if not any(map(item.get_closest_marker, later))]

@@ -48,6 +48,7 @@ print(json.dumps([before, steps, moments, loss, after]))
 """
 
 
+@pytest.mark.one_backend
 @pytest.mark.skipif(not OTHERS, reason="no other backend is installed")
 def test_a_model_goes_on_training_on_another_backend(tmp_path, digits):
     images = digits[0][:16]
@@ -84,6 +85,7 @@ print(json.dumps([sorted(m for m in sys.modules if m.startswith("tensorflow.")),
 """
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow is what runs")
 def test_everything_works_without_tensorflow(tmp_path):
     assert run(WITHOUT_TENSORFLOW, cwd=tmp_path) == [[], "run"]
@@ -162,7 +164,7 @@ def all_modules():
             yield importlib.import_module(module.name)
 
 
-@pytest.mark.one_backend
+@pytest.mark.full
 def test_every_class_is_registered_in_whatever_order_things_are_imported(tmp_path):
     path = str(tmp_path / "model.keras")
     kgen.VAE((8, 8, 1), latent_dim=3, width=6, seed=0).save(path)

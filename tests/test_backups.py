@@ -122,6 +122,7 @@ def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, whole, steps
     assert_same(state(model), whole[1])
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("kills", in_tiers(["3", "20"], quick=["3"]))
 def test_a_training_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, kills):
     command = [sys.executable, "-m", "tests.kills", str(tmp_path), kills]

@@ -268,7 +268,7 @@ def test_a_diverging_run_keeps_its_last_good_state(tmp_path):
     assert int(runs.load(str(tmp_path / "run")).model.optimizer.iterations) == 0
 
 
-@pytest.mark.parametrize("bad_rates", [2, 9])
+@pytest.mark.parametrize("bad_rates", in_tiers([2, 9], quick=[2]))
 def test_a_diverging_run_rolls_back_to_half_the_learning_rate(
     tmp_path, monkeypatch, capsys, bad_rates
 ):
@@ -358,6 +358,7 @@ def autoregressive(tmp_path_factory):
     return folder
 
 
+@pytest.mark.one_backend
 def test_a_run_completes_images(autoregressive, tmp_path):
     assert (autoregressive / "completions.png").exists()
     figures = json.loads((autoregressive / "results.json").read_text())
@@ -412,6 +413,7 @@ def test_a_model_that_completes_nothing(whole):
         runs.sample(str(whole), temperature=0.5)
 
 
+@pytest.mark.one_backend
 def test_an_exact_likelihood_has_no_bound(autoregressive):
     with pytest.raises(ValueError, match="whose log_likelihood takes num_samples"):
         runs.evaluate(str(autoregressive), num_samples=5)

@@ -38,6 +38,7 @@ class Case:
             a loop of many turns adds up.
         family: str or None. The family that it stands for where what the house promises is tried.
         on_replicas: bool. It is trained on several replicas in the quick tier.
+        quick: bool. The contract is tried on it in the quick tier.
         command: str or None. Its name on the command line.
         settings: dict of plain arguments that make it small on the command line.
     """
@@ -55,6 +56,7 @@ class Case:
     rounding: float = 1e-6
     family: str | None = None
     on_replicas: bool = False
+    quick: bool = True
     command: str | None = None
     settings: dict = dataclasses.field(default_factory=dict)
 
@@ -259,7 +261,6 @@ CASES = (
         optimizer=large_steps,
         discrete=True,
         family="autoregressive",
-        on_replicas=True,
         command="pixelcnn",
         settings={"levels": 2, "width": 4, "depth": 1},
     ),
@@ -282,6 +283,7 @@ CASES = (
         kgen.GAN,
         lambda **kwargs: kgen.GAN(SHAPE, 3, loss=own_models.Hinge(2.0), **perceptrons(), **kwargs),
         still=("logits/bias",),  # it cancels while all is within the margin
+        quick=False,  # a GAN's loss alone
     ),
     Case(
         "adversarial_autoencoder",
@@ -306,6 +308,7 @@ CASES = (
         lambda **kwargs: ToyWGANGP((2, 2, 1), **kwargs),
         image_shape=(2, 2, 1),
         served=False,
+        quick=False,  # of the seam's own tests
     ),
 )
 

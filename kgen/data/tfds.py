@@ -163,4 +163,8 @@ def _batches(builder, split, image_shape, condition, batch_size, order):
         size = builder.info.splits[split].num_examples
         buffer = max(1, SHUFFLE_BYTES // math.prod(image_shape))
         dataset = dataset.shuffle(min(size, buffer), seed)
-    return tfds.as_numpy(dataset.batch(batch_size).prefetch(1))
+    options = tf.data.Options()
+    # The tuner's thread can sleep for half a minute after a pass that was left before its end, and
+    # whoever frees it waits.
+    options.autotune.enabled = False
+    return tfds.as_numpy(dataset.batch(batch_size).prefetch(1).with_options(options))

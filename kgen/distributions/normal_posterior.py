@@ -29,6 +29,6 @@ class NormalPosterior:
         return gaussian_kl(self.mean, self.log_var)
 
     def log_ratio(self):
-        """log p(z) - log q(z|x), shape (batch, k), in nats."""
+        """The samples' log p(z) - log q(z|x), shape (batch, k), in nats."""
         twice = ops.square(self.eps) + self.log_var[:, None] - ops.square(self.z)
         return 0.5 * ops.sum(twice, axis=-1)

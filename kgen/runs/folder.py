@@ -1,12 +1,13 @@
 """What a run folder keeps in text: its settings and its history."""
 
 import csv
+import importlib
 import json
 import os
 import platform
-from importlib import metadata
 
 import keras
+import numpy as np
 
 from kgen.callbacks.differences import check_same
 from kgen.runs.config import read_config
@@ -56,10 +57,6 @@ def drop_rows(path, done):
 
 def versions():
     """The versions of what trains."""
-    names = {"keras", keras.backend.backend(), "numpy"}
-    distributions = metadata.packages_distributions()
-    installed = {
-        name: metadata.version(distributions[name][0])
-        for name in sorted(names & distributions.keys())
-    }
+    modules = (keras, importlib.import_module(keras.backend.backend()), np)
+    installed = {module.__name__: module.__version__ for module in modules}
     return {"kgen": __version__, "python": platform.python_version()} | installed

@@ -237,6 +237,7 @@ def test_penalty_of_a_linear_critic_and_its_gradient(w):
     np.testing.assert_allclose(ops.convert_to_numpy(gradient), expected, rtol=1e-5)
 
 
+@pytest.mark.full
 @pytest.mark.skipif(BACKEND != "torch", reason="torch.compile is PyTorch's")
 def test_a_penalty_inside_torch_compile():
     import torch

@@ -101,6 +101,17 @@ def test_streamed_batches_by_index(write_set, monkeypatch):
     assert greys(data.test[index] for index in (1, 0, 0)) == [tests[1], tests[0], tests[0]]
 
 
+def test_a_pass_that_is_left_is_freed_at_once(storage, write_set, monkeypatch):
+    """Whoever frees it would wait for the tuner's thread, for half a minute now and then."""
+    import tensorflow_datasets as tfds
+
+    passes, as_numpy = [], tfds.as_numpy
+    monkeypatch.setattr(tfds, "as_numpy", lambda data: passes.append(data) or as_numpy(data))
+    name, data_dir = write_set("kgen_plain")
+    next(iter(load(name, batch_size=4, data_dir=data_dir).train))
+    assert passes and not any(data.options().autotune.enabled for data in passes)
+
+
 def test_fit(storage, write_set):
     name, data_dir = write_set("kgen_plain")
     data = load(name, batch_size=4, data_dir=data_dir)

@@ -26,6 +26,7 @@ def test_memory_is_that_of_some_rows():
     assert all(rows <= 3 and width == 6 for shape in shapes for _, rows, width, _ in shape)
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("width", [1, 5, 6, 8])
 def test_a_scan_of_a_row_is_a_loop_over_its_pixels(width, monkeypatch):
     monkeypatch.setattr(backend, "SCAN_UNROLL", 4)

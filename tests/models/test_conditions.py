@@ -81,6 +81,7 @@ def spread(rows, num):
     return np.concatenate([rows] * (num // NUM + 1))[:num]
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize(("name", "make"), CASES)
 def test_a_condition_trains_and_samples_and_is_saved(name, make, tmp_path):
     field, rows = CONDITIONS[name]

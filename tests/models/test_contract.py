@@ -33,9 +33,9 @@ def pytest_generate_tests(metafunc):
     wanted = metafunc.definition.get_closest_marker("of")
     house = metafunc.definition.get_closest_marker("house")
     cases = [case for case in ZOO.values() if wanted is None or wanted.args[0](case)]
-    if house is not None:
-        is_quick = house.args[0] if house.args else lambda case: case.family
-        cases = in_tiers(cases, quick=list(filter(is_quick, cases)))
+    of_house = house.args[0] if house and house.args else lambda case: case.family
+    quick = [case for case in cases if case.quick and (house is None or of_house(case))]
+    cases = in_tiers(cases, quick=quick)
     metafunc.parametrize("case", cases, scope="module", indirect=True, ids=repr)
 
 

@@ -67,6 +67,7 @@ def test_games_by_hand(name):
         )
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("name", list(games.GAMES))
 def test_gradients_equal_finite_differences(name):
     """Of the mean of each player's loss, by each of the eight logits."""
@@ -235,6 +236,7 @@ class TestPenalties:
         logs = {p.name: number(gan._trackers[p.name].result()) for p in penalties}
         return number(loss), arrays(gradients), logs
 
+    @pytest.mark.each_backend
     def test_several_are_their_sum_in_one_backward_pass(self):
         loss, gradients, _ = self.gradients([])
         sums, expected = loss, [gradient.copy() for gradient in gradients]

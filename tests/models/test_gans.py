@@ -22,6 +22,7 @@ WASSERSTEIN = (kgen.WGAN, kgen.WGANGP)
 ALL = [kgen.GAN, kgen.DCGAN, kgen.LSGAN, kgen.WGAN, kgen.WGANGP, kgen.ConditionalGAN, kgen.InfoGAN]
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("model_class", in_tiers(ALL, quick=[kgen.DCGAN]))
 def test_every_option_together(model_class, tmp_path, monkeypatch):
     if model_class is kgen.InfoGAN:
@@ -88,7 +89,8 @@ def test_the_critic_sees_other_images_in_each_step():
     assert updates == ["critic"] * 3 + ["generator"]
 
 
-@pytest.mark.parametrize("run_eagerly", [True, False])
+@pytest.mark.each_backend
+@pytest.mark.parametrize("run_eagerly", in_tiers([True, False], quick=[False]))
 def test_the_critic_is_clipped(run_eagerly):
     gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
     gan.compile(run_eagerly=run_eagerly)
@@ -300,6 +302,7 @@ LOGS = {
 }
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("model_class", ALL)
 def test_goldens_agree_over_the_backends(model_class, monkeypatch):
     """The mean logs of three steps of SGD, and the sum of each network's weights after them."""
@@ -428,7 +431,7 @@ def test_dropout_and_batch_statistics_are_on_in_training(tmp_path):
     np.testing.assert_array_equal(*still)
 
 
-@pytest.mark.one_backend
+@pytest.mark.full
 def test_the_critic_estimates_the_distance_of_two_gaussians():
     """N(0, 1) and N(2, 1), a tenth of them in the networks' range: W1 = 0.2."""
     generator = keras.Sequential(
@@ -468,6 +471,7 @@ def test_a_learning_rate_is_the_start_of_a_schedule(learning_rate):
     assert end == 2 * 10  # steps of the critic for ten of the generator
 
 
+@pytest.mark.each_backend
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's defect")
 @pytest.mark.parametrize("name", ["BatchNormalization", "LayerNormalization", "GroupNormalization"])
 def test_a_layer_that_tensorflow_differentiates_wrongly_twice_is_named(name):
@@ -551,6 +555,7 @@ def test_default_batches_of_arrays_divide():
         gan.fit(np.zeros((10, *SHAPE)), validation_split=0.2, verbose=0)
 
 
+@pytest.mark.each_backend
 def test_gradient_norms_are_those_before_the_loss_scale():
     norms = []
     for policy in ("float32", "mixed_float16"):
@@ -568,6 +573,7 @@ def test_gradient_norms_are_those_before_the_loss_scale():
     assert norms[1] == pytest.approx(norms[0], rel=0.05)
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16"])
 def test_a_penalty_too_large_for_half_precision(policy):
     """A slope of 100 at 64 pixels has a squared norm of 640,000; float16 ends at 65,504."""

@@ -245,6 +245,7 @@ def test_a_schedule_counts_the_steps_of_fit_not_those_of_the_critic():
     assert_same(arrays(first.trainable_variables), weights["none"], 1e-7)
 
 
+@pytest.mark.one_backend
 class TestWhatIsNotTaken:
     @pytest.mark.parametrize(
         ("make", "name", "value", "message"),

@@ -206,7 +206,7 @@ def test_at_the_ppca_solution_the_elbo_is_the_log_likelihood():
     assert weights.std(axis=1).max() < 1e-3
 
 
-@pytest.mark.one_backend
+@pytest.mark.full
 def test_a_linear_vae_trains_to_the_ppca_solution():
     x = linear_data()
     center, w, *_, log_p = ppca(x)
@@ -247,6 +247,7 @@ GOLDEN_LOSSES = {
 }
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("likelihood", list(DISTRIBUTIONS))
 def test_goldens_agree_over_the_backends(monkeypatch, likelihood):
     patched_noise(monkeypatch)
@@ -360,6 +361,7 @@ def test_training_and_verbs_encode_the_same_images(likelihood):
     np.testing.assert_allclose(ops.convert_to_numpy(seen[0]), images / 255.0, atol=1e-6)
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("of", ["kernel", "activity"])
 def test_regularizers_of_a_network_count(of):
     x = np.random.default_rng(0).integers(0, 2, (8, 2, 2, 1)).astype("float32")
@@ -388,6 +390,7 @@ def test_regularizers_of_a_network_count(of):
     np.testing.assert_allclose(without - with_penalty, 0.1 * gradient, rtol=1e-3, atol=1e-6)
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
 def test_labels_above_256_in_half_precision(policy):
     """Half precision would round the label 257 to 256."""
@@ -418,7 +421,7 @@ def test_adapt_needs_a_bias():
         kgen.VAE((2, 2, 1), latent_dim=2, decoder=decoder).adapt(np.zeros((1, 2, 2, 1)))
 
 
-@pytest.mark.one_backend
+@pytest.mark.full
 def test_labels_help_a_conditional_vae(digits):
     images, labels = digits
     vae = kgen.VAE((8, 8, 1), num_classes=10, **networks(num_classes=10))

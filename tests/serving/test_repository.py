@@ -52,6 +52,7 @@ for line in open(0).read().splitlines():
 """
 
 
+@pytest.mark.full
 def test_saved_model_cli_works_as_documented(tmp_path):
     text = (ROOT / "docs" / "serving.md").read_text().replace("\\\n", "")
     commands = [shlex.split(c)[1:] for c in re.findall(r"^    (saved_model_cli .*)$", text, re.M)]

@@ -146,8 +146,7 @@ class VAE(SamplesPrior, EncoderDecoder):
             training: bool.
 
         Returns:
-            -log p(x|z) (batch, k), and the samples with log p(z) - log q(z|x) and KL(q(z|x) || p(z)),
-            a `kgen.distributions.NormalPosterior`.
+            -log p(x|z) (batch, k), and the samples, a `kgen.distributions.NormalPosterior`.
         """
         q = distributions.NormalPosterior(*self._posterior(x, y, training), noise, k)
         z = ops.reshape(q.z, (-1, self.latent_dim))
