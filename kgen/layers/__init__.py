@@ -7,6 +7,7 @@ from kgen.layers.gated_block import GatedBlock
 from kgen.layers.layer_norm import LayerNorm
 from kgen.layers.masked_conv2d import MaskedConv2D
 from kgen.layers.masked_residual_block import MaskedResidualBlock
+from kgen.layers.maxout import Maxout
 from kgen.layers.spectral_normalization import SpectralNormalization
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "LayerNorm",
     "MaskedConv2D",
     "MaskedResidualBlock",
+    "Maxout",
     "SpectralNormalization",
 ]

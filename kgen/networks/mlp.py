@@ -6,6 +6,7 @@ import random
 
 import keras
 
+from kgen.layers.maxout import Maxout
 from kgen.networks.conditioning import (
     build,
     condition_input,
@@ -141,8 +142,7 @@ def maxout_discriminator(
     x = join(x, None if projection else code)
     for width in units:
         dense = keras.layers.Dense(width * pieces, kernel_initializer=_uniform(0.005))
-        x = keras.layers.Reshape((pieces, width))(spectral(dense)(x))
-        x = keras.layers.GlobalMaxPooling1D(data_format="channels_last")(x)
+        x = Maxout(pieces)(spectral(dense)(x))
         x = _dropout(dropout)(x)
     logits = logits_of(
         x, code if projection else None, spectral, functools.partial(_uniform, 0.005)

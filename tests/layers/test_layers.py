@@ -134,3 +134,24 @@ def test_spectral_normalization_moves_nothing_in_a_call():
         np.testing.assert_array_equal(a, b)
     layer.normalize()
     assert np.linalg.norm(ops.convert_to_numpy(layer.layer.kernel), 2) == pytest.approx(1, rel=1e-4)
+
+
+def test_maxout_by_hand():
+    x = keras.Variable([[1.0, 2.0, 3.0, 0.0, 2.0, 1.0]])
+    weights = ops.convert_to_tensor([[10.0, 1.0]])
+    y, (gradient,) = backend.value_and_grad(
+        lambda: ops.sum(weights * kgen.layers.Maxout(3)(x.value)), [x]
+    )
+    assert float(y) == 3.0 * 10.0 + 2.0
+    np.testing.assert_array_equal(gradient, [[0.0, 1.0, 10.0, 0.0, 0.0, 0.0]])
+
+
+def test_maxout_units_have_a_gradient_however_they_are_compiled():
+    """Of one unit XLA computes the inputs and their maximum apart, with another rounding each."""
+    options = {"projection": True, "spectral_normalization": True, "r1_weight": 0.1}
+    gan = kgen.GAN((8, 8, 1), 2, width=4, num_classes=3, seed=0, **options)
+    gan.compile()
+    images = np.random.default_rng(1).random((4, 8, 8, 1), dtype="float32")
+    history = gan.fit(images, np.arange(4) % 3, batch_size=4, epochs=4, verbose=0).history
+    assert np.isfinite(list(history.values())).all()
+    assert all(np.isfinite(ops.convert_to_numpy(v)).all() for v in gan.trainable_variables)
