@@ -261,14 +261,15 @@ class GenerativeModel(Fitting):
         When a network has been replaced, quantized or given an adapter, it is compiled anew.
 
         Args:
-            function: callable. Its qualified name stands for it.
+            function: callable. Another one of the same code counts as the same, unless it holds
+                other things of where it was made.
             **static: further arguments that are not tensors; it is compiled for each of them.
         """
         parts = [*self._flatten_layers(), *self.variables]
         if [*map(id, parts)] != [*map(id, vars(self).get("_compiled_for", []))]:
             self._functions.clear()
             vars(self)["_compiled_for"] = parts  # which Keras shall not track
-        key = function.__qualname__, *sorted(static.items())
+        key = _identity(function), *sorted(static.items())
         if key not in self._functions:
             if static:
                 function = functools.partial(function, **static)
@@ -343,6 +344,22 @@ def _arguments(model_class):
         if "__init__" in vars(part) and issubclass(part, GenerativeModel)
         for name in inspect.signature(part.__init__).parameters
     } - {"self", "kwargs"}
+
+
+def _identity(function):
+    """What makes a function another one: its code, and what it is bound to and encloses."""
+    function = inspect.unwrap(function)
+    if not hasattr(function, "__code__"):
+        return id(function)
+    enclosed = (cell.cell_contents for cell in function.__closure__ or ())
+    bound = getattr(function, "__self__", None)
+    return (function.__code__, id(bound), *map(_identity_of_value, enclosed))
+
+
+def _identity_of_value(value):
+    if inspect.isroutine(value):
+        return _identity(value)
+    return (type(value), value if isinstance(value, (bool, int, float, str)) else id(value))
 
 
 def _is_plain(value):

@@ -298,7 +298,7 @@ def _with_noise(function):
             rows["noise"] = SeededNoise(rows.pop("seed"))
         return function(**rows, **static)
 
-    call.__qualname__ = function.__qualname__
+    call.__wrapped__ = function
     return call
 
 

@@ -10,6 +10,7 @@ from kgen import networks
 from tests.contract import arrays, assert_same
 from tests.models.test_adversarial_options import images, tiny
 from tests.toys import ToyWGANGP
+from tests.zoo import ZOO
 
 BACKEND = keras.backend.backend()
 SHAPE = (8, 8, 1)
@@ -101,6 +102,18 @@ def test_other_averaged_weights():
     np.testing.assert_allclose(after, expected, atol=1e-5)
 
 
+@pytest.mark.one_backend
+@pytest.mark.parametrize("case", [c for c in ZOO.values() if c.served and c.quick], ids=repr)
+def test_a_signature_is_compiled_once(case):
+    model = case.make(seed=0)
+    for _ in range(2):
+        for signature, (_, inputs) in model.signatures().items():
+            y = case.y(2)
+            model.answer(signature, y, **case.rows(inputs, 2))
+        num = len(model._functions)
+    assert num == len(model.signatures())
+
+
 def test_nothing_is_compiled_twice_without_a_change():
     model = vae()
     verbs(model)
@@ -114,6 +127,18 @@ def test_nothing_is_compiled_twice_without_a_change():
     assert all(model._functions[key] is functions[key] for key in functions)
     model.decoder.trainable_variables[0].assign(0.5 * model.decoder.trainable_variables[0])
     assert_as_fresh(model, before)
+
+
+def test_functions_of_one_name_are_compiled_each():
+    model, rows = vae(), {"image": images(3)}
+
+    def times(factor):
+        return lambda y, image: factor * image
+
+    for factor in (2.0, np.float32(3.0), 2.0):
+        found = model.run(times(factor), rows)
+        np.testing.assert_allclose(found, factor * rows["image"], rtol=1e-6)
+    assert len(model._functions) == 2
 
 
 @pytest.mark.parametrize("change", ["another", "lora"])
