@@ -16,9 +16,11 @@ from typing import NamedTuple
 from absl import flags
 
 from kgen.runs.arguments import plain_arguments
+from kgen.runs.catalog import MODELS, require_known
 from kgen.runs.config import require_config
+from kgen.version import __version__
 
-_USAGE = """kgen: deep generative image models
+_USAGE = f"""kgen: deep generative image models
 
   kgen train MODEL [--dataset ...] [--epochs ...]    train a model, or go on with a training
   kgen sample RUN [--num ...] [--out ...]            a grid of samples of a run
@@ -28,7 +30,9 @@ _USAGE = """kgen: deep generative image models
   kgen export RUN [--path ...] [--version ...]       a SavedModel for TensorFlow Serving
   kgen generate --server HOST:PORT --model NAME      a grid of images from TensorFlow Serving
 
-`kgen train MODEL --help` and `kgen COMMAND RUN --help` list the flags, the model's own among them.
+MODEL is one of {", ".join(MODELS)}.
+`kgen train MODEL --help` and `kgen COMMAND RUN --help` list the flags, the model's own among them,
+and `kgen --version` says which kgen this is.
 """
 
 
@@ -99,6 +103,9 @@ def main(argv=None):
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(_USAGE)
         return 0
+    if arguments[0] == "--version":
+        print(f"kgen {__version__}")
+        return 0
     try:
         return _run(*arguments)
     except flags.Error as error:
@@ -110,8 +117,10 @@ def main(argv=None):
 
 
 def _run(name, *arguments):
-    if name not in _COMMANDS:
-        raise flags.Error(f"There is no command {name!r}.\n\n{_USAGE}")
+    try:
+        require_known(_COMMANDS, name, "command")
+    except ValueError as error:
+        raise flags.Error(f"{error}\n\n{_USAGE}") from None
     command = _COMMANDS[name]
     subject, given = None, list(arguments)
     if given and not given[0].startswith("-"):
@@ -122,6 +131,8 @@ def _run(name, *arguments):
     if (subject is None) != (command.subject is None) and not asked.help:
         raise _wrong_arguments(name, arguments)
     config = None
+    if command.subject == "MODEL" and subject is not None:
+        require_known(MODELS, subject, "model")
     if command.subject == "RUN" and subject is not None:
         config = require_config(subject)
     if command.keras:
@@ -165,8 +176,14 @@ def _choose_backend(backend, config):
     if backend is None and "KERAS_BACKEND" not in os.environ and config is not None:
         if importlib.util.find_spec(config["backend"]) is not None:
             backend = config["backend"]
-    if backend is not None:
-        os.environ["KERAS_BACKEND"] = backend
+    if backend is None:
+        return
+    if not importlib.util.find_spec(backend):
+        raise ImportError(
+            f"Expected {backend} installed, to compute with it: `pip install {backend}`. "
+            f"Received: backend={backend}, which Python does not find"
+        )
+    os.environ["KERAS_BACKEND"] = backend
 
 
 def _of_the_model(function, name, subject, config):

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+from importlib import metadata
 
 import keras
 import numpy as np
@@ -15,11 +16,12 @@ import pytest
 from PIL import Image
 
 from kgen import callbacks, cli, runs
-from kgen.models.catalog import MODELS
 from kgen.runs import settings
+from kgen.runs.catalog import MODELS
 
 BACKEND = keras.backend.backend()
 OTHER = "jax" if BACKEND == "tensorflow" else "tensorflow"
+THIRD = "torch" if BACKEND == "jax" else "jax"
 SETTINGS = ["--batch_size", "300", "--latent_dim=2"]
 
 
@@ -132,6 +134,16 @@ def test_help(flag, capsys):
         assert f"kgen {command}" in out
 
 
+def test_version(capsys):
+    assert kgen("--version") == 0
+    assert capsys.readouterr().out == f"kgen {metadata.version('kgen')}\n"
+
+
+def test_help_lists_the_models(capsys):
+    kgen("--help")
+    assert f"MODEL is one of {', '.join(MODELS)}." in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("command", "model"),
     [
@@ -166,7 +178,7 @@ def test_help_lists_every_flag_with_its_default(command, model, capsys):
     if command[0] == "train":
         expected["run"] = None
     if model is not None:
-        expected |= settings.all_arguments(MODELS[model], {})
+        expected |= settings.all_arguments(settings.model_class(model), {})
     found = documented_flags(out)
     assert set(found) == set(expected) | {"help"} | (
         {"backend"} if command != ["export"] else set()
@@ -198,10 +210,11 @@ print(json.dumps(found))
 @pytest.mark.one_backend
 def test_help_and_wrong_commands_answer_at_once():
     """Without an import of Keras."""
-    answered = [["--help"], [], ["generate", "--help"], ["export", "--help"]]
+    answered = [["--help"], [], ["--version"], ["generate", "--help"], ["export", "--help"]]
     wrong = [["trian"], ["train"], ["sample"], ["train", "--epochs", "2"], ["generate", "RUN"]]
     wrong += [["train", "vae", "--backend", "theano"], ["generate", "--nun", "2"]]
     missing = [["sample", "missing"], ["export", "missing"], ["generate", "--num", "2"]]
+    missing += [["train", "VAE"], ["train", "vaee", "--epochs", "2"]]
     lines = [*answered, *wrong, *missing]
     status, out, err = finish(start(AT_ONCE.format(lines=lines)))
     assert status == 0, err
@@ -247,7 +260,9 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["trian", "vae"], 2, "There is no command 'trian'.*kgen train MODEL"),
+        (["trian", "vae"], 2, "Did you mean train. Received: trian.*kgen train MODEL"),
+        (["train", "VAE"], 1, "Did you mean vae. Received: VAE"),
+        (["train", "wgan-gp"], 1, "Did you mean wgan_gp. Received: wgan-gp"),
         (["train"], 2, "Expected `kgen train MODEL`"),
         (["sample"], 2, "Expected `kgen sample RUN`"),
         (["train", "vae", "more"], 2, "Received: vae more"),
@@ -327,6 +342,10 @@ def test_train_prints_what_it_wrote(copy, capsys):
     assert kgen("train", "vae", *SETTINGS, "--run", copy, "--epochs", "2") == 0
     out = capsys.readouterr().out
     assert "2 of 2 epochs are done" in out
+    first = (
+        "VAE, .* parameters, on digits: 1,500 training and 297 test images of 8x8x1 in 10 classes"
+    )
+    assert re.match(f"{first}; {BACKEND} on .*; {re.escape(str(copy))}\n", out), out
     for name in ("model.keras", "history.csv", "samples.png", "reconstructions.png"):
         assert str(copy / name) in out and (copy / name).exists()
 
@@ -400,6 +419,18 @@ def test_which_backend(copy, monkeypatch, given, environment, installed, expecte
     assert os.environ.get("KERAS_BACKEND") == expected
 
 
+def test_a_backend_that_is_not_installed(copy, monkeypatch, capsys):
+    find_spec = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name, *args: name != THIRD and find_spec(name, *args)
+    )
+    before = os.environ["KERAS_BACKEND"]
+    for arguments in (["sample", copy], ["train", "vae"]):
+        assert kgen(*arguments, "--backend", THIRD) == 1
+        assert f"`pip install {THIRD}`" in capsys.readouterr().err
+    assert os.environ["KERAS_BACKEND"] == before
+
+
 def test_a_run_of_another_backend(copy, tmp_path, capsys):
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(config | {"backend": OTHER}))
@@ -409,7 +440,7 @@ def test_a_run_of_another_backend(copy, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    ("flags", "expected"), [([], BACKEND), (["--num", "3", "--backend", OTHER], OTHER)]
+    ("flags", "expected"), [([], BACKEND), (["--num", "3", "--backend", THIRD], THIRD)]
 )
 def test_the_backend_is_chosen_before_keras_is_imported(run, flags, expected):
     code = """

@@ -379,6 +379,11 @@ def input_pipeline(reading):
     return PartOfBatches(reading, jax.process_index(), jax.process_count(), _num_replicas())
 
 
+def device():
+    """The name of the device that computes, or of the first of several alike."""
+    return jax.devices()[0].device_kind
+
+
 def set_deterministic():
     """Makes the same steps give the same bits, at some cost in speed; call it first of all."""
     flags = "--xla_gpu_deterministic_ops=true --xla_gpu_autotune_level=0"

@@ -306,6 +306,13 @@ def input_pipeline(reading):
     return pipeline.prefetch(at_a_time).with_options(options)
 
 
+def device():
+    """The name of the device that computes, or of the first of several alike."""
+    found = tf.config.list_physical_devices("GPU")
+    details = tf.config.experimental.get_device_details(found[0]) if found else {}
+    return details.get("device_name", "gpu" if found else "cpu")
+
+
 def set_deterministic():
     """Makes the same steps give the same bits, at some cost in speed; call it first of all."""
     tf.config.experimental.enable_op_determinism()

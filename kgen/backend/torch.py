@@ -263,6 +263,11 @@ def input_pipeline(reading):
     return PartOfBatches(reading, distributed.get_rank(), _world())
 
 
+def device():
+    """The name of the device that computes, or of the first of several alike."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else "cpu"
+
+
 def set_deterministic():
     """Makes the same steps give the same bits, at some cost in speed; call it first of all."""
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

@@ -1,15 +1,15 @@
 """What can be set of each model on the command line, and in a run."""
 
-import difflib
-
-from kgen.models.catalog import MODELS
+import kgen
 from kgen.models.generative_model import GenerativeModel
 from kgen.runs.arguments import plain_arguments
+from kgen.runs.catalog import MODELS, require_known
 
 
 def model_class(name: str) -> type:
     """The class of a model by its name in `MODELS`."""
-    return _nearest(MODELS, name, "model")
+    require_known(MODELS, name, "model")
+    return getattr(kgen, MODELS[name])
 
 
 def own_arguments(model_class: type) -> dict:
@@ -29,13 +29,5 @@ def all_arguments(model_class: type, given: dict) -> dict:
     parts = own_arguments(model_class).values()
     known = {name: default for part in parts for name, (_, default) in part.items()}
     for name in given:
-        _nearest(known, name, f"an argument of {model_class.__name__}")
+        require_known(known, name, f"an argument of {model_class.__name__}")
     return known | given
-
-
-def _nearest(known, name, what):
-    if name not in known:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
-        hint = f" Did you mean {near[0]}?" if near else ""
-        raise ValueError(f"Expected {what}: one of {', '.join(known)}.{hint} Received: {name}")
-    return known[name]

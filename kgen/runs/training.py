@@ -44,7 +44,7 @@ def train(
     """Trains a model into a run folder, or goes on where the folder's training stopped.
 
     Args:
-        model: str. A name in `kgen.models.catalog.MODELS`, such as "vae".
+        model: str. A name in `kgen.runs.catalog.MODELS`, such as "vae".
         dataset: str. "digits", a TFDS name, a folder of images or an .npz; see `kgen.data.load`.
         run: str. The run folder. Defaults to runs/MODEL-DATASET.
         epochs: int. Epochs in all, those of earlier calls among them.
@@ -109,6 +109,7 @@ def train(
         with _own_output(this):
             notes = {"data_set": _facts(data), "versions": versions()}
             write_json(this.path("config.json"), config | notes)
+            print(_introduction(this, data))
             while True:
                 try:
                     _fit(this, data, backup, epochs)
@@ -210,6 +211,18 @@ def _loggers(run, data):
         labels = run.model.conditions_to_show(data)
         loggers.append(callbacks.SampleGrid(run.path("samples"), labels=labels))
     return loggers
+
+
+def _introduction(run, data):
+    """What trains on what, and where, in one line."""
+    model = run.model
+    of_what = "x".join(map(str, data.image_shape))
+    kinds = f" in {data.num_classes} classes" if data.num_classes else ""
+    return (
+        f"{type(model).__name__}, {model.count_params():,} parameters, on {data.name}: "
+        f"{data.num_train:,} training and {data.num_test:,} test images of {of_what}{kinds}; "
+        f"{keras.backend.backend()} on {backend.device()}; {run.folder}"
+    )
 
 
 def _facts(data):
