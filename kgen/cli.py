@@ -9,6 +9,7 @@ import importlib.util
 import inspect
 import os
 import re
+import signal
 import sys
 import tempfile
 from typing import NamedTuple
@@ -34,6 +35,9 @@ MODEL is one of {", ".join(MODELS)}.
 `kgen train MODEL --help` and `kgen COMMAND RUN --help` list the flags, the model's own among them,
 and `kgen --version` says which kgen this is.
 """
+
+
+INTERRUPTED = 128 + signal.SIGINT  # as of a process that the signal ended
 
 
 class _Command(NamedTuple):
@@ -97,7 +101,7 @@ def main(argv=None):
         argv: list of str. The command line, `sys.argv` by default.
 
     Returns:
-        The exit status: 0, 1 after an error, 2 if the arguments make no command.
+        The exit status: 0, 1 after an error, 2 if the arguments make no command, 130 after Ctrl-C.
     """
     _, *arguments = sys.argv if argv is None else argv
     if not arguments or arguments[0] in ("--help", "-h", "help"):
@@ -114,6 +118,9 @@ def main(argv=None):
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"kgen: {error}", file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        print("kgen: Interrupted.", file=sys.stderr)
+        return INTERRUPTED
 
 
 def _run(name, *arguments):

@@ -358,28 +358,62 @@ def test_another_model_is_refused(folder):
         train(folder, model=model)
 
 
-def test_sigterm_saves_and_leaves(tmp_path, whole, capsys):
-    class Terminate(keras.callbacks.Callback):
+@pytest.fixture
+def handlers():
+    """Those that Python begins with, unless it runs in the background."""
+    begun = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    earlier = {number: signal.signal(number, handler) for number, handler in begun.items()}
+    yield begun
+    for number, handler in earlier.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_saves_and_leaves(number, tmp_path, whole, capsys, handlers):
+    class Stop(keras.callbacks.Callback):
         def on_train_batch_begin(self, batch, logs=None):
             if batch == 1:
-                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), number)
 
-    earlier = signal.getsignal(signal.SIGTERM)
-    with pytest.raises(SystemExit) as left:
-        train(tmp_path, Terminate(), every_steps=None)
-    assert left.value.code == callbacks.PREEMPTED == 75
+    with pytest.raises((SystemExit, KeyboardInterrupt)) as left:
+        train(tmp_path, Stop(), every_steps=None)
+    if number == signal.SIGTERM:
+        assert left.value.code == callbacks.PREEMPTED == 75
+    else:
+        assert left.type is KeyboardInterrupt
     last = tmp_path / "epoch-0000-batch-000002.keras"
     assert f"The same command goes on from {last}\n" in capsys.readouterr().err
     assert names(tmp_path) == ["epoch-0000-batch-000000.keras", "epoch-0000-batch-000002.keras"]
-    assert signal.getsignal(signal.SIGTERM) is earlier
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
     assert_same(state(train(tmp_path)), whole[1])
 
 
-def test_a_fit_that_fails_leaves_sigterm_as_it_was(tmp_path):
-    earlier = signal.getsignal(signal.SIGTERM)
+def test_ctrl_c_is_ignored_where_it_was(tmp_path, whole, handlers):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            os.kill(os.getpid(), signal.SIGINT)
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    assert_same(state(train(tmp_path, Stop())), whole[1])
+    assert signal.getsignal(signal.SIGINT) == signal.SIG_IGN
+
+
+def test_a_second_ctrl_c_waits_for_nothing(tmp_path, handlers):
+    class Stop(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            raise AssertionError("went on")
+
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, Stop(), every_steps=None)
+    assert names(tmp_path) == ["epoch-0000-batch-000000.keras"]
+
+
+def test_a_fit_that_fails_leaves_signals_as_they_were(tmp_path, handlers):
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path, Interrupt(1))
-    assert signal.getsignal(signal.SIGTERM) is earlier
+    assert {number: signal.getsignal(number) for number in handlers} == handlers
 
 
 @pytest.mark.parametrize(

@@ -470,14 +470,21 @@ def test_a_killed_training_goes_on_as_if_nothing_had_happened(trained):
         assert (killed / name).read_bytes() == (run / name).read_bytes(), name
 
 
-def test_sigterm_leaves_with_a_status_of_its_own(copy, monkeypatch, capsys):
-    class Terminate(callbacks.StopOnNaN):
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_leaves_with_a_status_of_its_own(number, copy, monkeypatch, capsys):
+    class Stop(callbacks.StopOnNaN):
         def on_train_batch_end(self, batch, logs=None):
-            os.kill(os.getpid(), signal.SIGTERM)
+            os.kill(os.getpid(), number)
 
-    monkeypatch.setattr(callbacks, "StopOnNaN", Terminate)
-    with pytest.raises(SystemExit) as left:
-        kgen("train", "vae", *SETTINGS, "--run", copy, "--epochs", "3")
-    assert left.value.code == callbacks.PREEMPTED
-    assert "epoch-0002-batch-000001.keras" in capsys.readouterr().err
+    monkeypatch.setattr(callbacks, "StopOnNaN", Stop)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in the background
+    arguments = ["train", "vae", *SETTINGS, "--run", copy, "--epochs", "3"]
+    if number == signal.SIGTERM:
+        with pytest.raises(SystemExit) as left:
+            kgen(*arguments)
+        assert left.value.code == callbacks.PREEMPTED
+    else:
+        assert kgen(*arguments) == 130
+    err = capsys.readouterr().err
+    assert "epoch-0002-batch-000001.keras" in err and "Traceback" not in err
     assert sorted(os.listdir(copy / "checkpoint"))[-1] == "epoch-0002-batch-000001.keras"

@@ -18,6 +18,8 @@ from kgen.warn import warn
 PREEMPTED = 75
 """The exit status after SIGTERM: the system's EX_TEMPFAIL, try again later."""
 
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
 _END_OF_EPOCH = "end of epoch"  # as true as True, and not what another callback sets
 
 
@@ -33,7 +35,8 @@ class Backup(AroundFit):
     `EarlyStopping`, are not kept. Put it last in the list.
 
     SIGTERM, which announces that a machine is taken away, makes a backup after the step and ends
-    the process with the exit status `PREEMPTED`.
+    the process with the exit status `PREEMPTED`. Ctrl-C makes one too, and raises KeyboardInterrupt
+    after it; a second one waits for nothing.
 
     A backup is written beside and renamed, and the one before is kept: the disk has four copies of
     the state at most. A damaged one is not used, with a warning. It is a `.keras` file. None is
@@ -73,21 +76,28 @@ class Backup(AroundFit):
 
     @contextlib.contextmanager
     def around_fit(self, reading):
-        """What `fit` runs in: SIGTERM is noticed, and an epoch may begin in its middle."""
+        """What `fit` runs in: SIGTERM and Ctrl-C are noticed, an epoch may begin amid."""
         if reading is None:
             raise ValueError(
                 "Expected data whose order is known, as kgen.data.load((images, labels)).train, "
                 "for a training with backups. Received: data of another kind"
             )
         self._reading = reading
-        self._terminated = False
+        self._stopped_by = None
 
-        def notice(*_):
-            self._terminated = True
+        def notice(number, frame):
+            if self._stopped_by == number == signal.SIGINT:
+                raise KeyboardInterrupt
+            self._stopped_by = number
 
+        earlier = {}
         # Python lets no other thread set a handler.
-        in_main_thread = threading.current_thread() is threading.main_thread()
-        earlier = signal.signal(signal.SIGTERM, notice) if in_main_thread else None
+        if threading.current_thread() is threading.main_thread():
+            handlers = {number: signal.getsignal(number) for number in SIGNALS}
+            # As a shell lets what it starts in the background ignore Ctrl-C.
+            earlier = {n: handler for n, handler in handlers.items() if handler != signal.SIG_IGN}
+        for number in earlier:
+            signal.signal(number, notice)
         try:
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "Your input ran out of data")
@@ -97,8 +107,8 @@ class Backup(AroundFit):
                 os.remove(self._kept)  # of weights that were finite, but good for no step
             raise
         finally:
-            if in_main_thread:
-                signal.signal(signal.SIGTERM, earlier or signal.SIG_DFL)
+            for number, handler in earlier.items():
+                signal.signal(number, handler or signal.SIG_DFL)
 
     def on_train_begin(self, logs=None):
         self._settings = backups.settings_of(self.model, self._reading)
@@ -187,17 +197,17 @@ class Backup(AroundFit):
     def _save_if_due(self, position, logs=None):
         waited = time.monotonic() - self._saved_at
         if (
-            self._terminated
+            self._stopped_by is not None
             or waited >= max(self.every_seconds, 50 * self._seconds)
             or self._step(position) - self._saved_step >= self.every_steps
         ):
             self._save(position, logs)
-        if self._terminated and self.model.process_index == 0:
+        if self._stopped_by is not None and self.model.process_index == 0:
+            how = "Ctrl-C" if self._stopped_by == signal.SIGINT else "SIGTERM"
             print(
-                f"\nStopped by SIGTERM. The same command goes on from {self._kept}",
-                file=sys.stderr,
+                f"\nStopped by {how}. The same command goes on from {self._kept}", file=sys.stderr
             )
-            raise SystemExit(PREEMPTED)
+            raise KeyboardInterrupt if self._stopped_by == signal.SIGINT else SystemExit(PREEMPTED)
 
     def _save(self, position, logs=None):
         started = time.monotonic()
