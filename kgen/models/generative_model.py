@@ -12,6 +12,7 @@ from kgen import backend
 from kgen.fields import Field
 from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models.fitting import Fitting, refuse_weights
+from kgen.models.identity import identity
 from kgen.models.optimizers import OptimizerGroup, serialize
 from kgen.models.scalar import current
 from kgen.noise import StepNoise
@@ -269,7 +270,7 @@ class GenerativeModel(Fitting):
         if [*map(id, parts)] != [*map(id, vars(self).get("_compiled_for", []))]:
             self._functions.clear()
             vars(self)["_compiled_for"] = parts  # which Keras shall not track
-        key = _identity(function), *sorted(static.items())
+        key = identity(function), *sorted(static.items())
         if key not in self._functions:
             if static:
                 function = functools.partial(function, **static)
@@ -344,22 +345,6 @@ def _arguments(model_class):
         if "__init__" in vars(part) and issubclass(part, GenerativeModel)
         for name in inspect.signature(part.__init__).parameters
     } - {"self", "kwargs"}
-
-
-def _identity(function):
-    """What makes a function another one: its code, and what it is bound to and encloses."""
-    function = inspect.unwrap(function)
-    if not hasattr(function, "__code__"):
-        return id(function)
-    enclosed = (cell.cell_contents for cell in function.__closure__ or ())
-    bound = getattr(function, "__self__", None)
-    return (function.__code__, id(bound), *map(_identity_of_value, enclosed))
-
-
-def _identity_of_value(value):
-    if inspect.isroutine(value):
-        return _identity(value)
-    return (type(value), value if isinstance(value, (bool, int, float, str)) else id(value))
 
 
 def _is_plain(value):

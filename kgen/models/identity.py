@@ -1,0 +1,29 @@
+"""When two functions are the same to whoever compiles them."""
+
+import inspect
+
+
+def identity(function):
+    """What makes a function another one: its code, and what it is bound to and encloses.
+
+    A function that is defined in another is a new object in each call of that one. It is known by
+    this, as long as somebody holds what it encloses.
+
+    Args:
+        function: callable. One that wraps another, as `functools.wraps` says it, counts as that.
+
+    Returns:
+        A hashable object.
+    """
+    function = inspect.unwrap(function)
+    if not hasattr(function, "__code__"):
+        return id(function)
+    enclosed = (cell.cell_contents for cell in function.__closure__ or ())
+    bound = getattr(function, "__self__", None)
+    return (function.__code__, id(bound), *map(_of_value, enclosed))
+
+
+def _of_value(value):
+    if inspect.isroutine(value):
+        return identity(value)
+    return type(value), value if isinstance(value, (bool, int, float, str)) else id(value)
