@@ -10,12 +10,11 @@ def identity(function):
     this, as long as somebody holds what it encloses.
 
     Args:
-        function: callable. One that wraps another, as `functools.wraps` says it, counts as that.
+        function: callable.
 
     Returns:
         A hashable object.
     """
-    function = inspect.unwrap(function)
     if not hasattr(function, "__code__"):
         return id(function)
     enclosed = (cell.cell_contents for cell in function.__closure__ or ())

@@ -298,7 +298,6 @@ def _with_noise(function):
             rows["noise"] = SeededNoise(rows.pop("seed"))
         return function(**rows, **static)
 
-    call.__wrapped__ = function
     return call
 
 
