@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 
 from tests.contract import Subject
@@ -22,3 +24,13 @@ def case(request):
 def subject(case, tmp_path_factory):
     """The model of `case`, whose plain training its tests share; it goes with the last of them."""
     return Subject(case, tmp_path_factory.mktemp(case.name))
+
+
+@pytest.fixture
+def handlers():
+    """Those that Python begins with, unless it runs in the background."""
+    begun = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    earlier = {number: signal.signal(number, handler) for number, handler in begun.items()}
+    yield begun
+    for number, handler in earlier.items():
+        signal.signal(number, handler)

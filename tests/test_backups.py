@@ -358,16 +358,6 @@ def test_another_model_is_refused(folder):
         train(folder, model=model)
 
 
-@pytest.fixture
-def handlers():
-    """Those that Python begins with, unless it runs in the background."""
-    begun = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
-    earlier = {number: signal.signal(number, handler) for number, handler in begun.items()}
-    yield begun
-    for number, handler in earlier.items():
-        signal.signal(number, handler)
-
-
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_saves_and_leaves(number, tmp_path, whole, capsys, handlers):
     class Stop(keras.callbacks.Callback):

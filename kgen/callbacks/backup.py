@@ -18,7 +18,7 @@ from kgen.warn import warn
 PREEMPTED = 75
 """The exit status after SIGTERM: the system's EX_TEMPFAIL, try again later."""
 
-SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 _END_OF_EPOCH = "end of epoch"  # as true as True, and not what another callback sets
 
@@ -76,7 +76,7 @@ class Backup(AroundFit):
 
     @contextlib.contextmanager
     def around_fit(self, reading):
-        """What `fit` runs in: SIGTERM and Ctrl-C are noticed, an epoch may begin amid."""
+        """What `fit` runs in: signals are noticed, and an epoch may begin in its middle."""
         if reading is None:
             raise ValueError(
                 "Expected data whose order is known, as kgen.data.load((images, labels)).train, "
@@ -93,7 +93,7 @@ class Backup(AroundFit):
         earlier = {}
         # Python lets no other thread set a handler.
         if threading.current_thread() is threading.main_thread():
-            handlers = {number: signal.getsignal(number) for number in SIGNALS}
+            handlers = {number: signal.getsignal(number) for number in _SIGNALS}
             # As a shell lets what it starts in the background ignore Ctrl-C.
             earlier = {n: handler for n, handler in handlers.items() if handler != signal.SIG_IGN}
         for number in earlier:

@@ -4,7 +4,7 @@ import inspect
 
 
 def identity(function):
-    """What makes a function another one: its code, and what it is bound to and encloses.
+    """What makes a function another one: its code, its defaults, what it is bound to and encloses.
 
     A function that is defined in another is a new object in each call of that one. It is known by
     this, as long as somebody holds what it encloses.
@@ -18,8 +18,8 @@ def identity(function):
     if not hasattr(function, "__code__"):
         return id(function)
     enclosed = (cell.cell_contents for cell in function.__closure__ or ())
-    bound = getattr(function, "__self__", None)
-    return (function.__code__, id(bound), *map(_of_value, enclosed))
+    held = (*enclosed, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values())
+    return (function.__code__, id(getattr(function, "__self__", None)), *map(_of_value, held))
 
 
 def _of_value(value):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import random
 import tempfile
@@ -216,10 +217,11 @@ def _loggers(run, data):
 def _introduction(run, data):
     """What trains on what, and where, in one line."""
     model = run.model
+    num_parameters = sum(math.prod(v.shape) for v in model.trainable_variables)
     of_what = "x".join(map(str, data.image_shape))
     kinds = f" in {data.num_classes} classes" if data.num_classes else ""
     return (
-        f"{type(model).__name__}, {model.count_params():,} parameters, on {data.name}: "
+        f"{type(model).__name__}, {num_parameters:,} parameters, on {data.name}: "
         f"{data.num_train:,} training and {data.num_test:,} test images of {of_what}{kinds}; "
         f"{keras.backend.backend()} on {backend.device()}; {run.folder}"
     )

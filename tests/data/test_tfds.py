@@ -109,7 +109,7 @@ def test_a_pass_that_is_left_is_freed_at_once(storage, write_set, monkeypatch):
     monkeypatch.setattr(tfds, "as_numpy", lambda data: passes.append(data) or as_numpy(data))
     name, data_dir = write_set("kgen_plain")
     next(iter(load(name, batch_size=4, data_dir=data_dir).train))
-    assert passes and not any(data.options().autotune.enabled for data in passes)
+    assert {data.options().autotune.enabled for data in passes} == {False}
 
 
 def test_fit(storage, write_set):

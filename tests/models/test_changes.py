@@ -139,6 +139,9 @@ def test_functions_of_one_name_are_compiled_each():
         found = model.run(times(factor), rows)
         np.testing.assert_allclose(found, factor * rows["image"], rtol=1e-6)
     assert len(model._functions) == 2
+    for factor in (4.0, 5.0):
+        found = model.run(lambda y, image, by=factor: by * image, rows)
+        np.testing.assert_allclose(found, factor * rows["image"], rtol=1e-6)
 
 
 @pytest.mark.parametrize("change", ["another", "lora"])

@@ -40,7 +40,7 @@ def test_every_option_together(model_class, tmp_path, monkeypatch):
         r1_weight=0.1,
         ema_decay=0.9,
         log_gradient_norms=True,
-        width=40 if model_class is kgen.GAN else 4,
+        width=4,
         seed=0,
         **({"clip": None} if model_class is kgen.WGAN else {}),
         **({"n_critic": 2} if model_class in WASSERSTEIN else {}),
