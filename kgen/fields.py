@@ -41,8 +41,23 @@ class Field:
         Raises:
             ValueError: it has another shape, type or range.
         """
+        return self._converted(self.require(array, name))
+
+    def require(self, array, name=None):
+        """Rows as they came, but for another form of the same, which gets the shape of rows.
+
+        Args:
+            array: array with the batch first.
+            name: str. What the error calls it.
+
+        Returns:
+            NumPy array (num, *shape).
+
+        Raises:
+            ValueError: it has another shape, type or range.
+        """
         name = name or self.what
-        array = self._as_array(array, name)
+        array = self._in_shape(self._as_array(array, name))
         if array.shape[1:] != self.shape or array.ndim != len(self.shape) + 1:
             raise ValueError(
                 f"Expected {name} of shape ({', '.join(map(str, ('num', *self.shape)))})."
@@ -51,7 +66,7 @@ class Field:
         if array.size == 0:
             raise ValueError(f"Expected at least one of {name}. Received: shape {array.shape}")
         self._check_values(array, name)
-        return self._converted(array)
+        return array
 
     def rows(self, value, num, name=None):
         """`check` of as many rows, or of one for all of them.
@@ -61,15 +76,19 @@ class Field:
             num: int.
             name: str. What the error calls it.
         """
+        return self._converted(self.require_rows(value, num, name))
+
+    def require_rows(self, value, num, name=None):
+        """`require` of as many rows, or of one for all of them."""
         name = name or self.what
         if value is None:
             raise ValueError(f"Expected {name}: {self.describe()}. Received: no {name}.")
         value = self._as_array(value, name)
-        if value.ndim == len(self.shape):
+        if value.shape == self.shape:
             value = np.broadcast_to(value, (num, *value.shape))
         if len(value) != num:
             raise ValueError(f"Expected {num} {name}, or one for all. Received: {len(value)}")
-        return self.check(value, name)
+        return self.require(value, name)
 
     def describe(self):
         """What it is, in words."""
@@ -111,13 +130,19 @@ class Field:
             )
         return np.asarray(array)
 
+    def _in_shape(self, array):
+        """The array, or one of the rows' shape if it is another form of the same."""
+        return array
+
     def _hint(self, array, name):
         return ""
 
     def _check_values(self, array, name):
         """Raises a ValueError for values of another type or out of range."""
         if np.issubdtype(np.dtype(self.dtype), np.integer) and array.dtype.kind not in "iu":
-            raise ValueError(f"Expected {self.describe()}. Received: {array.dtype} {name}")
+            whole = array.dtype.kind == "f" and np.all(array == np.rint(array))
+            hint = f" Convert them: {name}.astype({self.dtype!r})." if whole else ""
+            raise ValueError(f"Expected {self.describe()}.{hint} Received: {array.dtype} {name}")
         if array.dtype.kind not in "fiub":
             raise ValueError(f"Expected numbers as {name}. Received: {array.dtype}")
         if array.dtype.kind == "f" and not np.isfinite(array.min() + array.max()):
@@ -156,9 +181,14 @@ class Image(Field):
     def get_config(self):
         return {"shape": self.shape}
 
+    def _in_shape(self, array):
+        is_grey = self.shape[-1] == 1 and array.ndim == 3 and array.shape[1:] == self.shape[:2]
+        return array[..., None] if is_grey else array
+
     def _hint(self, array, name):
-        if array.shape[1:] == self.shape[:2] and self.shape[-1] == 1:
-            return f" Add the channel axis: {name}[..., None]."
+        height, width, _ = self.shape
+        if array.shape[2:] == (height, width):
+            return f" Channels come last: np.moveaxis({name}, 1, -1)."
         if array.ndim == 4:
             return f" Resize the {name}, or build the model for {array.shape[1:]}."
         return ""
@@ -172,7 +202,8 @@ class Image(Field):
         if low < 0 or high > (255 if array.dtype.kind in "iu" else 1):
             raise ValueError(
                 f"Expected {name} of floats in [0, 1] or integers in 0..255. Rescale them, for "
-                f"example {name} / 255. Received: {array.dtype} {name} in [{low}, {high}]"
+                f"example {_rescaling(name, low, high)}. Received: {array.dtype} {name} in "
+                f"[{low}, {high}]"
             )
 
     def _converted(self, array):
@@ -214,7 +245,23 @@ class Label(Field):
 
     def _as_array(self, array, name):
         array = super()._as_array(array, name)
+        if array.dtype.kind in "SO" and all(isinstance(x, (str, bytes)) for x in array.ravel()):
+            array = np.array([x if isinstance(x, str) else x.decode() for x in array.ravel()])
         return self._numbers(array) if array.dtype.kind == "U" else array
+
+    def _in_shape(self, array):
+        if array.ndim == 2 and array.shape[1] == 1:
+            return array[:, 0]
+        return np.argmax(array, axis=1) if self._is_one_hot(array) else array
+
+    def _is_one_hot(self, array):
+        is_wide = array.ndim == 2 and array.shape[1] == self.num_classes
+        return is_wide and np.all(
+            ((array == 0) | (array == 1)) & (array.sum(1, keepdims=True) == 1)
+        )
+
+    def _hint(self, array, name):
+        return f" Of one-hot rows, np.argmax({name}, axis=1)." if array.ndim == 2 else ""
 
     def _numbers(self, given):
         numbers = {each: number for number, each in enumerate(self.names or ())}
@@ -345,6 +392,15 @@ class Seed(Field):
 
     def get_config(self):
         return {}
+
+
+def _rescaling(name, low, high):
+    """How images of a range are brought to [0, 1]."""
+    if -1 <= low < 0 and high <= 1:
+        return f"({name} + 1) / 2"
+    if low < 0:
+        return f"({name} - {name}.min()) / ({name}.max() - {name}.min())"
+    return f"{name} / {next(most for most in (255, 65535, high) if high <= most)}"
 
 
 def _check_different(names):

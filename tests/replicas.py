@@ -132,7 +132,7 @@ class Overflow(GenerativeModel):
         return {"player": [self.network]}
 
     def check_inputs(self, x, y):
-        """Takes any."""
+        return x, y
 
     def training_step(self, x, y, noise):
         self.minimize(self.objective, "player")

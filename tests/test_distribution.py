@@ -223,16 +223,14 @@ def test_a_backup_on_other_replicas_is_said_to_end_otherwise(tmp_path, monkeypat
         monkeypatch.setattr(backend.Model, "num_replicas", 2)
 
 
-@pytest.mark.parametrize(("size", "is_right"), [(8, True), (6, False), (4, True), (5, False)])
-def test_a_batch_is_divided_over_replicas_and_then_over_steps(monkeypatch, size, is_right):
+def test_a_batch_is_divided_over_replicas_and_then_over_steps(monkeypatch):
     model = replicas.make(ZOO["wgan_gp"])
     monkeypatch.setattr(backend.Model, "num_replicas", 2)
-    if is_right:
-        model.check_whole_batch(size)
-        return
-    message = "2 replicas; drop.*a batch of 5" if size == 5 else "2 steps of the critic.*batch of 3"
-    with pytest.raises(ValueError, match=message):
-        model.check_whole_batch(size)
+    model.check_sizes_of_batches(8, 4)
+    with pytest.raises(ValueError, match="2 replicas; drop.*a batch of 5"):
+        model.check_sizes_of_batches(8, 5)
+    with pytest.warns(UserWarning, match="A batch of 3 .* 2 steps of the critic"):
+        model.check_sizes_of_batches(6)
 
 
 def test_arrays_are_refused_by_several_processes(monkeypatch):

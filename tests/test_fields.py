@@ -44,7 +44,7 @@ def test_an_example_is_taken_and_is_as_described(field):
 @each_field
 def test_another_shape_is_refused(field):
     row = field.example(2)
-    for array in (row[..., None], row[None], row[0] if field.shape else row[0].reshape(())):
+    for array in (row[..., None, None], row[None], row[0] if field.shape else row[0].reshape(())):
         with pytest.raises(ValueError, match=r"Expected stuff of shape \(num.*Received: an array"):
             field.check(array, "stuff")
     with pytest.raises(ValueError, match=f"Expected at least one of {field.what}. Received: shape"):
@@ -69,11 +69,11 @@ def test_what_is_no_array_is_refused(field, nothing):
         (Image((1, 1, 1)), [[[[np.inf]]]], "Expected finite images. Received: NaN or infinity"),
         (Image((1, 1, 1)), [[[["a"]]]], "Expected numbers as images. Received: <U1"),
         (Image((1, 1, 1)), [[[[1j]]]], "Expected numbers as images. Received: complex128"),
-        (Image((2, 2, 1)), np.zeros((3, 2, 2)), r"Add the channel axis: images\[..., None\]"),
+        (Image((2, 2, 3)), np.zeros((3, 3, 2, 2)), r"come last: np.moveaxis\(images, 1, -1\)"),
         (Image((2, 2, 1)), np.zeros((3, 4, 4, 1)), r"Resize the images.*model for \(4, 4, 1\)"),
         (Label(3), [0, 3], r"Expected labels in 0\.\.2. Received: labels in 0\.\.3"),
         (Label(3), [-1], r"Received: labels in -1\.\.-1"),
-        (Label(3), [0.0], r"Expected labels in 0\.\.2. Received: float64 labels"),
+        (Label(3), [0.0], r"in 0\.\.2. Convert them: labels.astype\('int32'\). Received: float64"),
         (Label(3), [True], r"Expected labels in 0\.\.2. Received: bool labels"),
         (Label(3), ["a"], r"Expected labels: numbers in 0\.\.2. Received: a"),
         (Label(2, ("x", "y")), ["x", "z", "w"], "Expected labels: one of x, y. Received: w, z"),
@@ -90,7 +90,7 @@ def test_what_is_no_array_is_refused(field, nothing):
         ),
         (Vector(2, high=[1, 2]), [[2.0, 1.0]], r"Expected vectors in None\.\.\[1, 2\]. Received"),
         (Tokens(2, 5), [[0, 5]], r"Expected tokens in 0\.\.4. Received: tokens in 0\.\.5"),
-        (Tokens(2, 5), [[0.0, 1.0]], r"Expected int32 of shape \(num, 2\). Received: float64 tok"),
+        (Tokens(2, 5), [[0.0, 1.0]], r"Expected int32 of shape \(num, 2\). Convert them"),
         (
             Mask((1, 2)),
             [[[0, 1]]],

@@ -19,13 +19,14 @@
 - `synchronize`: brings variables up to date in the middle of `fit`
 - `set_deterministic`: the same bits from the same steps
 
-What is the same on every backend: `OrderedBatches`, read by `Position` alone, and the `Reading` of
-them that one `fit` makes.
+What is the same on every backend: `OrderedBatches`, read by `Position` alone, arrays as such ones,
+the `Reading` of them that one `fit` makes, and a `Look` at each batch of other streams.
 """
 
 import keras
 
-from kgen.backend.ordered import OrderedBatches, Position, Reading
+from kgen.backend.ordered import OrderedArrays, OrderedBatches, Position, Reading
+from kgen.backend.streams import Look, first_batch, to_numpy, watched
 
 if keras.backend.backend() == "tensorflow":
     from kgen.backend.tensorflow import (
@@ -103,7 +104,9 @@ __all__ = [
     "SCAN_UNROLL",
     "STEPS_PAST_THE_END",
     "WRONG_SECOND_DERIVATIVES",
+    "Look",
     "Model",
+    "OrderedArrays",
     "OrderedBatches",
     "Position",
     "Reading",
@@ -113,6 +116,7 @@ __all__ = [
     "conv2d",
     "conv2d_transpose",
     "device",
+    "first_batch",
     "innermost_loop",
     "input_gradient",
     "input_pipeline",
@@ -121,5 +125,7 @@ __all__ = [
     "set_deterministic",
     "strategy",
     "synchronize",
+    "to_numpy",
     "value_and_grad",
+    "watched",
 ]

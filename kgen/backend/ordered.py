@@ -75,6 +75,38 @@ class OrderedBatches(keras.utils.PyDataset):
         self._in_epoch = False
 
 
+class OrderedArrays(OrderedBatches):
+    """Arrays in batches, the last of which may be short.
+
+    Args:
+        arrays: nest of NumPy arrays with the same number of rows.
+        batch_size: int.
+        seed: int or None. Seeds the order of each epoch; None keeps that of the rows.
+    """
+
+    def __init__(self, arrays, batch_size: int, seed: int | None):
+        super().__init__()
+        self._arrays, self._batch_size, self._seed = arrays, batch_size, seed
+        self._num = len(keras.tree.flatten(arrays)[0])
+
+    @property
+    def settings(self) -> dict:
+        return {"images": self._num, "batch_size": self._batch_size, "seed": self._seed}
+
+    def __len__(self) -> int:
+        return -(-self._num // self._batch_size)
+
+    def read(self, position: Position) -> tuple[np.ndarray, ...]:
+        if position.batch >= len(self):
+            raise IndexError(f"Expected a batch below {len(self)}. Received: {position.batch}")
+        rows = np.arange(self._num)
+        if self._seed is not None:
+            rows = np.random.default_rng((self._seed, position.epoch)).permutation(self._num)
+        start = position.batch * self._batch_size
+        chosen = rows[start : start + self._batch_size]
+        return keras.tree.map_structure(lambda array: array[chosen], self._arrays)
+
+
 class Reading(keras.utils.PyDataset):
     """What one `fit` or `evaluate` reads of ordered batches, by positions of its own.
 

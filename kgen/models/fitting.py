@@ -1,11 +1,9 @@
 """What `fit` and `evaluate` look at before the first step."""
 
 import contextlib
-import itertools
 
 import keras
 import numpy as np
-from keras import ops
 
 from kgen import backend
 from kgen.models.around_fit import AroundFit
@@ -17,10 +15,10 @@ class Fitting(backend.Model):
     default_batch_size = 32
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, **kwargs):
-        """`keras.Model.fit`, after a look at the data: arrays whole, streams by a first batch.
+        """`keras.Model.fit`, after a look at the data: arrays whole, streams batch by batch.
 
-        Of a PyDataset the last batch's size is looked at too. Arrays come in batches of the model's
-        `default_batch_size`. What `kgen.data.load` gives is read in its own order, with
+        Of a PyDataset the last batch's size is looked at first. Arrays come in batches of the
+        model's `default_batch_size`. What `kgen.data.load` gives is read in its own order, with
         `steps_per_epoch` from where the epoch before ended.
         """
         refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
@@ -31,10 +29,19 @@ class Fitting(backend.Model):
                 "kgen.data.load((images, labels), batch_size=...).train. Received: arrays"
             )
         self.prepare_replicas(self._seed_generators_of_all())
-        if batch_size is None and _is_whole(x):
-            batch_size = self.default_batch_size
-        x = self._check_data(x, y, batch_size, kwargs.get("validation_split") or 0.0)
         callbacks = _flat(kwargs.pop("callbacks", None))
+        around = [callback for callback in callbacks if isinstance(callback, AroundFit)]
+        look = backend.Look(self._look_at)
+        if _is_whole(x):
+            batch_size = batch_size or self.default_batch_size
+            x, y = self._check_arrays(x, y)
+            self._check_sizes_of_arrays(x, batch_size, kwargs.get("validation_split") or 0.0)
+            if around:
+                x, y = self._in_order(x, y, batch_size, kwargs), None
+        else:
+            x = self._check_stream(x, look, check_sizes=True)
+            if not isinstance(x, keras.utils.PyDataset):
+                kwargs.setdefault("shuffle", False)  # of which Keras would say that it cannot
         reading = None
         if isinstance(x, backend.OrderedBatches):
             steps, initial_epoch = kwargs.pop("steps_per_epoch", None), kwargs.get("initial_epoch")
@@ -42,64 +49,108 @@ class Fitting(backend.Model):
             x = backend.input_pipeline(reading)
             callbacks = [reading.follower(), *callbacks]
             kwargs["shuffle"] = False
-        validation_data = kwargs.get("validation_data")
-        if isinstance(validation_data, (list, tuple)):
-            x_val, y_val, sample_weight = keras.utils.unpack_x_y_sample_weight(validation_data)
-            refuse_weights(sample_weight=sample_weight)
-            self._check_data(x_val, y_val)
-        elif validation_data is not None:
-            kwargs["validation_data"] = _whole_epoch(self._check_data(validation_data))
+        kwargs["validation_data"] = self._check_validation(kwargs.get("validation_data"), look)
         with contextlib.ExitStack() as stack:
-            for callback in callbacks:
-                if isinstance(callback, AroundFit):
-                    stack.enter_context(callback.around_fit(reading))
+            for callback in around:
+                stack.enter_context(callback.around_fit(reading))
+            stack.enter_context(_own_words(look))
             return super().fit(x, y, batch_size, epochs, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
         """`keras.Model.evaluate`; the same data gives the same figures."""
-        if not kwargs.get("_use_cached_eval_dataset"):
-            self.prepare_replicas(self._seed_generators_of_all())
-            x = _whole_epoch(self._check_data(x, y))
-        return super().evaluate(x, y, batch_size=batch_size, **kwargs)
-
-    def _check_data(self, x, y=None, batch_size=None, validation_split=None):
-        """Looks at the data and gives it back: an iterator with its first batch put back.
-
-        With `validation_split`, also whether a step can train on the batches.
-        """
-        is_whole = _is_whole(x)
-        if isinstance(x, keras.utils.PyDataset):
-            batch = x[0]
-        elif hasattr(x, "__next__"):
-            batch = next(x)
-            x = (each for each in itertools.chain([batch], x))  # Keras takes generators alone
+        if kwargs.get("_use_cached_eval_dataset"):
+            return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        refuse_weights(sample_weight=kwargs.get("sample_weight"))
+        self.prepare_replicas(self._seed_generators_of_all())
+        look = backend.Look(self._look_at)
+        if _is_whole(x):
+            x, y = self._check_arrays(x, y)
         else:
-            batch = (x, y) if is_whole else next(iter(x))
-        x_first, y_first, _ = keras.utils.unpack_x_y_sample_weight(batch)
-        if isinstance(y_first, (list, tuple)):
-            y_first = np.asarray(y_first)
-        self.check_inputs(*keras.tree.map_structure(_to_numpy, (x_first, y_first)))
-        if validation_split is not None:
-            num = int(len(keras.tree.flatten(x_first)[0]) * (1.0 - validation_split))
-            whole, last = divmod(num, batch_size) if is_whole else (0, num)
-            sizes = [batch_size] * bool(whole) + [last] * bool(last)
-            # Ordered batches drop a short one, and are not to be read to their end.
-            is_ordered = isinstance(x, backend.OrderedBatches)
-            if isinstance(x, keras.utils.PyDataset) and x.num_batches and not is_ordered:
-                x_last, _, _ = keras.utils.unpack_x_y_sample_weight(x[x.num_batches - 1])
-                sizes.append(len(keras.tree.flatten(x_last)[0]))
-            for size in sizes:
-                self.check_whole_batch(size)
-        return x
+            x = _whole_epoch(self._check_stream(x, look))
+        with _own_words(look):
+            return super().evaluate(x, y, batch_size=batch_size, **kwargs)
 
-    def check_whole_batch(self, size):
-        """`check_batch_size` of what each replica has of a batch."""
-        if size % self.num_replicas:
-            raise ValueError(
-                f"Expected batches that divide by the {self.num_replicas} replicas; drop a last, "
-                f"short batch. Received: a batch of {size}"
-            )
+    def _check_validation(self, data, look):
+        """What `fit` validates on, looked at."""
+        if isinstance(data, (list, tuple)):
+            x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(tuple(data))
+            refuse_weights(sample_weight=sample_weight)
+            x, y = self._check_arrays(x, y)
+            return x if y is None else (x, y)
+        return None if data is None else _whole_epoch(self._check_stream(data, look))
+
+    def _check_arrays(self, x, y):
+        """Arrays, looked at, as every backend's steps take them."""
+        x, y = (np.asarray(each) if isinstance(each, list) else each for each in (x, y))
+        return self.check_inputs(*keras.tree.map_structure(backend.to_numpy, (x, y)))
+
+    def _check_stream(self, stream, look, check_sizes=False):
+        """A stream that is looked at as it is read, and its first batch now.
+
+        With `check_sizes`, also whether a step can train on its batches.
+        """
+        batch, stream = backend.first_batch(stream)
+        first = look(batch)
+        sizes = [len(first[0])]
+        if isinstance(stream, backend.OrderedBatches):  # which were looked at, and drop a short one
+            watched = stream
+        else:
+            watched = backend.watched(stream, first, look)
+            if isinstance(stream, keras.utils.PyDataset) and stream.num_batches:
+                sizes.append(len(watched[stream.num_batches - 1][0]))
+        if check_sizes:
+            self.check_sizes_of_batches(*sizes)
+        return watched
+
+    def _look_at(self, batch):
+        x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(batch)
+        refuse_weights(sample_weight=sample_weight)
+        if isinstance(y, (list, tuple)) and all(np.ndim(each) == 0 for each in y):
+            y = np.asarray(y)  # as a DataLoader collates names
+        x, y = self.check_inputs(x, y)
+        return (x,) if y is None else (x, y)
+
+    def _check_sizes_of_arrays(self, x, batch_size, validation_split):
+        num = int(len(keras.tree.flatten(x)[0]) * (1.0 - validation_split))
+        whole, last = divmod(num, batch_size)
+        self.check_sizes_of_batches(*[batch_size] * bool(whole), *[last] * bool(last))
+
+    def check_sizes_of_batches(self, size, *others):
+        """Raises a ValueError, or warns, if a step cannot train on batches of these sizes well.
+
+        Args:
+            size: int. That of most.
+            *others: int. Those of others, as of a last, short one.
+        """
+        for each in (size, *others):
+            if each % self.num_replicas:
+                raise ValueError(
+                    f"Expected batches that divide by the {self.num_replicas} replicas; drop a "
+                    f"last, short batch. Received: a batch of {each}"
+                )
         self.check_batch_size(size // self.num_replicas)
+
+    def _in_order(self, x, y, batch_size, kwargs):
+        """Arrays as batches of a known order; `fit`'s arguments lose what concerns arrays alone."""
+        arrays = (x,) if y is None else (x, y)
+        num = len(x)
+        split = kwargs.pop("validation_split", None)
+        if split and kwargs.get("validation_data") is None:
+            num = int(num * (1.0 - split))
+            kwargs["validation_data"] = tuple(array[num:] for array in arrays)
+        seed = (self.seed or 0) if kwargs.get("shuffle", True) else None
+        return backend.OrderedArrays(tuple(array[:num] for array in arrays), batch_size, seed)
+
+
+@contextlib.contextmanager
+def _own_words(look):
+    """Raises what a look at the data raised, and not what the backend made of it."""
+    try:
+        yield
+    except Exception as error:
+        if look.error in (None, error):
+            raise
+        raise look.error from None
 
 
 def refuse_weights(**weights):
@@ -130,7 +181,3 @@ def _whole_epoch(data):
     reading = backend.Reading(data)
     reading.ahead = data.position.epoch * len(data)
     return backend.input_pipeline(reading)
-
-
-def _to_numpy(x):
-    return x if x is None or isinstance(x, np.ndarray) else np.asarray(ops.convert_to_numpy(x))

@@ -93,11 +93,15 @@ class GenerativeModel(Fitting):
         return x, None if y is None else keras.tree.map_structure(ops.convert_to_tensor, y)
 
     def check_inputs(self, x, y):
-        """Raises a ValueError that says what is wrong with NumPy inputs, before the first step."""
+        """What `fit` was given as NumPy arrays that every backend's step takes.
+
+        Raises:
+            ValueError: it says what is wrong with them, before a step sees them.
+        """
         raise NotImplementedError
 
     def check_batch_size(self, num):
-        """Raises a ValueError if a step cannot train on a batch of so many examples."""
+        """Raises a ValueError, or warns, if a step cannot train on so many examples well."""
 
     def compile(
         self, optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"

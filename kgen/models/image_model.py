@@ -63,15 +63,10 @@ class ImageModel(GenerativeModel):
         self.num_classes = of_condition
 
     def check_inputs(self, x, y):
-        self.image.check(x)
+        x = _plain(self.image, self.image.require(x))
         if self.condition is None:
-            return
-        self.condition.rows(y, len(x))
-        if np.asarray(y).dtype.kind == "U":
-            raise ValueError(
-                f"Expected {self.condition.what} in fit and evaluate as numbers, which a step "
-                "takes; names are for the verbs. Received: names"
-            )
+            return x, None
+        return x, _plain(self.condition, self.condition.require_rows(y, len(x)))
 
     def inputs(self, x, y):
         return to_unit_range(x), None if self.condition is None else _tensor(self.condition, y)
@@ -280,6 +275,14 @@ class Samples:
             return {"image": self._generate(y, noise)}
 
         return super().signatures() | {"generate": (generate, {"seed": Seed()})}
+
+
+def _plain(field, array):
+    """Rows of a field, of a type that every backend knows."""
+    if array.dtype.kind in "iu":
+        return array.astype("uint8" if field.scale else field.dtype, copy=False)
+    is_known = array.dtype.kind == "b" or array.dtype in ("float16", "float32", "float64")
+    return array if is_known else array.astype("float32")
 
 
 def _tensor(field, y):

@@ -172,7 +172,7 @@ def _build(model_class, config, data):
         dtype=config["precision"],
         **config["arguments"],
     )
-    model.check_whole_batch(min(data.batch_size, data.num_train))
+    model.check_sizes_of_batches(min(data.batch_size, data.num_train))
     model.adapt(data.train)
     optimizers = model.default_optimizers()
     if config["learning_rate"] is not None:

@@ -99,30 +99,29 @@ def test_the_critic_is_clipped(run_eagerly):
     assert max(largest) == pytest.approx(0.01, abs=1e-8)
 
 
-@pytest.mark.parametrize(("num", "batch_size"), [(12, 5), (14, 6)])
-def test_a_batch_that_does_not_divide(num, batch_size):
+@pytest.mark.parametrize(
+    ("num", "rows"),
+    [(6, [[0, 3], [1, 4], [2, 5]]), (5, [[0, 3], [1, 4], [2, 0]]), (2, [[0], [1], [0]])],
+)
+def test_a_batch_that_does_not_divide_is_filled_up(num, rows):
+    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
+    images = np.arange(num, dtype="float32")[:, None, None, None] * np.ones((1, *SHAPE), "float32")
+    parts = gan.parts(ops.convert_to_tensor(images), ops.arange(num))
+    for (x, y), expected in zip(parts, rows, strict=True):
+        assert ops.convert_to_numpy(x)[:, 0, 0, 0].tolist() == expected
+        assert ops.convert_to_numpy(y).tolist() == expected
+
+
+@pytest.mark.each_backend
+def test_a_batch_that_does_not_divide_is_told_of_once():
     gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
     gan.compile()
-    with pytest.raises(ValueError, match="divide by the 3 steps of the critic"):
-        gan.fit(np.zeros((num, *SHAPE)), batch_size=batch_size, verbose=0)
-
-
-class Batches(keras.utils.PyDataset):
-    """Batches of 6 images, the last of 4."""
-
-    def __len__(self):
-        return 3
-
-    def __getitem__(self, i):
-        return np.zeros((4 if i == 2 else 6, *SHAPE))
-
-
-def test_a_last_batch_of_a_py_dataset_that_does_not_divide():
-    gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
-    gan.compile()
-    with pytest.raises(ValueError, match="a batch of 4"):
-        gan.fit(Batches(), verbose=0)
-    assert int(ops.convert_to_numpy(gan.optimizer["critic"].iterations)) == 0
+    message = "A batch of 4 .* 3 steps of the critic.*: 2 of them are seen twice.*: 3 and 6."
+    with pytest.warns(UserWarning, match=message) as told:
+        # Batches of 4, 4 and 1.
+        gan.fit(np.zeros((9, *SHAPE)), batch_size=4, epochs=2, verbose=0)
+    assert len([each for each in told if "seen twice" in str(each.message)]) == 1
+    assert int(ops.convert_to_numpy(gan.optimizer["critic"].iterations)) == 2 * 3 * 3
 
 
 def test_networks_see_and_make_images_in_their_own_range():
@@ -549,10 +548,8 @@ def test_default_batches_of_arrays_divide():
     gan = kgen.WGAN(SHAPE, 3, n_critic=3, critic=tiny_critic())
     gan.default_batch_size = 6
     gan.compile()
-    gan.fit(np.zeros((9, *SHAPE)), verbose=0)
+    gan.fit(np.zeros((10, *SHAPE)), verbose=0)
     assert int(ops.convert_to_numpy(gan.optimizer["critic"].iterations)) == 6
-    with pytest.raises(ValueError, match="a batch of 2"):
-        gan.fit(np.zeros((10, *SHAPE)), validation_split=0.2, verbose=0)
 
 
 @pytest.mark.each_backend

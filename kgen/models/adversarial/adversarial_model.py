@@ -12,6 +12,7 @@ from kgen.models.generative_model import is_rebuilt
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import LatentModel, SamplesPrior
 from kgen.models.scalar import ScalarOf
+from kgen.warn import warn
 
 
 class AdversarialModel(SamplesPrior, LatentModel):
@@ -26,7 +27,8 @@ class AdversarialModel(SamplesPrior, LatentModel):
         generator: keras.Model from (batch, latent_dim) to images (batch, height, width, channels)
             in [-1, 1], or None for the preset.
         adversary: keras.Model from images in [-1, 1] to logits (batch, 1), or None for the preset.
-        adversary_steps: int. Its steps for one of the generator; a batch is split evenly over them.
+        adversary_steps: int. Its steps for one of the generator; a batch is split evenly over them,
+            filled up with its first images where it does not divide.
         player: str. What the paper calls the adversary.
         loss: what both players minimise: "non_saturating", "minimax", "least_squares",
             "wasserstein", "hinge", "relativistic", "relativistic_average", a
@@ -194,22 +196,31 @@ class AdversarialModel(SamplesPrior, LatentModel):
         return {self.adversary.name: [self.adversary.network], "generator": [self.generator]}
 
     def check_batch_size(self, num):
-        if num % self.adversary_steps:
-            raise ValueError(
-                f"Expected batches that divide by the {self.adversary_steps} steps of the "
-                f"{self.adversary.name}, each of which sees images of its own; drop a last, short "
-                f"batch. Received: a batch of {num}"
+        steps = self.adversary_steps
+        if num % steps:
+            less = num // steps * steps
+            fitting = " and ".join(map(str, filter(None, (less, less + steps))))
+            warn(
+                f"A batch of {num} images does not divide by the {steps} steps of the "
+                f"{self.adversary.name}, each of which sees images of its own: "
+                f"{-num % steps} of them are seen twice. Sizes that divide: {fitting}."
             )
 
     def parts(self, x, y):
-        """The parts of a batch, one for each of the adversary's steps."""
+        """The parts of a batch, one for each of the adversary's steps.
+
+        Where it does not divide, it is filled up with its first images.
+        """
         steps = self.adversary_steps
         if steps == 1:
             return [(x, y)]
-        if x.shape[0] is not None:
-            self.check_batch_size(x.shape[0])
+        divides = x.shape[0] is not None and x.shape[0] % steps == 0
 
         def split(tensor):
+            if not divides:
+                num = ops.shape(tensor)[0]
+                rows = ops.arange((num + steps - 1) // steps * steps, dtype="int32") % num
+                tensor = ops.take(tensor, rows, axis=0)
             # Row i goes to step i % steps: the parts of several replicas make up those of one.
             shape = (-1, steps, *tensor.shape[1:])
             return ops.unstack(ops.reshape(tensor, shape), steps, axis=1)

@@ -333,8 +333,9 @@ class AutoregressiveModel(ImageModel):
         }
 
     def check_inputs(self, x, y):
-        super().check_inputs(x, y)
+        x, y = super().check_inputs(x, y)
         self._tell_of_levels(x)
+        return x, y
 
     def _tell_of_levels(self, x):
         """Warns, once, of images that are not of the model's levels."""
