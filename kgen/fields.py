@@ -84,7 +84,7 @@ class Field:
         if value is None:
             raise ValueError(f"Expected {name}: {self.describe()}. Received: no {name}.")
         value = self._as_array(value, name)
-        if value.shape == self.shape:
+        if self._in_shape(value).ndim == len(self.shape):
             value = np.broadcast_to(value, (num, *value.shape))
         if len(value) != num:
             raise ValueError(f"Expected {num} {name}, or one for all. Received: {len(value)}")

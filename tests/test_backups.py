@@ -422,7 +422,7 @@ def test_data_of_which_the_order_is_not_known(tmp_path):
     backup = callbacks.Backup(str(tmp_path / "backups"))
     earlier = signal.getsignal(signal.SIGTERM)
     with pytest.raises(ValueError, match="whose order is known"):
-        tiny().fit(np.zeros((8, 8, 8, 1)), verbose=0, callbacks=[backup])
+        tiny().fit(iter([np.zeros((8, 8, 8, 1))]), verbose=0, callbacks=[backup])
     assert signal.getsignal(signal.SIGTERM) is earlier and not (tmp_path / "backups").exists()
 
 

@@ -30,7 +30,7 @@ class SpectralNormalization(keras.layers.SpectralNormalization):
     """
 
     def call(self, inputs, training=False):
-        return super().call(inputs, training=False)
+        return self.layer(inputs)  # whose type stays, also where it is wider than the inputs'
 
     def normalize(self):
         """Divides the kernel by its largest singular value, unless it is all zero."""
@@ -41,19 +41,18 @@ class SpectralNormalization(keras.layers.SpectralNormalization):
         self.kernel.assign(ops.where(is_zero, before[1], after[1]))
 
 
-def spectral_layers(network):
-    """The layers of a network that a model normalises before each step.
+def spectral_layers(layers):
+    """Those of some layers that a model normalises after each step.
 
     Args:
-        network: keras.Model.
+        layers: list of keras.layers.Layer.
 
     Returns:
         list of `SpectralNormalization`.
 
     Raises:
-        ValueError: the network has one of Keras' own.
+        ValueError: one is Keras' own.
     """
-    layers = network._flatten_layers()
     found = [layer for layer in layers if isinstance(layer, keras.layers.SpectralNormalization)]
     for layer in found:
         if not isinstance(layer, SpectralNormalization):

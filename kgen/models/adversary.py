@@ -5,7 +5,7 @@ from keras import ops
 
 from kgen import backend
 from kgen.layers import BatchNorm
-from kgen.models import games
+from kgen.models import games, own_losses
 from kgen.models.games import Game
 from kgen.models.penalties import R1, R2, GradientPenalty, Penalty
 from kgen.models.scalar import Scalar, current
@@ -90,7 +90,8 @@ class Adversary(keras.layers.Layer):
         loss = self.game.adversary_loss(real_logits, fake_logits, **smoothing)
         logs = {f"{self.name}_loss": loss} | self.game.judgement(real_logits, fake_logits)
         for penalty in self.penalties:
-            value = penalty.of(lambda x: self.judge(x, y, training)[0], x, x_fake, noise)
+            with own_losses.aside(self.network):
+                value = penalty.of(lambda x: self.judge(x, y, training)[0], x, x_fake, noise)
             loss = loss + current(penalty, "weight", step) * value
             logs[penalty.name] = value
         return loss, logs, features
@@ -138,8 +139,10 @@ class Adversary(keras.layers.Layer):
         joint = [
             layer.name for layer in layers if isinstance(layer, keras.layers.BatchNormalization)
         ]
-        if joint and any(isinstance(penalty, GradientPenalty) for penalty in self.penalties):
+        if joint:
+            names = ", ".join(penalty.name for penalty in self.penalties)
             warn(
-                f"The gradient penalty is of each image by itself, but the {self.name}'s "
-                f"{', '.join(joint)} judges a batch together. Use kgen.layers.LayerNorm."
+                f"The {names} is of each image by itself, but the {self.name}'s "
+                f"{', '.join(joint)} judges a batch together. Use kgen.layers.LayerNorm, or of the "
+                "presets batch_normalization=False."
             )

@@ -50,10 +50,14 @@ class Fitting(backend.Model):
             callbacks = [reading.follower(), *callbacks]
             kwargs["shuffle"] = False
         kwargs["validation_data"] = self._check_validation(kwargs.get("validation_data"), look)
+        # What is frozen in the middle of `fit` would go on moving.
+        check = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: self._check_optimizers())
+        callbacks = [check, *callbacks]
         with contextlib.ExitStack() as stack:
             for callback in around:
                 stack.enter_context(callback.around_fit(reading))
             stack.enter_context(_own_words(look))
+            stack.enter_context(self._fitting())
             return super().fit(x, y, batch_size, epochs, callbacks=callbacks, **kwargs)
 
     def evaluate(self, x=None, y=None, batch_size=None, **kwargs):
@@ -67,8 +71,40 @@ class Fitting(backend.Model):
             x, y = self._check_arrays(x, y)
         else:
             x = _whole_epoch(self._check_stream(x, look))
-        with _own_words(look):
+        with _own_words(look), self._means_kept():
             return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+
+    @contextlib.contextmanager
+    def _fitting(self):
+        vars(self)["_is_fitting"] = True
+        try:
+            yield
+        finally:
+            vars(self)["_is_fitting"] = False
+
+    @contextlib.contextmanager
+    def _means_kept(self):
+        """Inside, a callback may evaluate in the middle of an epoch of `fit`."""
+        if not self._is_fitting:
+            yield
+            return
+        backend.synchronize()
+        before = [keras.ops.copy(variable) for variable in self.metrics_variables]
+        yield
+        backend.synchronize()
+        for variable, value in zip(self.metrics_variables, before, strict=True):
+            variable.assign(value)
+
+    def train_on_batch(self, x, y=None, **kwargs):
+        """`keras.Model.train_on_batch`, after a look at the batch."""
+        refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
+        self._check_optimizers()
+        return super().train_on_batch(*self._check_arrays(x, y), **kwargs)
+
+    def test_on_batch(self, x, y=None, **kwargs):
+        """`keras.Model.test_on_batch`, after a look at the batch."""
+        refuse_weights(sample_weight=kwargs.get("sample_weight"))
+        return super().test_on_batch(*self._check_arrays(x, y), **kwargs)
 
     def _check_validation(self, data, look):
         """What `fit` validates on, looked at."""

@@ -11,6 +11,7 @@ from keras import ops
 from kgen import backend
 from kgen.fields import Field
 from kgen.layers.spectral_normalization import spectral_layers
+from kgen.models import own_losses
 from kgen.models.fitting import Fitting, refuse_weights
 from kgen.models.identity import identity
 from kgen.models.optimizers import OptimizerGroup, serialize
@@ -50,12 +51,22 @@ class GenerativeModel(Fitting):
         self.seed_generator = keras.random.SeedGenerator(seed)
         # Validation draws the same noise each time, and takes none from the training's.
         self.evaluation_seed_generator = keras.random.SeedGenerator(EVALUATION_SEED)
+        self._steps = self.add_weight(
+            shape=(),
+            dtype="int32",
+            initializer="zeros",
+            trainable=False,
+            autocast=False,
+            aggregation="only_first_replica",
+            name="steps",
+        )
         self._trackers = {}
         self.add_logs(*self.log_names)
         self._functions = {}
         self._player_of = {}
+        self._logged_names = set()
+        self._is_fitting = False
         self._minimizing = None
-        self._spectral_layers = []
         self.built = True  # as soon as `__init__` has made the networks: `fit` shall call nothing
 
     def add_logs(self, *names):
@@ -120,16 +131,23 @@ class GenerativeModel(Fitting):
             "steps_per_execution": steps_per_execution,
             "jit_compile": jit_compile,
         }
-        self._spectral_layers = [
-            layer
-            for networks in self.players().values()
-            for network in networks
-            for layer in spectral_layers(network)
-        ]
+        self._find_layers()
         group = OptimizerGroup(self._optimizers_by_player(optimizer))
         # Keras would wrap the whole group in one loss scale; each player has its own.
         super().compile(optimizer=group, auto_scale_loss=False, **self._requested_compile)
         group.build_players(self._player_variables())
+
+    def _find_layers(self):
+        """Looks up the layers of each player, and normalises those that begin so."""
+        layers = {p: _layers_of(networks) for p, networks in self.players().items()}
+        vars(self)["_layers_of"] = layers  # which Keras shall not track
+        spectral = {player: spectral_layers(each) for player, each in layers.items()}
+        vars(self)["_spectral_layers"] = spectral
+        if not int(ops.convert_to_numpy(self._steps)):
+            for layer in {
+                id(layer): layer for each in spectral.values() for layer in each
+            }.values():
+                layer.normalize()
 
     def _player_variables(self):
         return {
@@ -144,9 +162,9 @@ class GenerativeModel(Fitting):
         for player, variables in self._player_variables().items():
             if [*map(id, variables)] != [*map(id, self.optimizer.player_variables[player])]:
                 raise ValueError(
-                    "Expected compile() anew, whose optimizers move the variables that there were, "
-                    f"after a network was replaced or its variables changed. Received: a {player} "
-                    "with others"
+                    "Expected compile() and fit anew, whose optimizers move the variables that "
+                    "there were, after a network was replaced or frozen or its variables changed. "
+                    f"Received: a {player} with others"
                 )
 
     def _optimizers_by_player(self, optimizer):
@@ -181,18 +199,18 @@ class GenerativeModel(Fitting):
             The loss, a scalar.
         """
         optimizer = self.optimizer[player]
-        networks = self.players()[player]
         variables = self.optimizer.player_variables[player]
 
         def regularized_loss():
-            loss = loss_fn(*args)
-            return loss + sum(own for network in networks for own in network.losses)
+            with own_losses.collected(self._layers_of[player]) as own:
+                loss = loss_fn(*args)
+            return loss + sum(own) + sum(own_losses.of_weights(variables))
 
-        for layer in self._spectral_layers:
-            layer.normalize()
         attributes = vars(self)  # as Keras looks at each that is set, which takes a while
         attributes["_minimizing"] = player
         try:
+            if not variables:  # it is frozen
+                return regularized_loss()
             loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
         finally:
             attributes["_minimizing"] = None
@@ -200,12 +218,15 @@ class GenerativeModel(Fitting):
             whole = backend.add_up(gradients)
             self._log_gradient_norm(player, whole, optimizer.scale_loss(1.0))
         backend.apply_gradients(optimizer, gradients, variables)
+        for layer in self._spectral_layers[player]:
+            layer.normalize()
         return loss
 
     def _log_gradient_norm(self, player, gradients, scale):
         squares = [ops.sum(ops.square(gradient / scale)) for gradient in gradients]
         norm = ops.sqrt(sum(squares))
         counts = ops.isfinite(norm)  # an overflow under a loss scale is a step that is skipped
+        self._logged_names.add(f"{player}_gradient_norm")
         self._trackers[f"{player}_gradient_norm"].update_state(
             ops.where(counts, norm, 0.0), ops.cast(counts, "float32")
         )
@@ -215,6 +236,7 @@ class GenerativeModel(Fitting):
         for name, value in values.items():
             if self._minimizing is not None:
                 self._player_of.setdefault(name, self._minimizing)
+            self._logged_names.add(name)
             self._trackers[name].update_state(ops.stop_gradient(ops.cast(value, "float32")))
 
     def player_of(self, name):
@@ -223,7 +245,9 @@ class GenerativeModel(Fitting):
 
     def run_train_step(self, data):
         """Called by the backend's `train_step` with a batch of what `fit` was given."""
-        return self._run_step(self.training_step, data, self.seed_generator)
+        logs = self._run_step(self.training_step, data, self.seed_generator)
+        self._steps.assign_add(1)
+        return logs
 
     def run_test_step(self, data):
         """Called by the backend's `test_step` with a batch of what `evaluate` was given."""
@@ -232,8 +256,22 @@ class GenerativeModel(Fitting):
     def _run_step(self, step, data, generator):
         x, y, sample_weight = keras.utils.unpack_x_y_sample_weight(data)
         refuse_weights(sample_weight=sample_weight)
+        vars(self)["_logged_names"] = set()
         step(*self.inputs(x, y), StepNoise(generator.next()))
-        return {name: tracker.result() for name, tracker in self._trackers.items()}
+        return {
+            name: tracker.result()
+            for name, tracker in self._trackers.items()
+            if name in self._logged_names
+        }
+
+    def get_metrics_result(self):
+        """The means of what was logged since they began."""
+        results = super().get_metrics_result()
+        return {
+            name: results[name]
+            for name, tracker in self._trackers.items()
+            if float(ops.convert_to_numpy(tracker.count)) > 0
+        }
 
     def figures(self, logs):
         """What to report of `evaluate`'s logs, by name."""
@@ -251,10 +289,8 @@ class GenerativeModel(Fitting):
 
     @property
     def steps(self):
-        """The steps so far, a scalar tensor: the updates of the last player, one a batch."""
-        if getattr(self, "optimizer", None) is None:
-            return ops.zeros((), "int32")
-        return ops.convert_to_tensor(self.optimizer.optimizers[-1].iterations)
+        """The steps so far, one a batch, those of earlier calls of `fit` too: a scalar tensor."""
+        return ops.convert_to_tensor(self._steps)
 
     def now(self, name):
         """The value in this step of an attribute that is a `Scalar`, as a tensor."""
@@ -316,7 +352,9 @@ class GenerativeModel(Fitting):
 
     @classmethod
     def from_config(cls, config):
-        config = {k: keras.saving.deserialize_keras_object(v) for k, v in config.items()}
+        # Of a config that is not written down yet, the networks are copied.
+        written = keras.saving.serialize_keras_object(config)
+        config = {k: keras.saving.deserialize_keras_object(v) for k, v in written.items()}
         token = _REBUILDING.set(True)
         try:
             return cls(**config)
@@ -349,6 +387,11 @@ def _arguments(model_class):
         if "__init__" in vars(part) and issubclass(part, GenerativeModel)
         for name in inspect.signature(part.__init__).parameters
     } - {"self", "kwargs"}
+
+
+def _layers_of(networks):
+    layers = [layer for network in networks for layer in network._flatten_layers()]
+    return list({id(layer): layer for layer in layers}.values())
 
 
 def _is_plain(value):

@@ -308,7 +308,7 @@ def test_completions_keep_what_is_given(levels):
         (lambda m, x: m.sample(2, temperature=-1.0), "temperature=-1.0"),
         (lambda m, x: m.sample(2, temperature=np.nan), "temperature=nan"),
         (lambda m, x: m.sample(2, labels=[0, 1]), "unconditional"),
-        (lambda m, x: m.log_likelihood(x[..., 0]), "Add the channel axis"),
+        (lambda m, x: m.log_likelihood(x[..., 0, 0]), "Expected images of shape"),
     ],
 )
 def test_bad_calls(call, message):

@@ -45,7 +45,8 @@ class AdversarialModel(SamplesPrior, LatentModel):
         spectral_normalization: bool. The preset's adversary has it (Miyato et al. 2018).
         prior: "uniform" in [-1, 1], "normal" or a `kgen.priors.Prior`.
         r1_weight: float or a Keras schedule. Weight of 1/2 ||grad D(x)||^2 in the adversary's loss,
-            short for `penalties=[R1(r1_weight)]` (Mescheder et al. 2018). Defaults to 0.
+            short for `penalties=[R1(r1_weight)]` (Mescheder et al. 2018). Where batch normalization
+            judges a batch together, it is not of one image alone. Defaults to 0.
         ema_decay: float in [0, 1) or None. With it `sample` and `decode` use an `Average` of the
             generator's weights.
         log_gradient_norms: bool. Log the norm of each player's gradient.
@@ -178,9 +179,10 @@ class AdversarialModel(SamplesPrior, LatentModel):
 
     def _check_presets_options(self, player, network):
         """Raises a ValueError if the user's own adversary lacks what an option asks for."""
-        names = {layer.name for layer in network._flatten_layers()}
-        spectral_layers(self.generator)  # Keras' own are refused
-        spectral = spectral_layers(network)
+        layers = network._flatten_layers()
+        names = {layer.name for layer in layers}
+        spectral_layers(self.generator._flatten_layers())  # Keras' own are refused
+        spectral = spectral_layers(layers)
         asked = {
             "projection": not self.projection or "projection" in names,
             "spectral_normalization": not self.spectral_normalization or spectral,
@@ -272,7 +274,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
     def update_average(self):
         """Moves the average of the generator's weights, if there is one."""
         if self.average is not None:
-            self.average.update(self.generator, self.optimizer["generator"].iterations)
+            self.average.update(self.generator, self.steps + 1)
 
     def evaluation_step(self, x, y, noise):
         x = 2.0 * x - 1.0
