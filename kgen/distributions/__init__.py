@@ -2,14 +2,16 @@
 
 from kgen.distributions.bernoulli import Bernoulli
 from kgen.distributions.discretized_logistic import DiscretizedLogistic
+from kgen.distributions.fixed_normal import FixedNormal
 from kgen.distributions.normal import Normal
 from kgen.distributions.normal_posterior import NormalPosterior
 
-__all__ = ["Bernoulli", "DiscretizedLogistic", "Normal", "NormalPosterior", "get"]
+__all__ = ["Bernoulli", "DiscretizedLogistic", "FixedNormal", "Normal", "NormalPosterior", "get"]
 
 DISTRIBUTIONS = {
     "bernoulli": Bernoulli,
     "normal": Normal,
+    "fixed_normal": FixedNormal,
     "discretized_logistic": DiscretizedLogistic,
 }
 

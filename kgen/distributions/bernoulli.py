@@ -10,7 +10,7 @@ class Bernoulli:
     """Binary pixels. Grey images are binarized anew each time they are seen."""
 
     parameters = 1
-    discrete = True
+    has_bits_per_dim = False  # binarized images have less to tell than others
 
     def observe(self, x, noise):
         """Images in [0, 1] as the encoder and `nll` take them, drawn with `kgen.noise.Noise`."""

@@ -10,7 +10,7 @@ class DiscretizedLogistic:
     """8-bit pixels; the decoder gives a logistic's mean, in [-1, 1], and log-scale side by side."""
 
     parameters = 2
-    discrete = True
+    has_bits_per_dim = True
 
     def observe(self, x, noise):
         """Images in [0, 1] on the grid of 256 levels."""

@@ -15,7 +15,7 @@ class Normal:
     """
 
     parameters = 2
-    discrete = False
+    has_bits_per_dim = False
     min_log_var = -2.0 * math.log(255.0)
 
     def observe(self, x, noise):

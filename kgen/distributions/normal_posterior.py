@@ -28,6 +28,11 @@ class NormalPosterior:
         """KL(q(z|x) || p(z)), shape (batch,), in nats."""
         return gaussian_kl(self.mean, self.log_var)
 
+    def mean_kl_by_latent(self):
+        """Each latent's KL(q(z|x) || p(z)), averaged over the batch, (latent_dim,), in nats."""
+        total = gaussian_kl(ops.transpose(self.mean), ops.transpose(self.log_var))
+        return total / ops.cast(ops.shape(self.mean)[0], total.dtype)
+
     def log_ratio(self):
         """The samples' log p(z) - log q(z|x), shape (batch, k), in nats."""
         twice = ops.square(self.eps) + self.log_var[:, None] - ops.square(self.z)

@@ -29,6 +29,7 @@ class Fitting(backend.Model):
                 "kgen.data.load((images, labels), batch_size=...).train. Received: arrays"
             )
         self.prepare_replicas(self._seed_generators_of_all())
+        self.check_outputs()
         callbacks = _flat(kwargs.pop("callbacks", None))
         around = [callback for callback in callbacks if isinstance(callback, AroundFit)]
         look = backend.Look(self._look_at)

@@ -111,6 +111,9 @@ class GenerativeModel(Fitting):
         """
         raise NotImplementedError
 
+    def check_outputs(self):
+        """Warns if the networks give what they were not asked for; called before `fit`."""
+
     def check_batch_size(self, num):
         """Raises a ValueError, or warns, if a step cannot train on so many examples well."""
 

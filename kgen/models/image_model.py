@@ -11,6 +11,7 @@ from kgen.fields import Image, Label, Seed, seed_words, seeds_of
 from kgen.models.generative_model import GenerativeModel, is_rebuilt, to_unit_range
 from kgen.models.in_batches import in_batches
 from kgen.noise import SeededNoise
+from kgen.warn import warn
 
 for _field in (
     fields.Attributes,
@@ -61,6 +62,7 @@ class ImageModel(GenerativeModel):
             )
         self.condition = condition
         self.num_classes = of_condition
+        self._told = set()
 
     def check_inputs(self, x, y):
         x = _plain(self.image, self.image.require(x))
@@ -70,6 +72,12 @@ class ImageModel(GenerativeModel):
 
     def inputs(self, x, y):
         return to_unit_range(x), None if self.condition is None else _tensor(self.condition, y)
+
+    def tell_once(self, kind, message):
+        """Warns of the data, once of each kind."""
+        if kind not in self._told:
+            self._told.add(kind)
+            warn(message)
 
     def adapt(self, images):
         """Fits to the training images what the paper's model has before training; mostly nothing.

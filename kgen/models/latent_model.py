@@ -7,6 +7,7 @@ from keras import ops
 from kgen.fields import Vector, seeds_of
 from kgen.models.image_model import ImageModel, Samples
 from kgen.models.latents import lerp, slerp
+from kgen.models.output_range import last_activation
 
 
 class LatentModel(ImageModel):
@@ -46,7 +47,9 @@ class LatentModel(ImageModel):
         """Images in [0, 1] of latent vectors, as tensors."""
         raise NotImplementedError
 
-    def check_network(self, name, network, input_shape, *output_shapes, is_conditional=True):
+    def check_network(
+        self, name, network, input_shape, *output_shapes, is_conditional=True, excluded=()
+    ):
         """Raises a ValueError unless a network maps between these shapes.
 
         Args:
@@ -55,6 +58,7 @@ class LatentModel(ImageModel):
             input_shape: tuple, without the batch.
             *output_shapes: tuples, without the batch; "n" for any length.
             is_conditional: bool. Of a conditional model the network takes the condition as well.
+            excluded: names of activations that it must not end in, of `kgen.models.output_range`.
 
         Returns:
             The outputs' shapes, without the batch.
@@ -86,7 +90,17 @@ class LatentModel(ImageModel):
             for shape, want in zip(shapes, wanted, strict=True)
         )
         if not fits:
-            refuse(f"a {name} with an output of shape {', '.join(map(str, shapes))}")
+            advice = " Concatenate them." if len(wanted) == 1 < len(shapes) else ""
+            refuse(f"a {name} with an output of shape {', '.join(map(str, shapes))}.{advice}")
+        activation = last_activation(network)
+        if activation in excluded:
+            wanted = (
+                "numbers of any size" if "tanh" in excluded else "images in [-1, 1], as by tanh"
+            )
+            raise ValueError(
+                f"Expected {name} to end in {wanted}, which {activation} cannot make. Received: "
+                f"{name}={network.name}"
+            )
         return [shape[1:] for shape in shapes]
 
     def symbolic_inputs(self, input_shape, is_conditional=True):

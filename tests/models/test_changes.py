@@ -59,7 +59,7 @@ def test_another_decoder():
 
 
 def test_another_layer_of_the_decoder():
-    dense = keras.layers.Dense(64, "tanh")
+    dense = keras.layers.Dense(64)
     network = keras.Sequential([keras.Input((2,)), dense, keras.layers.Reshape(SHAPE)])
     model = vae(network)
     before = verbs(model)

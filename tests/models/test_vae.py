@@ -7,8 +7,9 @@ from keras import ops
 
 import kgen
 from kgen import distributions
-from kgen.distributions import DISTRIBUTIONS
+from kgen.distributions import DISTRIBUTIONS, FixedNormal
 from kgen.noise import StepNoise
+from tests.contract import EAGER
 from tests.zoo import ZOO
 
 
@@ -236,6 +237,7 @@ def patched_noise(monkeypatch):
 GOLDEN_LOSSES = {
     "bernoulli": [3.457594394683838, 3.4347879886627197, 3.4134762287139893],
     "normal": [38.26044, 8.63978385925293, 8.461530685424805],
+    "fixed_normal": [293.28906, 1842.3178, 7528.9325],
     "discretized_logistic": [50.41097, 31.330212, 31.01693],
 }
 
@@ -271,7 +273,85 @@ def test_loss_by_hand():
     assert logs["kl_loss"] == pytest.approx(kl, rel=1e-5)
     assert logs["loss"] == pytest.approx(nll + 3.0 * kl, rel=1e-5)
     assert vae.figures(logs)["elbo"] == pytest.approx(-nll - kl, rel=1e-5)
-    assert vae.figures(logs)["bits_per_dim"] == pytest.approx((nll + kl) / np.log(4.0), rel=1e-5)
+    assert "bits_per_dim" not in vae.figures(logs)  # of images that were binarized
+
+
+def constant_vae(mean, log_var, image, **kwargs):
+    """A VAE whose q(z|x) is one for all images, as is what its decoder gives."""
+    vae = kgen.VAE((1, 2, 1), latent_dim=len(mean), seed=0, **kwargs)
+    for variable in vae.trainable_variables:
+        variable.assign(ops.zeros(variable.shape))
+    biases = [
+        [v for v in net.variables if v.name == "bias"][-1] for net in (vae.encoder, vae.decoder)
+    ]
+    biases[0].assign([*mean, *log_var])
+    biases[1].assign(image)
+    return vae, biases[0]
+
+
+@pytest.mark.each_backend
+def test_free_bits_by_hand():
+    """Latents of 0.125 and 2 nats, of which 0.5 are free: they count as 0.5 and 2."""
+    vae, bias = constant_vae([0.5, 2.0], [0.0, 0.0], [0.0, 0.0], beta=3.0, free_bits=0.5)
+    vae.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGER)
+    image = np.array([1.0, 0.0]).reshape(1, 1, 2, 1)
+    logs = vae.evaluate(image, verbose=0, return_dict=True)
+    nll = 2 * np.log(2.0)
+    assert logs["kl_loss"] == pytest.approx(2.125, rel=1e-6)
+    assert logs["loss"] == pytest.approx(nll + 3.0 * 2.5, rel=1e-6)
+    vae.fit(image, verbose=0)
+    # The first is drawn to the prior no more.
+    moved = ops.convert_to_numpy(bias)[:2]
+    np.testing.assert_allclose(moved, [0.5, 2.0 - 0.1 * 3.0 * 2.0], atol=1e-6)
+    vae.free_bits = 0.0
+    assert vae.evaluate(image, verbose=0, return_dict=True)["loss"] == pytest.approx(
+        2 * np.log(2.0) + 3.0 * (0.125 + 0.5 * moved[1] ** 2), abs=0.2
+    )
+
+
+def test_free_bits_are_of_a_batch():
+    """Of images whose divergences are 0 and 1 the mean counts, not each."""
+    vae = tiny_vae(free_bits=0.0)
+    x = np.random.default_rng(0).random((8, 2, 2, 1)).astype("float32")
+    noise = step_noise()
+    q = vae.log_weights(ops.convert_to_tensor(x), None, noise, 1)[1]
+    by_latent = ops.convert_to_numpy(q.mean_kl_by_latent())
+    assert by_latent.sum() == pytest.approx(float(ops.mean(q.kl())), rel=1e-5)
+    assert by_latent.shape == (vae.latent_dim,) and by_latent.min() > 0
+
+
+def test_a_fixed_normal_by_hand():
+    vae, _ = constant_vae([0.0], [0.0], [0.25, 0.5], likelihood=FixedNormal(std=0.5))
+    vae.compile()
+    x = np.array([1.0, 0.5]).reshape(1, 1, 2, 1)
+    logs = vae.evaluate(x, verbose=0, return_dict=True)
+    expected = 0.75**2 / (2 * 0.25) + 2 * (np.log(0.5) + 0.5 * np.log(2 * np.pi))
+    assert logs["reconstruction_loss"] == pytest.approx(expected, rel=1e-6)
+    np.testing.assert_allclose(vae.decode(np.zeros((1, 1)))[0, 0, :, 0], [0.25, 0.5], atol=1e-6)
+    config = vae.get_config()
+    assert type(vae).from_config(config).distribution.std == 0.5
+    with pytest.raises(ValueError, match="std above 0. Received: std=0"):
+        FixedNormal(0)
+
+
+def test_the_likelihood_suits_the_images():
+    """Binarized colours would have bits/dim that look better than any published."""
+    assert kgen.VAE((4, 4, 3), 2, width=2).likelihood == "discretized_logistic"
+    assert kgen.VAE((4, 4, 1), 2, width=2).likelihood == "bernoulli"
+    vae = kgen.VAE((4, 4, 3), 2, width=2, likelihood="bernoulli")
+    vae.compile()
+    photographs = np.full((4, 4, 4, 3), 100, "uint8")
+    with pytest.warns(UserWarning, match="mostly grey: likelihood='discretized_logistic'") as told:
+        logs = vae.fit(photographs, epochs=1, verbose=0).history
+        vae.fit(photographs, verbose=0)
+    assert len([each for each in told if "mostly grey" in str(each.message)]) == 1
+    assert "bits_per_dim" not in vae.figures({name: values[0] for name, values in logs.items()})
+
+
+def test_digits_are_binarized_without_a_word(digits, recwarn):
+    vae = kgen.VAE((8, 8, 1), 2, width=2)
+    vae.check_inputs(digits[0], None)
+    assert not recwarn.list
 
 
 def test_beta_scales_the_divergence_alone(digits):
@@ -433,7 +513,7 @@ def test_labels_help_a_conditional_vae(digits):
         ({"image_shape": (8, 0, 1)}, "of at least 1 each"),
         ({"latent_dim": 0}, "latent_dim=0"),
         ({"beta": -1.0}, "beta=-1.0"),
-        ({"likelihood": "poisson"}, "'bernoulli', 'normal', 'discretized_logistic'"),
+        ({"likelihood": "poisson"}, "'bernoulli', 'normal', 'fixed_normal', 'disc"),
         ({"architecture": "transformer"}, "'dense', 'convolutional'"),
         ({"encoder": kgen.networks.dense_encoder((8, 8, 1), 3)}, r"encoder to map .* \(batch, 4\)"),
         (

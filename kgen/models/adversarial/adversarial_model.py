@@ -5,13 +5,17 @@ import numpy as np
 from keras import ops
 
 from kgen import priors
+from kgen.fields import seed_words, seeds_of
 from kgen.layers.spectral_normalization import spectral_layers
+from kgen.models import games, output_range
 from kgen.models.adversary import R1, Adversary
 from kgen.models.average import Average
 from kgen.models.generative_model import is_rebuilt
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import LatentModel, SamplesPrior
+from kgen.models.output_range import last_activation
 from kgen.models.scalar import ScalarOf
+from kgen.noise import SeededNoise
 from kgen.warn import warn
 
 
@@ -121,7 +125,13 @@ class AdversarialModel(SamplesPrior, LatentModel):
                 spectral_normalization=spectral_normalization,
                 name=player,
             )
-        self.check_network("generator", self.generator, (self.code_size,), self.image_shape)
+        self.check_network(
+            "generator",
+            self.generator,
+            (self.code_size,),
+            self.image_shape,
+            excluded=output_range.AT_LEAST_0,
+        )
         self.check_adversary(player, judge)
         self._check_presets_options(player, judge)
         self.adversary = Adversary(
@@ -175,7 +185,12 @@ class AdversarialModel(SamplesPrior, LatentModel):
 
     def check_adversary(self, name, network):
         """Raises a ValueError unless the adversary maps images to logits."""
-        self.check_network(name, network, self.image_shape, (1,))
+        self.check_network(name, network, self.image_shape, (1,), excluded=self._no_logits())
+
+    def _no_logits(self):
+        """Activations that an adversary's logits cannot come from; a loss of one's own may ask."""
+        is_own = not isinstance(self._loss, str) and type(self._loss) not in games.GAMES.values()
+        return () if is_own else (*output_range.AT_LEAST_0, *output_range.BOUNDED)
 
     def _check_presets_options(self, player, network):
         """Raises a ValueError if the user's own adversary lacks what an option asks for."""
@@ -284,7 +299,24 @@ class AdversarialModel(SamplesPrior, LatentModel):
 
     def _decode(self, z, y):
         generator = self.generator if self.average is None else self.average.network
-        return 0.5 * (ops.cast(generator(self.join(z, y)), "float32") + 1.0)
+        images = 0.5 * (ops.cast(generator(self.join(z, y)), "float32") + 1.0)
+        return ops.clip(images, 0.0, 1.0)  # of a generator of the user's own
+
+    def check_outputs(self):
+        if last_activation(self.generator) == "tanh":
+            return
+        labels = None if self.condition is None else self.condition.example()[0]
+        y = self.conditions(labels, 16)
+        noise = SeededNoise(seed_words(seeds_of(0, 16)))
+        y = None if y is None else ops.convert_to_tensor(y)
+        x = ops.convert_to_numpy(self.generate(self.prior.draw(noise, 16), y))
+        low, high = float(x.min()), float(x.max())
+        if low >= 0 or max(-low, high) > 1:
+            warn(
+                "Expected a generator of images in [-1, 1], as its last activation tanh makes. "
+                f"Received: generator={self.generator.name}, whose first are in "
+                f"[{low:.3g}, {high:.3g}]"
+            )
 
     def get_config(self):
         return super().get_config() | {

@@ -10,6 +10,7 @@ from keras import ops
 from kgen import networks, pictures, priors
 from kgen.fields import Seed, Vector, seeds_of
 from kgen.losses import categorical_nll, normal_nll
+from kgen.models import output_range
 from kgen.models.adversarial.dcgan import DCGAN
 from kgen.models.image_model import preset_dtype
 from kgen.models.scalar import Scalar
@@ -89,11 +90,18 @@ class InfoGAN(DCGAN):
         with preset_dtype(self.dtype_policy):
             self.recognition = recognition or networks.recognition_head(*features, outputs)
         self.check_network(
-            "recognition", self.recognition, features, (outputs,), is_conditional=False
+            "recognition",
+            self.recognition,
+            features,
+            (outputs,),
+            is_conditional=False,
+            excluded=(*output_range.AT_LEAST_0, *output_range.BOUNDED),
         )
 
     def check_adversary(self, name, network):
-        return self.check_network(name, network, self.image_shape, (1,), ("n",))
+        return self.check_network(
+            name, network, self.image_shape, (1,), ("n",), excluded=self._no_logits()
+        )
 
     def players(self):
         return {

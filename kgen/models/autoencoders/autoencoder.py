@@ -65,6 +65,7 @@ class Autoencoder(EncoderDecoder):
             decoder,
             encoded_size=latent_dim,
             decoded_shape=tuple(image_shape),
+            unbounded=("decoder",),
             architecture=architecture,
             width=width,
             depth=depth,

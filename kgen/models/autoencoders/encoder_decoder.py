@@ -3,6 +3,7 @@
 from keras import ops
 
 from kgen import networks, pictures
+from kgen.models import output_range
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import LatentModel
 
@@ -24,6 +25,7 @@ class EncoderDecoder(LatentModel):
             preset.
         encoded_size: int.
         decoded_shape: tuple (height, width, n).
+        unbounded: of "encoder" and "decoder", what gives numbers of any size.
         architecture: "dense" or "convolutional". The presets.
         width: int. Units of the dense presets' layers, 200 by default; channels of the
             convolutional ones next to the image, 32 by default.
@@ -42,6 +44,7 @@ class EncoderDecoder(LatentModel):
         decoder,
         encoded_size,
         decoded_shape,
+        unbounded=(),
         architecture="dense",
         width=None,
         depth=None,
@@ -71,8 +74,18 @@ class EncoderDecoder(LatentModel):
         with preset_dtype(self.dtype_policy):
             self.encoder = encoder or presets[0](self.image_shape, encoded_size, **sizes)
             self.decoder = decoder or presets[1](latent_dim, decoded_shape, **sizes)
-        self.check_network("encoder", self.encoder, self.image_shape, (encoded_size,))
-        self.check_network("decoder", self.decoder, (latent_dim,), decoded_shape)
+        numbers = (*output_range.AT_LEAST_0, *output_range.BOUNDED)
+        excluded = {name: numbers if name in unbounded else () for name in ("encoder", "decoder")}
+        self.check_network(
+            "encoder",
+            self.encoder,
+            self.image_shape,
+            (encoded_size,),
+            excluded=excluded["encoder"],
+        )
+        self.check_network(
+            "decoder", self.decoder, (latent_dim,), decoded_shape, excluded=excluded["decoder"]
+        )
 
     def _encode(self, x, y, training=False):
         """Codes (batch, latent_dim) of images in [0, 1], as tensors."""

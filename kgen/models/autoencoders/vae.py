@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen import distributions, priors
+from kgen import backend, distributions, priors
 from kgen.fields import Seed, seeds_of
 from kgen.losses import bits_per_dim
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
@@ -36,11 +36,17 @@ class VAE(SamplesPrior, EncoderDecoder):
             convolutional ones next to the image, 32 by default.
         depth: int. Layers of the dense presets, 2 by default; the convolutional ones' follow from
             the image's size.
-        likelihood: p(x|z). "bernoulli" binarizes grey images anew in each step; "normal" is a
-            density of pixels in [0, 1]; "discretized_logistic" is exact for 8-bit images, for
-            colour. Defaults to "bernoulli".
+        likelihood: p(x|z). "bernoulli" binarizes images anew in each step, for what is nearly
+            black and white; "discretized_logistic" is exact for 8-bit images; "normal" is a density
+            of pixels in [0, 1], whose variance the decoder gives, and "fixed_normal" one of a
+            variance for all, as the squared error has; or an object of `kgen.distributions`, such
+            as `FixedNormal(std=0.2)`. Defaults to "bernoulli" for grey images and
+            "discretized_logistic" for colour.
         beta: float, or a Keras schedule over steps for a warm-up. Weight of the divergence (Higgins
             et al. 2017). Defaults to 1.
+        free_bits: float, a Keras schedule or None. Nats that the divergence of each latent, on
+            average over a batch, costs nothing below: it then counts as so many (Kingma et al.
+            2016, eq. 15, https://arxiv.org/abs/1606.04934). Defaults to None.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it the model is a conditional VAE (Sohn et al.
             2015): both networks take `[input, condition]`.
@@ -60,6 +66,7 @@ class VAE(SamplesPrior, EncoderDecoder):
 
     log_names = ("loss", "reconstruction_loss", "kl_loss")
     beta = Scalar()
+    free_bits = Scalar(optional=True)
 
     def __init__(
         self,
@@ -70,15 +77,18 @@ class VAE(SamplesPrior, EncoderDecoder):
         architecture: str = "dense",
         width: int | None = None,
         depth: int | None = None,
-        likelihood: str = "bernoulli",
+        likelihood: str | None = None,
         beta: float = 1.0,
+        free_bits: float | None = None,
         num_classes: int | None = None,
         condition=None,
         seed: int | None = None,
         **kwargs,
     ):
-        distribution = distributions.get(likelihood)
         *size, channels = image_shape
+        if likelihood is None:
+            likelihood = "bernoulli" if channels == 1 else "discretized_logistic"
+        distribution = distributions.get(likelihood)
         super().__init__(
             image_shape,
             latent_dim,
@@ -86,6 +96,7 @@ class VAE(SamplesPrior, EncoderDecoder):
             decoder,
             encoded_size=2 * latent_dim,
             decoded_shape=(*size, channels * distribution.parameters),
+            unbounded=("encoder", "decoder") if isinstance(likelihood, str) else ("encoder",),
             architecture=architecture,
             width=width,
             depth=depth,
@@ -98,6 +109,7 @@ class VAE(SamplesPrior, EncoderDecoder):
         self.distribution = distribution
         self.likelihood = likelihood
         self.beta = beta
+        self.free_bits = free_bits
 
     def players(self):
         return {"vae": [self.encoder, self.decoder]}
@@ -107,6 +119,22 @@ class VAE(SamplesPrior, EncoderDecoder):
         return {
             "vae": keras.optimizers.Adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-4, name="vae")
         }
+
+    def check_inputs(self, x, y):
+        x, y = super().check_inputs(x, y)
+        if isinstance(self.distribution, distributions.Bernoulli):
+            self._tell_of_grey(x)
+        return x, y
+
+    def _tell_of_grey(self, x):
+        """Warns, once, of images of which binarization leaves little."""
+        some = self.image.check(x[:1000])
+        if np.mean(4.0 * some * (1.0 - some)) > 0.7:  # digits of 8x8 have 0.28, photographs 0.75
+            self.tell_once(
+                "grey",
+                "The likelihood 'bernoulli' draws each pixel black or white, and these images are "
+                "mostly grey: likelihood='discretized_logistic' is exact for 8-bit images.",
+            )
 
     def adapt(self, images):
         """Starts the decoder at the mean image, as the code of Burda et al. 2015 does.
@@ -131,9 +159,17 @@ class VAE(SamplesPrior, EncoderDecoder):
         x = self.distribution.observe(x, noise)
         nll, q = self.log_weights(x, y, noise, 1, training)
         nll, kl = nll[:, 0], q.kl()
-        loss = nll + self.now("beta") * kl
+        loss = nll + self.now("beta") * (kl + self._free(q))
         self.log(loss=loss, reconstruction_loss=nll, kl_loss=kl)
         return ops.mean(loss)
+
+    def _free(self, q):
+        """What is added to the divergence of a batch where a latent's is below `free_bits`."""
+        free_bits = self.now("free_bits")
+        if free_bits is None:
+            return 0.0
+        kl = backend.mean_over_replicas(q.mean_kl_by_latent())
+        return ops.sum(ops.maximum(free_bits - kl, 0.0))
 
     def log_weights(self, x, y, noise, k, training=False):
         """What every bound on log p(x) is made of, of k samples z ~ q(z|x).
@@ -157,10 +193,10 @@ class VAE(SamplesPrior, EncoderDecoder):
         return ops.reshape(nll, (-1, k)), q
 
     def figures(self, logs):
-        """The ELBO in nats an image, its two terms, and its bits/dim where pixels are discrete."""
+        """The ELBO in nats an image, its two terms, and its bits/dim where they are of 8 bits."""
         elbo = -(logs["reconstruction_loss"] + logs["kl_loss"])
         figures = {"elbo": elbo} | {k: v for k, v in logs.items() if k != "loss"}
-        if self.distribution.discrete:
+        if self.distribution.has_bits_per_dim:
             figures["bits_per_dim"] = bits_per_dim(-elbo, self.image_shape)
         return figures
 
@@ -269,4 +305,8 @@ class VAE(SamplesPrior, EncoderDecoder):
         }
 
     def get_config(self):
-        return super().get_config() | {"likelihood": self.likelihood, "beta": self.beta}
+        return super().get_config() | {
+            "likelihood": self.likelihood,
+            "beta": self.beta,
+            "free_bits": self.free_bits,
+        }

@@ -12,7 +12,6 @@ from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
-from kgen.warn import warn
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown
 
@@ -37,7 +36,6 @@ class AutoregressiveModel(ImageModel):
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
 
-    log_names = ("loss", "bits_per_dim")
     network_preset = None  # a callable as `kgen.networks.pixel_cnn`
     default_batch_size = 16
 
@@ -75,7 +73,8 @@ class AutoregressiveModel(ImageModel):
                 )
         self.network = network
         self._check_network()
-        self._told = []
+        if self.has_bits_per_dim:
+            self.add_logs("bits_per_dim")
 
     @property
     def num_outputs(self):
@@ -114,8 +113,18 @@ class AutoregressiveModel(ImageModel):
     def negative_log_likelihood(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1]; logs it."""
         nll = self._nll(self.quantise(x, noise), y, training)
-        self.log(loss=nll, bits_per_dim=bits_per_dim(nll, self.image_shape))
+        self.log(loss=nll, **self._in_bits(nll))
         return ops.mean(nll)
+
+    @property
+    def has_bits_per_dim(self):
+        """Whether bits/dim are reported: binarized images have less to tell than others."""
+        return self.levels > 2
+
+    def _in_bits(self, nll):
+        return (
+            {"bits_per_dim": bits_per_dim(nll, self.image_shape)} if self.has_bits_per_dim else {}
+        )
 
     def quantise(self, x, noise):
         """Images in [0, 1] as integers in 0..levels - 1, drawn where there are 2 levels.
@@ -141,7 +150,7 @@ class AutoregressiveModel(ImageModel):
 
     def figures(self, logs):
         """The log-likelihood in nats an image, and bits/dim."""
-        return {"log_likelihood": -logs["loss"], "bits_per_dim": logs["bits_per_dim"]}
+        return {"log_likelihood": -logs["loss"]} | {k: v for k, v in logs.items() if k != "loss"}
 
     def log_likelihood(self, images, labels=None, *, seed=None, batch_size=100):
         """The log-likelihood log p(x) of each image, exact.
@@ -321,7 +330,7 @@ class AutoregressiveModel(ImageModel):
 
         def log_likelihood(y, image, noise=None):
             nats = -self._nll(self.quantise(image, noise), y)
-            return {"nats": nats, "bits_per_dim": bits_per_dim(-nats, self.image_shape)}
+            return {"nats": nats} | self._in_bits(-nats)
 
         image, seed = {"image": self.image}, {"seed": Seed()}
         mask = {"mask": Mask(self.image_shape[:2])}
@@ -341,7 +350,7 @@ class AutoregressiveModel(ImageModel):
         """Warns, once, of images that are not of the model's levels."""
         is_integer = np.issubdtype(x.dtype, np.integer)
         if is_integer and 0 < x.max() < self.levels <= 32:
-            self._tell_once(
+            self.tell_once(
                 "integers",
                 f"The images are integers up to {x.max()}, which count as of 255. If they are "
                 f"the model's {self.levels} levels, divide them by {self.levels - 1}.",
@@ -353,16 +362,11 @@ class AutoregressiveModel(ImageModel):
         step = (self.levels - 1) / 255
         distance = np.abs(in_255 * step - np.rint(in_255 * step)).max()
         if distance > (0.5 * step if is_8_bit else 0.0) + 1e-3:  # more than 8 bits round
-            self._tell_once(
+            self.tell_once(
                 "between",
                 f"The images have values between the {self.levels} levels: the model sees the "
                 "nearest.",
             )
-
-    def _tell_once(self, kind, message):
-        if kind not in self._told:
-            self._told.append(kind)
-            warn(message)
 
     def get_config(self):
         return super().get_config() | {
