@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from kgen import backend
+from kgen.models import monitors
 from kgen.models.around_fit import AroundFit
 
 
@@ -35,6 +36,7 @@ class Fitting(backend.Model):
             batch_size = self.default_batch_size
         x = self._check_data(x, y, batch_size, kwargs.get("validation_split") or 0.0)
         callbacks = _flat(kwargs.pop("callbacks", None))
+        monitors.settle(callbacks, self)
         reading = None
         if isinstance(x, backend.OrderedBatches):
             steps, initial_epoch = kwargs.pop("steps_per_epoch", None), kwargs.get("initial_epoch")
