@@ -156,6 +156,7 @@ def settings_of(model, reading):
                 "arguments": arguments,
                 "weights": [list(variable.shape) for variable in model.variables],
                 "optimizers": model.optimizer.compiled_with,
+                "undecayed": model.optimizer.undecayed,
                 "data": reading.settings,
                 "keras": keras.__version__,
             }

@@ -312,14 +312,20 @@ class GenerativeModel(Fitting):
         if not self.compiled:
             return None
         # As asked for, not as resolved: another backend resolves "auto" in its own way.
-        return {"optimizer": self.optimizer.compiled_with} | self._requested_compile
+        return {
+            "optimizer": self.optimizer.compiled_with,
+            "undecayed": self.optimizer.undecayed,
+        } | self._requested_compile
 
     def compile_from_config(self, config):
         optimizers = {
             player: keras.saving.deserialize_keras_object(optimizer)
             for player, optimizer in config["optimizer"].items()
         }
-        self.compile(**(config | {"optimizer": optimizers}))
+        config = config | {"optimizer": optimizers}
+        undecayed = config.pop("undecayed", {})
+        self.compile(**config)
+        self.optimizer.undecayed = undecayed
 
 
 @functools.cache

@@ -1,13 +1,13 @@
 """One optimizer object that stands for those of all players."""
 
-import contextlib
 import numbers
 
 import keras
 
 from kgen import backend
-from kgen.models import learning_rates
+from kgen.models import learning_rates, optimizer_config
 from kgen.models.learning_rates import ScaledSchedule, first_rate, given_rate, innermost
+from kgen.models.optimizer_config import copied, serialize
 
 
 class OptimizerGroup(keras.optimizers.Optimizer):
@@ -74,6 +74,18 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         What became of these is in the optimizers' variables.
         """
         return {p: serialize(o, self._given[p]) for p, o in self.by_player.items()}
+
+    @property
+    def undecayed(self):
+        """Dict by player of what is excluded from weight decay, for a file."""
+        moved = self.player_variables
+        return {p: optimizer_config.undecayed(o, moved[p]) for p, o in self.by_player.items()}
+
+    @undecayed.setter
+    def undecayed(self, value):
+        for player, told in value.items():
+            optimizer, variables = self.by_player[player], self.player_variables[player]
+            optimizer_config.leave_undecayed(optimizer, variables, told)
 
     @property
     def optimizers(self):
@@ -224,67 +236,3 @@ def with_learning_rate(by_player, learning_rate):
 
 def _times(rate, factor):
     return rate * factor if isinstance(rate, float) else ScaledSchedule(rate, factor)
-
-
-def copied(optimizer, name, learning_rate=None):
-    """A copy of an optimizer, for other variables.
-
-    Args:
-        optimizer: keras.optimizers.Optimizer.
-        name: str.
-        learning_rate: float, schedule or callable. Defaults to that of the optimizer.
-    """
-    if learning_rate is None:
-        learning_rate = given_rate(optimizer)
-    if isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return keras.optimizers.LossScaleOptimizer(
-            copied(optimizer.inner_optimizer, name, learning_rate),
-            optimizer.initial_scale,
-            optimizer.dynamic_growth_steps,
-            name=name,
-        )
-    # Not every schedule has a config, nor can each be made of its config.
-    with _its_rate_as(None, optimizer):
-        config = optimizer.get_config()
-    twin = optimizer.from_config(config | {"learning_rate": learning_rate, "name": name})
-    for attribute in ("_exclude_from_weight_decay", "_exclude_from_weight_decay_pattern"):
-        if attribute in vars(optimizer):
-            setattr(twin, attribute, getattr(optimizer, attribute))
-    return twin
-
-
-def serialize(optimizer, learning_rate):
-    """The config of a `keras.optimizers.Optimizer`, as every backend can load it.
-
-    On PyTorch, Keras writes down its own PyTorch implementation of the optimizer, which the other
-    backends would load and then fail to run.
-
-    Args:
-        optimizer: keras.optimizers.Optimizer.
-        learning_rate: float, schedule or callable, instead of its own.
-    """
-    with _its_rate_as(learning_rate, optimizer):
-        return _with_public_classes(keras.saving.serialize_keras_object(optimizer))
-
-
-@contextlib.contextmanager
-def _its_rate_as(learning_rate, optimizer):
-    """Where an optimizer's config has this learning rate, and nobody may set its own."""
-    attributes = vars(innermost(optimizer))
-    own = attributes["_learning_rate"]
-    if isinstance(learning_rate, float):
-        learning_rate = keras.ops.convert_to_tensor(learning_rate)
-    attributes["_learning_rate"] = learning_rate
-    try:
-        yield
-    finally:
-        attributes["_learning_rate"] = own
-
-
-def _with_public_classes(config):
-    if not isinstance(config, dict):
-        return config
-    config = {name: _with_public_classes(value) for name, value in config.items()}
-    if str(config.get("module")).startswith("keras.src.backend."):
-        config |= {"module": "keras.optimizers", "registered_name": None}
-    return config

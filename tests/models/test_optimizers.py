@@ -21,15 +21,16 @@ class Slopes(GenerativeModel):
 
     log_names = ("low_loss", "high_loss")
 
-    def __init__(self, **kwargs):
+    def __init__(self, use_bias=False, **kwargs):
         super().__init__(**kwargs)
+        self.use_bias = use_bias
         self.low = self.network()
         self.high = self.network()
 
     def network(self):
         settings = {"kernel_initializer": "zeros", "dtype": self.dtype_policy}
         return keras.Sequential(
-            [keras.Input((1,)), keras.layers.Dense(1, use_bias=False, **settings)]
+            [keras.Input((1,)), keras.layers.Dense(1, use_bias=self.use_bias, **settings)]
         )
 
     def players(self):
@@ -50,6 +51,9 @@ class Slopes(GenerativeModel):
         loss = -ops.sum(network(ops.ones((1, 1)), training=True))
         self.log(**{f"{player}_loss": loss})
         return loss
+
+    def get_config(self):
+        return super().get_config() | {"use_bias": self.use_bias}
 
     def heights(self):
         weights = [self.low.trainable_variables[0], self.high.trainable_variables[0]]
@@ -282,3 +286,23 @@ def test_an_optimizers_own_average_is_there_after_fit_which_may_go_on():
 def test_gradients_are_clipped_for_one_player(name):
     model = slopes({"low": SGD(1.0, **{name: 0.25}), "high": SGD(0.5)})
     np.testing.assert_allclose(climb(model, 2), [2 * 0.25, 2 * 0.5])
+
+
+@pytest.mark.each_backend
+@pytest.mark.parametrize("by_player", [False, True])
+def test_what_is_excluded_from_weight_decay_is_so_in_copies_and_files(tmp_path, by_player):
+    def excluding(**which):
+        optimizer = SGD(0.5, weight_decay=1.0)
+        optimizer.exclude_from_weight_decay(**which)
+        return optimizer
+
+    model = slopes(use_bias=True)
+    optimizer, expected = excluding(var_names=["other", "kernel"]), 2 * [0.5 + 0.5]
+    if by_player:
+        low = excluding(var_list=model.low.trainable_variables[:1])
+        optimizer, expected = {"low": low, "high": excluding(var_names=["bias"])}, [1.0, 0.5 + 0.25]
+    model.compile(optimizer)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for each in (model, loaded):
+        np.testing.assert_allclose(climb(each, 2), expected)
