@@ -64,6 +64,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         self.built = True
 
     def __getitem__(self, player):
+        if player not in self.by_player:
+            raise KeyError(f"Expected one of the players {[*self.by_player]}. Received: {player!r}")
         backend.synchronize()  # for who sets its learning rate in the middle of `fit`
         return self.by_player[player]
 

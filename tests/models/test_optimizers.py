@@ -133,6 +133,13 @@ def test_a_compiled_step_follows_what_becomes_of_its_learning_rates():
 
 
 @pytest.mark.each_backend
+def test_a_step_that_is_not_compiled_finds_its_optimizers():
+    model = Slopes()
+    model.compile(run_eagerly=True)
+    np.testing.assert_allclose(climb(model, 3), [3 * 0.125, 3 * 0.5])
+
+
+@pytest.mark.each_backend
 @pytest.mark.parametrize("scheduled", [False, True])
 def test_rates_set_between_two_steps_hold_from_the_next(scheduled):
     def constant(rate):
@@ -245,6 +252,11 @@ def test_a_scaled_schedule_in_a_file(tmp_path):
 def test_what_is_no_optimizer(optimizer):
     with pytest.raises(ValueError, match=r"Expected an optimizer, as keras.optimizers.Adam\(1e-3"):
         slopes(optimizer)
+
+
+def test_a_player_that_there_is_not():
+    with pytest.raises(KeyError, match=r"players \['low', 'high'\]. Received: 'generator'"):
+        slopes().optimizer["generator"]
 
 
 def test_an_optimizer_of_another_model():
