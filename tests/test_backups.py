@@ -17,7 +17,6 @@ from kgen import backend, callbacks
 from kgen.callbacks import backup as backup_callback
 from kgen.callbacks import backups
 from kgen.callbacks.differences import check_same
-from kgen.models.optimizers import OptimizerGroup
 from tests.tiers import in_tiers
 
 TRACING_IS_SLOWER_THAN_TRAINING = keras.backend.backend() == "tensorflow"
@@ -120,6 +119,37 @@ def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, whole, steps
         except KeyboardInterrupt:
             continue
     assert_same(state(model), whole[1])
+
+
+def jumps():
+    return keras.optimizers.schedules.PiecewiseConstantDecay([2, 4], [1e-3, 1e-1, 1e-2])
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize(("halved", "interrupted_after"), [(False, [4]), (True, [1, 5])])
+def test_learning_rates_that_change_are_those_of_a_training_that_was_not_interrupted(
+    tmp_path, halved, interrupted_after
+):
+    def run(folder, *others):
+        halve = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+        return train(folder, *[halve] * halved, *others, model=tiny(1e-3 if halved else jumps()))
+
+    expected = state(run(tmp_path / "whole"))
+    for steps in interrupted_after:
+        with pytest.raises(KeyboardInterrupt):
+            run(tmp_path / str(steps), Interrupt(steps))
+        assert_same(state(run(tmp_path / str(steps))), expected)
+
+
+@pytest.mark.one_backend
+def test_a_roll_back_halves_a_schedule_to_its_end(tmp_path):
+    backup = callbacks.Backup(str(tmp_path))
+    tiny(jumps()).fit(load().train, verbose=0, callbacks=[backup])
+    for scale in (0.5, 0.25):
+        backup.roll_back(tiny(jumps()), scale)
+    optimizer = train(tmp_path, model=tiny(jumps())).optimizer
+    assert optimizer.learning_rate_scale == 0.25
+    assert float(optimizer.learning_rate) == pytest.approx(0.25 * 1e-2)
 
 
 @pytest.mark.one_backend
@@ -424,15 +454,3 @@ def test_data_of_which_the_order_is_not_known(tmp_path):
     with pytest.raises(ValueError, match="whose order is known"):
         tiny().fit(iter([np.zeros((8, 8, 8, 1))]), verbose=0, callbacks=[backup])
     assert signal.getsignal(signal.SIGTERM) is earlier and not (tmp_path / "backups").exists()
-
-
-def test_learning_rates_are_scaled_and_scheduled_ones_too():
-    schedule = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.5)
-    group = OptimizerGroup(
-        {"a": keras.optimizers.SGD(0.2, name="a"), "b": keras.optimizers.SGD(schedule, name="b")}
-    )
-    group.scale_learning_rates(0.5)
-    group.scale_learning_rates(0.5)
-    rates = [float(keras.ops.convert_to_numpy(o.learning_rate)) for o in group.optimizers]
-    np.testing.assert_allclose(rates, [0.05, 0.025], rtol=1e-6)
-    assert group.learning_rate_scale == 0.25

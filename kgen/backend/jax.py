@@ -29,15 +29,22 @@ class _Scope(keras.StatelessScope):
     would be read with the value it had before the step.
     """
 
+    num_open = 0
+
     def __init__(self, variables, values):
         super().__init__(zip(variables, values, strict=True), collect_losses=True)
         self.updated = {}
 
     def __enter__(self):
         super().__enter__()
+        _Scope.num_open += 1
         if self.original_scope is not None:
             self.state_mapping = self.original_scope.state_mapping | self.state_mapping
         return self
+
+    def __exit__(self, *error):
+        _Scope.num_open -= 1
+        super().__exit__(*error)
 
     def add_update(self, update):
         variable, _ = update
@@ -358,6 +365,8 @@ _TRAINING = weakref.WeakSet()  # the models in `fit`, whose variables' values ar
 
 def synchronize():
     """Brings the variables up to date in the middle of `fit`; the next step reads them anew."""
+    if _Scope.num_open:
+        return  # in a step they have their values, and no step is done whose state Keras has
     for model in list(_TRAINING):
         model.jax_state_sync()
 

@@ -163,6 +163,8 @@ class Backup(AroundFit):
         self.model._initial_epoch = None
         self._begun = self._reading.position
         if self._notes is not None:
+            if self._notes["begun"]:  # the other callbacks have begun the epoch a second time
+                self.model.load_weights(self._kept)
             for variable, value in zip(
                 self.model.metrics_variables, self._notes["logged"], strict=False
             ):
@@ -171,7 +173,7 @@ class Backup(AroundFit):
         if self._saved_step is None:
             self._saved_step = self._step(self._begun)
         if self._kept is None:
-            self._save(self._begun)
+            self._save(self._begun, begun=True)
 
     def on_train_batch_end(self, batch, logs=None):
         self._proved = True
@@ -209,7 +211,7 @@ class Backup(AroundFit):
             )
             raise KeyboardInterrupt if self._stopped_by == signal.SIGINT else SystemExit(PREEMPTED)
 
-    def _save(self, position, logs=None):
+    def _save(self, position, logs=None, begun=False):
         started = time.monotonic()
         model = self.model
         # The other processes' state is that of the first.
@@ -217,6 +219,7 @@ class Backup(AroundFit):
             notes = {
                 "epoch": position.epoch,
                 "batch": position.batch,
+                "begun": begun or position.batch > 0,
                 "ahead": self._reading.ahead,
                 "logged": model.logged(logs) if position.batch else [],
                 "replicas": model.num_replicas,

@@ -131,9 +131,8 @@ def restore(path, model, settings):
     """
     notes = read_notes(path)
     check_same(notes["settings"], settings, f"the backup {path}", "in the backup")
-    optimizer = model.optimizer
-    optimizer.scale_learning_rates(notes["learning_rate_scale"] / optimizer.learning_rate_scale)
-    model.load_weights(path)
+    model.load_weights(path)  # scaled learning rates among them
+    model.optimizer.learning_rate_scale = notes["learning_rate_scale"]
     return notes
 
 
@@ -157,6 +156,7 @@ def settings_of(model, reading):
                 "arguments": arguments,
                 "weights": [list(variable.shape) for variable in model.variables],
                 "optimizers": model.optimizer.compiled_with,
+                "undecayed": model.optimizer.undecayed,
                 "data": reading.settings,
                 "keras": keras.__version__,
             }

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kgen import backend
+from kgen.models import monitors
 from kgen.models.around_fit import AroundFit
 
 
@@ -31,6 +32,7 @@ class Fitting(backend.Model):
         self.prepare_replicas(self._seed_generators_of_all())
         self.check_outputs()
         callbacks = _flat(kwargs.pop("callbacks", None))
+        monitors.settle(callbacks, self)
         around = [callback for callback in callbacks if isinstance(callback, AroundFit)]
         look = backend.Look(self._look_at)
         if _is_whole(x):

@@ -14,7 +14,7 @@ from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models import own_losses
 from kgen.models.fitting import Fitting, refuse_weights
 from kgen.models.identity import identity
-from kgen.models.optimizers import OptimizerGroup, serialize
+from kgen.models.optimizers import OptimizerGroup, for_players
 from kgen.models.scalar import current
 from kgen.noise import StepNoise
 
@@ -72,7 +72,9 @@ class GenerativeModel(Fitting):
     def add_logs(self, *names):
         """Adds to what `log` takes and `fit` shows, beside `log_names`.
 
-        Of a player's `<player>_gradient_norm`, `minimize` takes care.
+        Of a player's `<player>_gradient_norm`, `minimize` takes care. A name's ending says which
+        way it is better: down for `loss`, `penalty`, `distance`, `error` and `bits_per_dim`, up for
+        `accuracy`, `likelihood` and `elbo`.
         """
         self._trackers |= {name: keras.metrics.Mean(name=name) for name in names}
 
@@ -124,7 +126,7 @@ class GenerativeModel(Fitting):
 
         Args:
             optimizer: None for the paper's; one optimizer or its name, copied for each player; or
-                a dict by player.
+                a dict by player. Each takes the name of its player.
             run_eagerly: bool. Run the step uncompiled, for debugging.
             steps_per_execution: int. Batches in one compiled call; 1 on PyTorch.
             jit_compile: bool or "auto". Compile with XLA (TensorFlow, JAX) or torch.compile.
@@ -135,7 +137,9 @@ class GenerativeModel(Fitting):
             "jit_compile": jit_compile,
         }
         self._find_layers()
-        group = OptimizerGroup(self._optimizers_by_player(optimizer))
+        if optimizer is None:
+            optimizer = self.default_optimizers()
+        group = OptimizerGroup(for_players(optimizer, self.players()))
         # Keras would wrap the whole group in one loss scale; each player has its own.
         super().compile(optimizer=group, auto_scale_loss=False, **self._requested_compile)
         group.build_players(self._player_variables())
@@ -162,6 +166,7 @@ class GenerativeModel(Fitting):
         """Raises a ValueError if players have other variables than when they were compiled."""
         if not isinstance(getattr(self, "optimizer", None), OptimizerGroup):
             return
+        self.optimizer.check_schedules()
         for player, variables in self._player_variables().items():
             if [*map(id, variables)] != [*map(id, self.optimizer.player_variables[player])]:
                 raise ValueError(
@@ -169,24 +174,6 @@ class GenerativeModel(Fitting):
                     "there were, after a network was replaced or frozen or its variables changed. "
                     f"Received: a {player} with others"
                 )
-
-    def _optimizers_by_player(self, optimizer):
-        players = self.players()
-        if optimizer is None:
-            optimizer = self.default_optimizers()
-        if not isinstance(optimizer, dict):
-            given = keras.optimizers.get(optimizer)
-            optimizer = {p: given.from_config(given.get_config() | {"name": p}) for p in players}
-        optimizer = {player: keras.optimizers.get(o) for player, o in optimizer.items()}
-        if set(optimizer) != set(players) or len(set(map(id, optimizer.values()))) < len(players):
-            raise ValueError(
-                f"Expected one optimizer, or another one for each of the players {list(players)}. "
-                f"Received: optimizer={optimizer}"
-            )
-        return {
-            player: _with_loss_scale(optimizer[player], networks)
-            for player, networks in players.items()
-        }
 
     def minimize(self, loss_fn, player, *args):
         """One update of one player.
@@ -368,17 +355,20 @@ class GenerativeModel(Fitting):
         if not self.compiled:
             return None
         # As asked for, not as resolved: another backend resolves "auto" in its own way.
-        optimizers = {
-            player: serialize(optimizer) for player, optimizer in self.optimizer.by_player.items()
-        }
-        return {"optimizer": optimizers} | self._requested_compile
+        return {
+            "optimizer": self.optimizer.compiled_with,
+            "undecayed": self.optimizer.undecayed,
+        } | self._requested_compile
 
     def compile_from_config(self, config):
         optimizers = {
             player: keras.saving.deserialize_keras_object(optimizer)
             for player, optimizer in config["optimizer"].items()
         }
-        self.compile(**(config | {"optimizer": optimizers}))
+        config = config | {"optimizer": optimizers}
+        undecayed = config.pop("undecayed", {})
+        self.compile(**config)
+        self.optimizer.undecayed = undecayed
 
 
 @functools.cache
@@ -411,11 +401,3 @@ def to_unit_range(x):
     dtype = keras.backend.standardize_dtype(x.dtype)
     x = ops.cast(x, "float32")
     return x / 255.0 if "int" in dtype else x
-
-
-def _with_loss_scale(optimizer, networks):
-    """The optimizer in a loss scale of its own if its player computes in float16."""
-    dtypes = {layer.compute_dtype for network in networks for layer in network._flatten_layers()}
-    if "float16" in dtypes and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-        return keras.optimizers.LossScaleOptimizer(optimizer)
-    return optimizer

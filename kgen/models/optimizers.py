@@ -1,6 +1,13 @@
 """One optimizer object that stands for those of all players."""
 
+import numbers
+
 import keras
+
+from kgen import backend
+from kgen.models import learning_rates, optimizer_config
+from kgen.models.learning_rates import ScaledSchedule, first_rate, given_rate, innermost
+from kgen.models.optimizer_config import copied, serialize
 
 
 class OptimizerGroup(keras.optimizers.Optimizer):
@@ -8,17 +15,20 @@ class OptimizerGroup(keras.optimizers.Optimizer):
 
     Keras' trainers, checkpoints and callbacks look at `model.optimizer` alone, so everything that
     has to be carried through a step, saved or restored must be reachable from it. Keras' callbacks
-    find the single optimizers in the list `optimizers`, and `group["generator"]` is a player's.
-    `compiled_with` are the optimizers' configs as they came.
+    find the single optimizers in the list `optimizers`, each by the name of its player, and
+    `group["generator"]` is a player's.
+
+    A learning rate may be set at any time, of all players or of one. A number takes the place of a
+    schedule from the next step on.
 
     Args:
         by_player: dict of keras.optimizers.Optimizer by player.
 
     Example:
     >>> from kgen.models.optimizers import OptimizerGroup
-    >>> group = OptimizerGroup({"generator": keras.optimizers.Adam(1e-3, name="adam")})
+    >>> group = OptimizerGroup({"generator": keras.optimizers.Adam(1e-3)})
     >>> group["generator"].name
-    'adam'
+    'generator'
     """
 
     def __init__(self, by_player, name="optimizer_group"):
@@ -26,25 +36,58 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         self.by_player = dict(by_player)
         self.player_variables = {}
         self.learning_rate_scale = 1.0
-        self.compiled_with = {player: serialize(o) for player, o in self.by_player.items()}
-        self._rates = [
-            float(keras.ops.convert_to_numpy(optimizer.learning_rate))
-            for optimizer in self.optimizers
-        ]
+        self._given = {player: given_rate(o) for player, o in self.by_player.items()}
+        self._first_rates = [first_rate(given) for given in self._given.values()]
+        for player, optimizer in self.by_player.items():
+            optimizer.name = player
+            learning_rates.make_adjustable(optimizer)
 
     def build_players(self, player_variables):
         """Creates every optimizer's variables.
 
         Args:
             player_variables: dict of lists of keras.Variable by player.
+
+        Raises:
+            ValueError: an optimizer moves other variables already.
         """
         self.player_variables = player_variables
         for player, optimizer in self.by_player.items():
-            optimizer.build(player_variables[player])
+            variables = player_variables[player]
+            if not optimizer.built:
+                optimizer.build(variables)
+            elif [*map(id, optimizer._trainable_variables)] != [*map(id, variables)]:
+                raise ValueError(
+                    f"Expected a new optimizer for the {player}. Received: one that moves other "
+                    f"variables already, {innermost(optimizer)}"
+                )
         self.built = True
 
     def __getitem__(self, player):
+        if player not in self.by_player:
+            raise KeyError(f"Expected one of the players {[*self.by_player]}. Received: {player!r}")
+        backend.synchronize()  # for who sets its learning rate in the middle of `fit`
         return self.by_player[player]
+
+    @property
+    def compiled_with(self):
+        """Dict of the optimizers' configs by player, with the learning rates as they came.
+
+        What became of these is in the optimizers' variables.
+        """
+        return {p: serialize(o, self._given[p]) for p, o in self.by_player.items()}
+
+    @property
+    def undecayed(self):
+        """Dict by player of what is excluded from weight decay, for a file."""
+        moved = self.player_variables
+        return {p: optimizer_config.undecayed(o, moved[p]) for p, o in self.by_player.items()}
+
+    @undecayed.setter
+    def undecayed(self, value):
+        for player, told in value.items():
+            optimizer, variables = self.by_player[player], self.player_variables[player]
+            optimizer_config.leave_undecayed(optimizer, variables, told)
 
     @property
     def optimizers(self):
@@ -68,40 +111,101 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         Setting it sets the others' in the ratio with which they began, or to the same if the
         first began at 0.
         """
+        backend.synchronize()
         return self.optimizers[0].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
-        for optimizer, rate in zip(self.optimizers, self._rates, strict=True):
-            optimizer.learning_rate = value * rate / self._rates[0] if self._rates[0] else value
+        if callable(value):
+            raise ValueError(
+                "Expected a number for the learning rate. A compiled step keeps its schedule: give "
+                f"compile() optimizers with another one. Received: learning_rate={value}"
+            )
+        value = value if isinstance(value, numbers.Real) else learning_rates.to_float(value)
+        backend.synchronize()
+        first, *_ = self._first_rates
+        for optimizer, rate in zip(self.optimizers, self._first_rates, strict=True):
+            optimizer.learning_rate = value * rate / first if first else value
 
     def scale_learning_rates(self, factor):
-        """Multiplies every player's learning rate, a schedule's by its start.
-
-        A step that is compiled already keeps its schedule.
+        """Multiplies every player's learning rate, a schedule's at every step to come.
 
         Args:
             factor: float.
         """
         self.learning_rate_scale *= factor
         for optimizer in self.optimizers:
-            schedule = getattr(optimizer, "inner_optimizer", optimizer)._learning_rate
-            if isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
-                schedule.initial_learning_rate *= factor
-            else:
-                optimizer.learning_rate = factor * float(
-                    keras.ops.convert_to_numpy(optimizer.learning_rate)
+            learning_rates.scale(optimizer, factor)
+
+    def check_schedules(self):
+        """Raises a ValueError if a player was given another schedule than it was compiled with."""
+        for player, optimizer in self.by_player.items():
+            given = given_rate(optimizer)
+            if given is not self._given[player] and not isinstance(given, float):
+                raise ValueError(
+                    f"Expected compile() anew for another schedule of the {player}'s learning "
+                    f"rate. Received: learning_rate={given}"
                 )
 
     def finalize_variable_values(self, var_list):
         for player, optimizer in self.by_player.items():
-            optimizer.finalize_variable_values(self.player_variables[player])
+            variables = self.player_variables[player]
+            optimizer.finalize_variable_values(variables)
+            if innermost(optimizer).use_ema:
+                for variable in variables:  # JAX would have it and its average in one buffer
+                    variable.assign(keras.ops.convert_to_numpy(variable))
 
     def save_own_variables(self, store):
         """Nothing: each optimizer saves its own."""
 
     def load_own_variables(self, store):
         """Nothing: each optimizer loads its own."""
+
+
+def for_players(optimizer, players):
+    """The optimizers that `compile` is given, by player.
+
+    Args:
+        optimizer: an optimizer or its name, copied for each player; a dict of them by player; or
+            the `OptimizerGroup` of a model, whose optimizers go on.
+        players: dict of lists of networks by player.
+
+    Raises:
+        ValueError: it is none of these, or a player has none, or not one of its own.
+    """
+    given = optimizer.by_player if isinstance(optimizer, OptimizerGroup) else optimizer
+    if isinstance(given, dict):
+        given = {player: _get(each) for player, each in given.items()}
+    else:
+        one = _get(given)
+        given = {player: copied(one, player) for player in players}
+    if set(given) != set(players) or len(set(map(id, given.values()))) < len(players):
+        raise ValueError(
+            f"Expected one optimizer, or another one for each of the players {list(players)}. "
+            f"Received: optimizer={optimizer}"
+        )
+    return {player: _with_loss_scale(given[player], nets) for player, nets in players.items()}
+
+
+def _get(optimizer):
+    try:
+        found = keras.optimizers.get(optimizer)
+    except (TypeError, ValueError):
+        found = None
+    if not hasattr(found, "learning_rate"):  # as a group of Keras' has none
+        raise ValueError(
+            "Expected an optimizer, as keras.optimizers.Adam(1e-3), or its name, as 'adam'. "
+            f"Received: optimizer={optimizer!r}"
+        )
+    return found
+
+
+def _with_loss_scale(optimizer, networks):
+    """The optimizer in a loss scale of its own if its player computes in float16."""
+    dtypes = {layer.compute_dtype for network in networks for layer in network._flatten_layers()}
+    if "float16" in dtypes and not isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+        return keras.optimizers.LossScaleOptimizer(optimizer)
+    return optimizer
 
 
 def with_learning_rate(by_player, learning_rate):
@@ -112,38 +216,25 @@ def with_learning_rate(by_player, learning_rate):
     Args:
         by_player: dict of keras.optimizers.Optimizer by player.
         learning_rate: float.
+
+    Raises:
+        ValueError: the rate is not above 0, or the first player's is 0 now.
     """
     if learning_rate <= 0:
         raise ValueError(f"Expected a learning rate above 0. Received: {learning_rate=}")
-    configs = {player: serialize(optimizer) for player, optimizer in by_player.items()}
-    starts = {}
-    for player, config in configs.items():
-        schedule = config["config"]["learning_rate"]
-        is_schedule = isinstance(schedule, dict)
-        starts[player] = (
-            (schedule["config"], "initial_learning_rate")
-            if is_schedule
-            else (config["config"], "learning_rate")
+    given = {player: given_rate(optimizer) for player, optimizer in by_player.items()}
+    first, *_ = given
+    start = first_rate(given[first])
+    if start == 0.0:
+        raise ValueError(
+            f"Expected an optimizer of the {first} whose learning rate starts above 0, to scale it "
+            f"to {learning_rate}; give compile() optimizers of your own. Received: {given[first]}"
         )
-    ratio = learning_rate / next(where[name] for where, name in starts.values())
-    for where, name in starts.values():
-        where[name] *= ratio
-    return {p: keras.saving.deserialize_keras_object(config) for p, config in configs.items()}
+    return {
+        player: copied(optimizer, optimizer.name, _times(given[player], learning_rate / start))
+        for player, optimizer in by_player.items()
+    }
 
 
-def serialize(optimizer):
-    """A `keras.optimizers.Optimizer`'s config, as every backend can load it.
-
-    On PyTorch, Keras writes down its own PyTorch implementation of the optimizer, which the other
-    backends would load and then fail to run.
-    """
-    return _with_public_classes(keras.saving.serialize_keras_object(optimizer))
-
-
-def _with_public_classes(config):
-    if not isinstance(config, dict):
-        return config
-    config = {name: _with_public_classes(value) for name, value in config.items()}
-    if str(config.get("module")).startswith("keras.src.backend."):
-        config |= {"module": "keras.optimizers", "registered_name": None}
-    return config
+def _times(rate, factor):
+    return rate * factor if isinstance(rate, float) else ScaledSchedule(rate, factor)
