@@ -30,7 +30,9 @@ class Dataset:
         num_test: int. The number of test images, likewise.
         batch_size: int.
         train: a `kgen.backend.OrderedBatches` of batches `(images,)`, `(images, condition)` or,
-            unpaired, `(images_a, images_b)`, shuffled as a function of (seed, epoch).
+            unpaired, `(images_a, images_b)`, shuffled as a function of (seed, epoch). Of either
+            split `take(num)` gives arrays, in the order of the source, `take()` all of it,
+            `in_order()` the same batch by batch, and `tf_data()` a `tf.data.Dataset`.
         test: the same in a fixed order, with a short last batch.
         domains: of two unpaired sets, the `kgen.fields.Image` of each; else None.
         license: str. The terms of use or where to find them, or None where they are not known.
@@ -135,6 +137,9 @@ def load(
         >>> images, labels = data.train[0]
         >>> images.shape, str(images.dtype), labels.shape
         ((100, 8, 8, 1), 'uint8', (100,))
+        >>> x_train, y_train = data.train.take()
+        >>> x_train.shape
+        (1500, 8, 8, 1)
         >>> data.condition
         Label(num_classes=10, names=('0', '1', '2', '3', '4', '5', '6', '7', '8', '9'))
     """
