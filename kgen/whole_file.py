@@ -23,3 +23,31 @@ def replacing(path):
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def check_can_write(path, what="the path of a file"):
+    """Raises an OSError, before there is anything to write, where `replacing` could not.
+
+    Args:
+        path: str.
+        what: str. What the error says was expected.
+    """
+    received = f"Received: {os.fspath(path)}"
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"Expected {what}. {received}, which is a folder")
+    check_can_hold(os.path.dirname(os.path.abspath(path)), received)
+
+
+def check_can_hold(folder, received):
+    """Raises an OSError where files cannot be written in a folder, which need not be there yet.
+
+    Args:
+        folder: str.
+        received: str. How the error ends.
+    """
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(f"Expected a folder, and {folder} is none. {received}")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise PermissionError(f"Expected a folder to write in, and {folder} is none. {received}")

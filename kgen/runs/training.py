@@ -14,7 +14,7 @@ from kgen.callbacks import backups
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
 from kgen.models.optimizers import with_learning_rate
-from kgen.runs.folder import check_config, drop_rows, versions, write_json
+from kgen.runs.folder import check_folder, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
 from kgen.runs.settings import all_arguments, model_class
@@ -100,7 +100,7 @@ def train(
         "backend": keras.backend.backend(),
     }
     config = json.loads(json.dumps(config))  # as the folder will give it back
-    check_config(folder, config)
+    check_folder(folder, config)
     if deterministic:
         backend.set_deterministic()
     with backend.strategy(strategy):
