@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 
 
 @contextlib.contextmanager
@@ -49,5 +50,10 @@ def check_can_hold(folder, received):
         folder = os.path.dirname(folder)
     if not os.path.isdir(folder):
         raise NotADirectoryError(f"Expected a folder, and {folder} is none. {received}")
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise PermissionError(f"Expected a folder to write in, and {folder} is none. {received}")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f"Expected a folder to write in, and {folder} is none: {error.strerror}. {received}"
+        ) from error

@@ -303,7 +303,11 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["nearest", "RUN", "--num", "0", "--out", "a.png"], 1, "num=0"),
         (["nearest", "RUN", "--out", "."], 1, "ending that Pillow writes"),
         (["reconstruct", "RUN", "--out", "a"], 1, "ending that Pillow writes.*path='a'"),
-        (["complete", "RUN", "--image", "none.png"], 1, "an image file. Received: image=none.png"),
+        (
+            ["complete", "RUN", "--image", "none.png"],
+            1,
+            "existing image file. Received: image=none.png",
+        ),
         (
             ["train", "vae", "--dataset", "mnist", "--data_dir", "none"],
             1,
@@ -315,6 +319,13 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["train", "vae", "--batch_size", "0"], 1, "batch_size=0"),
         (["train", "vae", "--epochs", "0"], 1, "epochs=0"),
         (["generate", "--model", "m", "--num", "0"], 1, "num=0"),
+        (["generate", "--model", "m", "--timeout", "0"], 1, "timeout=0.0"),
+        (
+            ["export", "RUN", "--path", "RUN/config.json/a"],
+            1,
+            "config.json is none. Received: path=",
+        ),
+        (["sample", "RUN", "--labels", ""], 1, r"labels=\[\]"),
         (["generate", "--model", "m", "--out", "a.txt"], 1, "ending that Pillow writes"),
         (["generate", "--model", "m", "--labels", "one"], 2, "integers.*'one'"),
         (["reconstruct", "RUN", "--num", "0"], 1, "num=0"),

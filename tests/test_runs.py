@@ -192,6 +192,8 @@ def test_other_versions_go_on_and_are_written(copy):
         ({"latent_dimm": 3}, "argument of VAE: .*Did you mean latent_dim\\? Received: latent_dimm"),
         ({"encoder": None}, "argument of VAE: .*Received: encoder"),
         ({"epochs": 0}, "epochs=0"),
+        ({"seed": -1}, "seed in 0..4294967295. Received: seed=-1"),
+        ({"seed": 2**64}, "seed in 0..4294967295"),
         ({"on_nan": "ignore"}, "'stop' or 'rollback'. Received: on_nan='ignore'"),
         ({"backup_seconds": 0.0}, "every_seconds above 0"),
         ({"learning_rate": 0.0}, "rate above 0"),
@@ -233,8 +235,12 @@ def test_a_run_that_is_no_folder_to_write_in(tmp_path, monkeypatch):
     for name in ("file", "file/run"):
         with pytest.raises(NotADirectoryError, match=f"file is none. Received: run=.*{name}$"):
             train(tmp_path / name)
-    monkeypatch.setattr(os, "access", lambda *_: False)
-    with pytest.raises(PermissionError, match="to write in.*Received: run=.*new$"):
+
+    def forbid(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "mkdir", forbid)
+    with pytest.raises(PermissionError, match="to write in.*denied. Received: run=.*new$"):
         train(tmp_path / "new")
     assert os.listdir(tmp_path) == ["file"]
 
@@ -481,7 +487,7 @@ def test_files_that_are_no_images(autoregressive, tmp_path, monkeypatch, argumen
     (tmp_path / "words.png").write_text("words")
     for name, message in (("none.png", "none.png$"), (".", "/[.]$"), ("words.png", "be read: ")):
         given = {argument: os.path.join(tmp_path, name)}
-        message = f"Expected {argument} as an image file. Received: {argument}=.*{message}"
+        message = f"Expected {argument} as an .*image file. Received: {argument}=.*{message}"
         with pytest.raises((ValueError, OSError), match=message):
             runs.complete(str(autoregressive), **given)
 

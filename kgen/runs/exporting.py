@@ -5,6 +5,7 @@ import zipfile
 
 from kgen.export.versions import export_archive
 from kgen.runs.config import read_json, require_config
+from kgen.whole_file import check_can_hold
 
 
 def export(run: str, path: str | None = None, version: int | None = None) -> str:
@@ -32,6 +33,7 @@ def export(run: str, path: str | None = None, version: int | None = None) -> str
     if not _is_whole(archive):
         raise ValueError(f"Expected a whole model. Received: {archive}, which is damaged")
     path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(run)))
+    check_can_hold(os.path.abspath(path), f"Received: path={path}")
     return export_archive(archive, path, version, _about(run, config))
 
 

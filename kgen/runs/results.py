@@ -152,7 +152,9 @@ def _write_course(run):
 def _size(name, path):
     """(height, width) of an image file."""
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"Expected {name} as an image file. Received: {name}={path}")
+        raise FileNotFoundError(
+            f"Expected {name} as an existing image file. Received: {name}={path}"
+        )
     try:
         return read_header(path)[:2]
     except Exception as error:  # Decoders raise anything from OSError to SyntaxError.

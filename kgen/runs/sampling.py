@@ -98,6 +98,8 @@ def drawn(seed):
 
 def numbers(labels):
     """Labels of a command line, as numbers if they are."""
+    if labels is not None and not len(labels):
+        raise ValueError(f"Expected labels, or none given for all. Received: labels={labels}")
     if labels is None or not all(str(label).lstrip("-").isdecimal() for label in labels):
         return labels
     return [int(label) for label in labels]

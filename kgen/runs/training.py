@@ -78,6 +78,8 @@ def train(
     chosen = model_class(model)
     if epochs < 1:
         raise ValueError(f"Expected epochs of at least 1. Received: epochs={epochs}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"Expected seed in 0..{2**32 - 1}. Received: seed={seed}")
     if on_nan not in ("stop", "rollback"):
         raise ValueError(f"Expected on_nan of 'stop' or 'rollback'. Received: {on_nan=}")
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")

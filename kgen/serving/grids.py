@@ -31,8 +31,10 @@ def generate(
     """
     if not model:
         raise ValueError(f"Expected the model's name on {server}. Received: model={model}")
-    if num < 1:
-        raise ValueError(f"Expected num of at least 1. Received: num={num}")
+    if num < 1 or not timeout > 0:
+        raise ValueError(
+            f"Expected num of at least 1 and timeout above 0. Received: num={num}, {timeout=}"
+        )
     pictures.check_path(out)
     columns = None
     if labels:
