@@ -140,6 +140,15 @@ def test_a_finished_run_is_only_evaluated(copy, monkeypatch, capsys):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
 
 
+@pytest.mark.one_backend
+def test_a_finished_run_without_a_history_shows_none(copy):
+    for name in ("history.csv", "losses.png", "samples.gif"):
+        (copy / name).unlink()
+    shutil.rmtree(copy / "samples")
+    train(copy, epochs=3)
+    assert not {"losses.png", "samples.gif"} & set(files(copy))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -140,13 +140,16 @@ def write_results(run, data):
 
 
 def _write_course(run):
-    """Writes how the training went, and returns where."""
-    pictures.losses(run.path("history.csv"), run.path("losses.png"))
+    """Writes how the training went, as far as the folder shows it, and returns where."""
+    written = []
+    if os.path.exists(run.path("history.csv")):
+        written.append(run.path("losses.png"))
+        pictures.losses(run.path("history.csv"), written[-1])
     grids = sorted(glob.glob(glob.escape(run.path("samples")) + "/epoch-*.png"))
-    if len(grids) < 2:
-        return [run.path("losses.png")]
-    pictures.animation(grids, run.path("samples.gif"))
-    return [run.path("losses.png"), run.path("samples.gif")]
+    if len(grids) > 1:
+        written.append(run.path("samples.gif"))
+        pictures.animation(grids, written[-1])
+    return written
 
 
 def _size(name, path):
