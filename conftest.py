@@ -57,8 +57,13 @@ def pytest_addoption(parser):
 
 # Of these files the quick tier runs on one backend what is not marked `each_backend`: no backend
 # has a part in it, or it is a formula, and goldens tie what the others compute to that.
-ON_ONE_BACKEND = ("kgen/", "tests/data/", "tests/models/", "tests/networks/", "tests/test_cli.py")
-ON_ONE_BACKEND += ("tests/test_fields.py", "tests/test_latents.py", "tests/test_pictures.py")
+ON_ONE_BACKEND = ("kgen/", "tests/data/", "tests/models/", "tests/networks/", "tests/pictures/")
+ON_ONE_BACKEND += (
+    "tests/runs/",
+    "tests/test_cli.py",
+    "tests/test_fields.py",
+    "tests/test_latents.py",
+)
 BUT_THESE = ("tests/data/test_batches.py", "tests/data/test_augment.py")
 BUT_THESE += tuple(f"tests/models/test_{name}.py" for name in ("changes", "contract", "scalars"))
 

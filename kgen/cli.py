@@ -24,7 +24,8 @@ from kgen.version import __version__
 _USAGE = f"""kgen: deep generative image models
 
   kgen train MODEL [--dataset ...] [--epochs ...]    train a model, or go on with a training
-  kgen sample RUN [--num ...] [--out ...]            a grid of samples of a run
+  kgen sample RUN [--num ...] [--out ...]            samples of a run: a grid, files or an .npz
+  kgen nearest RUN [--num ...] [--out ...]           samples with their nearest training images
   kgen reconstruct RUN [--num ...] [--out ...]       test images with reconstructions below them
   kgen complete RUN [--image FILE] [--out ...]       images of which a part is hidden, completed
   kgen evaluate RUN [--num_samples ...]              the figures on the test images
@@ -57,12 +58,16 @@ class _Command(NamedTuple):
 _COMMANDS = {
     "train": _Command("kgen.runs", "MODEL"),
     "sample": _Command("kgen.runs"),
+    "nearest": _Command("kgen.runs"),
     "reconstruct": _Command("kgen.runs"),
     "complete": _Command("kgen.runs"),
     "evaluate": _Command("kgen.runs"),
     "export": _Command("kgen.runs", keras=False),
     "generate": _Command("kgen.serving.grids", subject=None, keras=False),
 }
+
+
+_VERBS = {"nearest": "sample"}  # of a command whose name is not that of what the model does
 
 
 class _Integers(flags.ArgumentParser):
@@ -208,7 +213,7 @@ def _of_the_model(function, name, subject, config):
     if name == "train":
         parts = settings.own_arguments(settings.model_class(subject))
         return [(own, part.__doc__) for part, own in parts.items()]
-    verb = getattr(settings.model_class(config["model"]), name, None)
+    verb = getattr(settings.model_class(config["model"]), _VERBS.get(name, name), None)
     return [] if verb is None else [(plain_arguments(verb), inspect.getdoc(verb))]
 
 

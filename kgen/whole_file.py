@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import tempfile
 
 
 @contextlib.contextmanager
@@ -23,3 +24,36 @@ def replacing(path):
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def check_can_write(path, what="the path of a file"):
+    """Raises an OSError, before there is anything to write, where `replacing` could not.
+
+    Args:
+        path: str.
+        what: str. What the error says was expected.
+    """
+    received = f"Received: {os.fspath(path)}"
+    if os.path.isdir(path):
+        raise IsADirectoryError(f"Expected {what}. {received}, which is a folder")
+    check_can_hold(os.path.dirname(os.path.abspath(path)), received)
+
+
+def check_can_hold(folder, received):
+    """Raises an OSError where files cannot be written in a folder, which need not be there yet.
+
+    Args:
+        folder: str.
+        received: str. How the error ends.
+    """
+    while not os.path.lexists(folder):
+        folder = os.path.dirname(folder)
+    if not os.path.isdir(folder):
+        raise NotADirectoryError(f"Expected a folder, and {folder} is none. {received}")
+    try:
+        with tempfile.TemporaryDirectory(prefix=".tmp-", dir=folder):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f"Expected a folder to write in, and {folder} is none: {error.strerror}. {received}"
+        ) from error

@@ -30,7 +30,10 @@ GROUPS = {
     "models": (("tests/models/*", "tests/backend/*"), (60, 80, 45)),
     "replicas": (("tests/test_distribution.py",), (25, 25, 25)),
     "serving": (("tests/serving/*", "tests/docs/*"), (55, 12, 27)),
-    "runs": (("tests/test_runs.py", "tests/test_cli.py", "tests/data/*"), (45, 28, 55)),
+    "runs": (
+        ("tests/test_runs.py", "tests/runs/*", "tests/test_cli.py", "tests/data/*"),
+        (45, 28, 55),
+    ),
     "others": (("*",), (55, 65, 45)),
 }
 

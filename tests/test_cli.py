@@ -21,6 +21,7 @@ from kgen.runs.catalog import MODELS
 
 BACKEND = keras.backend.backend()
 OTHER = "jax" if BACKEND == "tensorflow" else "tensorflow"
+VERBS = ("sample", "nearest", "reconstruct", "complete", "evaluate", "export")
 THIRD = "torch" if BACKEND == "jax" else "jax"
 SETTINGS = ["--batch_size", "300", "--latent_dim=2"]
 
@@ -130,7 +131,7 @@ def test_help(flag, capsys):
     assert kgen(*flag) == 0
     out, err = capsys.readouterr()
     assert not err
-    for command in ("train MODEL", "sample RUN", "reconstruct RUN", "complete RUN", "evaluate RUN"):
+    for command in ("train MODEL", *(f"{verb} RUN" for verb in VERBS)):
         assert f"kgen {command}" in out
 
 
@@ -159,6 +160,7 @@ def test_help_lists_the_models(capsys):
         (["train", "cgan"], "cgan"),
         (["sample"], None),
         (["train", "gated_pixelcnn"], "gated_pixelcnn"),
+        (["nearest"], None),
         (["reconstruct"], None),
         (["complete"], None),
         (["evaluate"], None),
@@ -231,7 +233,12 @@ def test_flags_of_a_run_are_those_of_its_models_verb(copy, monkeypatch, capsys):
     }
     config = json.loads((copy / "config.json").read_text())
     (copy / "config.json").write_text(json.dumps(config | {"model": "pixelcnn"}))
-    for command, own in (("sample", set()), ("complete", {"image", "mask", "copies"})):
+    own_flags = {
+        "sample": set(),
+        "nearest": {"neighbours"},
+        "complete": {"image", "mask", "copies"},
+    }
+    for command, own in own_flags.items():
         assert kgen(command, copy, "--help") == 0
         found = documented_flags(capsys.readouterr().out)
         assert set(found) == own | {
@@ -287,6 +294,40 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["complete", "RUN"], 1, "Expected a model that can complete. Received: VAE"),
         (["sample", "RUN", "--labels", "1"], 1, "Expected no labels"),
         (["sample", "RUN", "--num", "0"], 1, "num=0"),
+        (["sample", "RUN", "--num", "x"], 2, "--num=x"),
+        (["sample", "RUN", "--batch_size", "0"], 1, "batch_size=0"),
+        (["sample", "RUN", "--out", "a.txt"], 1, "ending that Pillow writes.*a.txt"),
+        (["sample", "RUN", "--out", "RUN/config.json/a.png"], 1, "config.json is none. Received"),
+        (["sample", "RUN/config.json"], 1, "config.json, which is a file"),
+        (["nearest", "RUN", "--neighbours", "0", "--out", "a.png"], 1, "neighbours=0"),
+        (["nearest", "RUN", "--num", "0", "--out", "a.png"], 1, "num=0"),
+        (["nearest", "RUN", "--out", "."], 1, "ending that Pillow writes"),
+        (["reconstruct", "RUN", "--out", "a"], 1, "ending that Pillow writes.*path='a'"),
+        (
+            ["complete", "RUN", "--image", "none.png"],
+            1,
+            "existing image file. Received: image=none.png",
+        ),
+        (
+            ["train", "vae", "--dataset", "mnist", "--data_dir", "none"],
+            1,
+            "data_dir as an existing",
+        ),
+        (["train", "vae", "--run", "RUN/history.csv"], 1, "history.csv is none. Received: run="),
+        (["train", "vae", "--run", "RUN/samples"], 1, "new or empty folder.*epoch-0001.png"),
+        (["train", "vae", "--seed", "-1"], 1, "seed=-1"),
+        (["train", "vae", "--batch_size", "0"], 1, "batch_size=0"),
+        (["train", "vae", "--epochs", "0"], 1, "epochs=0"),
+        (["generate", "--model", "m", "--num", "0"], 1, "num=0"),
+        (["generate", "--model", "m", "--timeout", "0"], 1, "timeout=0.0"),
+        (
+            ["export", "RUN", "--path", "RUN/config.json/a"],
+            1,
+            "config.json is none. Received: path=",
+        ),
+        (["sample", "RUN", "--labels", ""], 1, r"labels=\[\]"),
+        (["generate", "--model", "m", "--out", "a.txt"], 1, "ending that Pillow writes"),
+        (["generate", "--model", "m", "--labels", "one"], 2, "integers.*'one'"),
         (["reconstruct", "RUN", "--num", "0"], 1, "num=0"),
         (["evaluate", "RUN", "--num_samples", "0"], 1, "num_samples=0"),
         (["train", "vae", "--run", "RUN", "--latent_dim=3"], 1, "2 in the folder, 3 now"),
@@ -296,7 +337,7 @@ def test_an_error_is_one_message(run, tmp_path, monkeypatch, capfd, arguments, s
     monkeypatch.chdir(tmp_path)
     keras.ops.zeros(1)  # what TensorFlow says when it starts to compute comes now
     capfd.readouterr()
-    assert kgen(*(run if each == "RUN" else each for each in arguments)) == status
+    assert kgen(*(each.replace("RUN", str(run)) for each in arguments)) == status
     out, err = capfd.readouterr()
     assert not out
     assert err.startswith("kgen: ") and re.search(message, err, re.S), err

@@ -1,7 +1,9 @@
 import csv
 import errno
+import filecmp
 import json
 import os
+import re
 import shutil
 
 import keras
@@ -11,7 +13,7 @@ from PIL import Image
 
 import kgen
 from kgen import callbacks, runs
-from kgen.runs import settings, training
+from kgen.runs import results, settings, training
 from kgen.runs.folder import drop_rows
 from tests.tiers import in_tiers
 from tests.zoo import ZOO
@@ -86,6 +88,8 @@ def test_a_run_holds_what_it_promises(whole):
         "checkpoint/epoch-0003-batch-000000.keras",
         "model.keras",
         "samples.png",
+        "samples.gif",
+        "losses.png",
         "reconstructions.png",
         "results.json",
     }
@@ -134,6 +138,15 @@ def test_a_finished_run_is_only_evaluated(copy, monkeypatch, capsys):
     saved = keras.saving.load_model(copy / "model.keras")
     for a, b in zip(saved.variables, this.model.variables, strict=True):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
+
+
+@pytest.mark.one_backend
+def test_a_finished_run_without_a_history_shows_none(copy):
+    for name in ("history.csv", "losses.png", "samples.gif"):
+        (copy / name).unlink()
+    shutil.rmtree(copy / "samples")
+    train(copy, epochs=3)
+    assert not {"losses.png", "samples.gif"} & set(files(copy))
 
 
 @pytest.mark.parametrize(
@@ -188,6 +201,8 @@ def test_other_versions_go_on_and_are_written(copy):
         ({"latent_dimm": 3}, "argument of VAE: .*Did you mean latent_dim\\? Received: latent_dimm"),
         ({"encoder": None}, "argument of VAE: .*Received: encoder"),
         ({"epochs": 0}, "epochs=0"),
+        ({"seed": -1}, "seed in 0..4294967295. Received: seed=-1"),
+        ({"seed": 2**64}, "seed in 0..4294967295"),
         ({"on_nan": "ignore"}, "'stop' or 'rollback'. Received: on_nan='ignore'"),
         ({"backup_seconds": 0.0}, "every_seconds above 0"),
         ({"learning_rate": 0.0}, "rate above 0"),
@@ -202,6 +217,75 @@ def test_bad_arguments_leave_no_folder(tmp_path, arguments, message):
         train(tmp_path / "run", **arguments)
     assert not os.listdir(tmp_path)
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("held", ["photo.png", "folder/photo.png"])
+def test_a_folder_of_something_else_is_left_alone(tmp_path, held):
+    path = tmp_path / "photos" / held
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"photo")
+    name = held.split("/")[0]
+    with pytest.raises(ValueError, match=f"new or empty folder.*photos, which holds {name}$"):
+        train(tmp_path / "photos")
+    assert files(tmp_path) == {f"photos/{held}": b"photo"}
+
+
+@pytest.mark.one_backend
+def test_an_empty_folder_may_hold_what_is_hidden(tmp_path):
+    (tmp_path / ".tmp-config.json").write_text("what a kill left")
+    train(tmp_path, batch_size=1500)
+    assert (tmp_path / "model.keras").exists()
+
+
+@pytest.mark.one_backend
+def test_a_run_that_is_no_folder_to_write_in(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("words")
+    for name in ("file", "file/run"):
+        with pytest.raises(NotADirectoryError, match=f"file is none. Received: run=.*{name}$"):
+            train(tmp_path / name)
+
+    def forbid(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(os, "mkdir", forbid)
+    with pytest.raises(PermissionError, match="to write in.*denied. Received: run=.*new$"):
+        train(tmp_path / "new")
+    assert os.listdir(tmp_path) == ["file"]
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize(
+    ("config", "message"),
+    [
+        ("{", "not JSON"),
+        ("[1]", "one of list"),
+        ('{"a": 1}', r"one of \['a'\]"),
+        ("\0", "not JSON"),
+    ],
+)
+def test_a_config_of_something_else(copy, config, message):
+    (copy / "config.json").write_text(config)
+    for call in (runs.load, runs.sample, runs.evaluate, runs.export, train):
+        with pytest.raises(ValueError, match=f"the config.json of a run. Received: .*{message}"):
+            call(str(copy))
+
+
+@pytest.mark.one_backend
+def test_a_damaged_run(copy):
+    for path in (copy / "checkpoint").iterdir():
+        path.unlink()
+    whole = (copy / "model.keras").read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], whole[: len(whole) // 2] + b"." + whole[-9999:]):
+        (copy / "model.keras").write_bytes(damaged)
+        with pytest.raises(ValueError, match="a whole model of this kgen. Received: .*model.keras"):
+            runs.load(str(copy))
+        with pytest.raises(ValueError, match="a whole model. Received: .*model.keras"):
+            runs.export(str(copy))
+    (copy / "model.keras").write_bytes(whole)
+    (copy / "results.json").write_text("{")
+    with pytest.raises(ValueError, match="the results.json of a run. .* not JSON"):
+        runs.export(str(copy))
 
 
 @pytest.mark.parametrize("done", [0, 1, 2, 3])
@@ -335,11 +419,17 @@ def test_samples_repeat_with_a_seed(whole, tmp_path):
     assert (a == b).all() and (a != c).any()
 
 
-def test_pictures_go_into_the_run_by_default(copy):
-    assert runs.sample(str(copy), num=1) == str(copy / "samples.png")
-    assert runs.reconstruct(str(copy), num=3) == str(copy / "reconstructions.png")
-    assert Image.open(copy / "samples.png").size == (60, 60)
-    assert Image.open(copy / "reconstructions.png").size == (73 * 6, 19 * 6)
+def test_pictures_go_into_the_run_beside_those_of_the_training(copy):
+    before = files(copy)
+    assert runs.sample(str(copy), num=1, seed=3) == str(copy / "samples-seed-3.png")
+    assert runs.reconstruct(str(copy), num=3) == str(copy / "reconstructions-of-3.png")
+    assert Image.open(copy / "samples-seed-3.png").size == (60, 60)
+    assert Image.open(copy / "reconstructions-of-3.png").size == (73 * 6, 19 * 6)
+    drawn = [runs.sample(str(copy), num=1) for _ in range(2)]
+    seed = int(re.search(r"samples-seed-(\d+).png$", drawn[0])[1])
+    again = runs.sample(str(copy), num=1, seed=seed, out=str(copy / "again.png"))
+    assert drawn[0] != drawn[1] and filecmp.cmp(drawn[0], again, shallow=False)
+    assert files(copy).items() > before.items()
 
 
 def test_reconstructions_show_the_first_test_images(whole, tmp_path):
@@ -365,6 +455,11 @@ def test_a_run_completes_images(autoregressive, tmp_path):
     assert figures["bits_per_dim"] == pytest.approx(
         -figures["log_likelihood"] / (64 * np.log(2)), rel=1e-6
     )
+    before = files(autoregressive)
+    made = runs.complete(str(autoregressive), num=1, copies=1, seed=3)
+    assert made == str(autoregressive / "completions-seed-3.png")
+    os.unlink(made)
+    assert files(autoregressive) == before
     path = runs.complete(str(autoregressive), num=2, copies=3, out=str(tmp_path / "two.png"))
     picture = np.asarray(Image.open(path))
     assert picture.shape == (19 * 6, 46 * 6)
@@ -392,6 +487,18 @@ def test_a_run_completes_a_file(autoregressive, tmp_path):
     Image.fromarray(np.zeros((20, 16), "uint8")).save(mask)
     with pytest.raises(ValueError, match=r"\[\(8, 8\), \(16, 20\)\].*of \(20, 16\)"):
         runs.complete(str(autoregressive), image, mask, labels=(7,))
+
+
+@pytest.mark.one_backend
+@pytest.mark.parametrize("argument", ["image", "mask"])
+def test_files_that_are_no_images(autoregressive, tmp_path, monkeypatch, argument):
+    monkeypatch.setattr(results, "load", lambda *_: pytest.fail("read the run first"))
+    (tmp_path / "words.png").write_text("words")
+    for name, message in (("none.png", "none.png$"), (".", "/[.]$"), ("words.png", "be read: ")):
+        given = {argument: os.path.join(tmp_path, name)}
+        message = f"Expected {argument} as an .*image file. Received: {argument}=.*{message}"
+        with pytest.raises((ValueError, OSError), match=message):
+            runs.complete(str(autoregressive), **given)
 
 
 @pytest.mark.one_backend

@@ -6,14 +6,24 @@ import numpy as np
 
 from kgen.data.images import resize_all
 from kgen.data.imports import require
-from kgen.data.splits import IndexedSplit, Source, hold_out, in_memory, unpaired
+from kgen.data.splits import (
+    TESTS,
+    TRAINS,
+    IndexedSplit,
+    Source,
+    hold_out,
+    in_memory,
+    unpaired,
+    warn_of_unused,
+)
 from kgen.fields import Attributes, Field, Image, Label, Vector
 
 Size = tuple[int, int] | None
 
-# What an .npz may call its images and what comes with them.
+# What an .npz may call its images and what comes with them, in any case.
 _KEYS = {
     "x_train": ("y_train",),
+    "train_images": ("train_labels",),
     "images": ("labels", "attributes", "vectors", "images2"),
     "x": ("y",),
 }
@@ -60,18 +70,11 @@ def from_arrays(source: np.ndarray | tuple, image_size: Size, paired: bool | Non
 
 
 def from_npz(path: Path, image_size: Size) -> Source:
-    """The images in an `.npz`, under one of the names in `_KEYS`, with x_test, y_test if given.
+    """The images in an `.npz`, under one of the names in `_KEYS`, with a test split if it has one.
 
     Grey images may lack the channel axis, as in Keras' `mnist.npz`.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
-    except Exception as error:  # NumPy raises anything from BadZipFile to zlib.error.
-        raise ValueError(
-            f"Expected an .npz of plain arrays (pickled objects are never loaded): {error}. "
-            f"Received: source={str(path)!r}"
-        ) from error
+    arrays = _read(path)
     received = f"Received: source={str(path)!r} with the keys {sorted(arrays)}"
     key = next((key for key in _KEYS if key in arrays), None)
     given = [each for each in _KEYS.get(key, ()) if each in arrays]
@@ -81,31 +84,60 @@ def from_npz(path: Path, image_size: Size) -> Source:
             f"of labels, attributes, vectors, images2), or x (and y). {received}"
         )
     names = [key, *given]
+    tests = [test for test in TESTS if _of_split(key, test) in arrays.keys() - {key}]
+    splits = [names] + [[_of_split(name, test) for name in names] for test in tests[:1]]
+    warn_of_unused(path, sorted(arrays.keys() - set(sum(splits, []))), sum(splits, []))
     columns = [_standard(arrays[name]) for name in names]
-    if key != "x_train" or "x_test" not in arrays:
+    if not tests:
         images = check_images(columns[0], key)
         condition = _condition(columns[1], len(images), given[0]) if given else None
         return _held_out(path.stem, images, condition, image_size)
-    if ("y_test" in arrays) != bool(given):
-        raise ValueError(f"Expected both y_train and y_test in an .npz, or neither. {received}")
-    tests = [_standard(arrays[name.replace("train", "test")]) for name in names]
-    for name, train, test in zip(names, columns, tests, strict=True):
+    if any((_of_split(each, tests[0]) in arrays) != (each in given) for each in _KEYS[key]):
+        both = f"{_KEYS[key][0]} and {_of_split(_KEYS[key][0], tests[0])}"
+        raise ValueError(f"Expected both {both} in an .npz, or neither. {received}")
+    return _two_parts(path.stem, splits, arrays, image_size)
+
+
+def _read(path):
+    """The arrays of an `.npz` by their keys in small letters."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key.lower(): file[key] for key in file.files}
+            keys = file.files
+    except Exception as error:  # NumPy raises anything from BadZipFile to zlib.error.
+        raise ValueError(
+            f"Expected an .npz of plain arrays (pickled objects are never loaded): {error}. "
+            f"Received: source={str(path)!r}"
+        ) from error
+    if len(arrays) < len(keys):
+        raise ValueError(
+            "Expected keys in an .npz that differ in more than their case. Received: "
+            f"source={str(path)!r} with the keys {sorted(keys)}"
+        )
+    return arrays
+
+
+def _of_split(key, split):
+    return key.replace(TRAINS[0], split)
+
+
+def _two_parts(name, keys, arrays, image_size):
+    parts = [[_standard(arrays[key]) for key in of_split] for of_split in keys]
+    for train, test, *both in zip(*parts, *keys, strict=True):
         is_other = train.dtype != test.dtype and train.ndim == 4
         if train.shape[1:] != test.shape[1:] or is_other:
-            other = name.replace("train", "test")
+            first, second = both
             raise ValueError(
-                f"Expected {name} and {other} of one shape and dtype. Received: "
-                f"{name}.shape={train.shape}, {other}.shape={test.shape}, "
-                f"{name}.dtype={train.dtype}, {other}.dtype={test.dtype}"
+                f"Expected {first} and {second} of one shape and dtype. Received: "
+                f"{first}.shape={train.shape}, {second}.shape={test.shape}, "
+                f"{first}.dtype={train.dtype}, {second}.dtype={test.dtype}"
             )
-    num_train = len(columns[0])
-    columns = [np.concatenate(parts) for parts in zip(columns, tests, strict=True)]
-    images = check_images(columns[0], "x_train and x_test")
-    condition = _condition(columns[1], len(images), "y_train and y_test") if given else None
-    numbers = np.arange(len(images))
-    return _source(
-        path.stem, images, condition, image_size, (numbers[:num_train], numbers[num_train:])
-    )
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    called = [" and ".join(both) for both in zip(*keys, strict=True)]
+    images = check_images(columns[0], called[0])
+    condition = _condition(columns[1], len(images), called[1]) if columns[1:] else None
+    parts = np.split(np.arange(len(images)), [len(parts[0][0])])
+    return _source(name, images, condition, image_size, parts)
 
 
 def _standard(array):

@@ -1,17 +1,68 @@
 """What `fit` and `evaluate` read: shuffled training batches, and test batches in a fixed order."""
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
 from kgen.backend import OrderedBatches, Position
+from kgen.data.imports import require_tensorflow
 from kgen.data.splits import Batch, IndexedSplit, StreamedSplit, UnpairedSplit
 
 Split = IndexedSplit | StreamedSplit | UnpairedSplit
 
 
-class TrainBatches(OrderedBatches):
+class SplitBatches(OrderedBatches):
+    """Batches of a split, and other forms of it.
+
+    Args:
+        split: the images.
+        batch_size: int. At least 1.
+    """
+
+    def __init__(self, split: Split, batch_size: int):
+        super().__init__()
+        self._split = split
+        self._batch_size = batch_size
+
+    @property
+    def settings(self) -> dict:
+        """What the order of the images depends on."""
+        return {"images": self._split.num_images, "batch_size": self._batch_size}
+
+    def in_order(self) -> Iterator[Batch]:
+        """All images once, in the order of the source: neither shuffled nor augmented."""
+        num_batches = math.ceil(self._split.size / self._batch_size)
+        return (self._split.batch(i, self._batch_size, None) for i in range(num_batches))
+
+    def take(self, num: int | None = None) -> Batch:
+        """The first `num` images of `in_order`, all by default, and what comes with them.
+
+        Returns:
+            `(images,)`, `(images, labels)` or the like, NumPy arrays.
+        """
+        num = self._split.size if num is None else num
+        if num < 1:
+            raise ValueError(f"Expected num of at least 1, or None for all. Received: num={num}")
+        batches = itertools.islice(self.in_order(), math.ceil(num / self._batch_size))
+        return tuple(np.concatenate(parts)[:num] for parts in zip(*batches, strict=True))
+
+    def tf_data(self):
+        """The batches as a `tf.data.Dataset`, for what takes nothing else; it needs TensorFlow.
+
+        Its first pass is the epoch of `position`, and each pass the epoch after the one before.
+        """
+        tf = require_tensorflow("`tf_data`")
+        epochs = itertools.count(self.position.epoch)
+        specs = tuple(tf.TensorSpec((None, *rows.shape[1:]), rows.dtype) for rows in self[0])
+        batches = tf.data.Dataset.from_generator(
+            lambda: self.epoch(next(epochs)), output_signature=specs
+        )
+        return batches.apply(tf.data.experimental.assert_cardinality(len(self)))
+
+
+class TrainBatches(SplitBatches):
     """Training batches in an order that depends on (seed, epoch) and on nothing else.
 
     The last, short batch is dropped, unless the whole split is smaller than one batch: then there
@@ -32,21 +83,14 @@ class TrainBatches(OrderedBatches):
         seed: int,
         augment: Callable[[Batch, int], Batch] | None = None,
     ):
-        super().__init__()
-        self._split = split
-        self._batch_size = min(batch_size, split.size)
+        super().__init__(split, min(batch_size, split.size))
         self._seed = seed
         self._augment = augment
 
     @property
     def settings(self) -> dict:
         """What the order of the images depends on."""
-        return {
-            "images": self._split.num_images,
-            "batch_size": self._batch_size,
-            "seed": self._seed,
-            "augmented": self._augment is not None,
-        }
+        return super().settings | {"seed": self._seed, "augmented": self._augment is not None}
 
     def __len__(self) -> int:
         """Number of batches in an epoch."""
@@ -63,25 +107,10 @@ class TrainBatches(OrderedBatches):
         return self._augment(batch, int(words[0]))
 
 
-class TestBatches(OrderedBatches):
-    """Test batches in a fixed order; the last one may be short, so that metrics are exact.
-
-    Args:
-        split: the images.
-        batch_size: int. At least 1.
-    """
+class TestBatches(SplitBatches):
+    """Test batches in a fixed order; the last one may be short, so that metrics are exact."""
 
     __test__ = False  # Not a test class, whatever pytest makes of the name.
-
-    def __init__(self, split: Split, batch_size: int):
-        super().__init__()
-        self._split = split
-        self._batch_size = batch_size
-
-    @property
-    def settings(self) -> dict:
-        """What the order of the images depends on."""
-        return {"images": self._split.num_images, "batch_size": self._batch_size}
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -91,16 +120,6 @@ class TestBatches(OrderedBatches):
         """The batch at a position, which is the same in every epoch."""
         _check_index(self, position.batch)
         return self._split.batch(position.batch, self._batch_size, None)
-
-    def take(self, num: int | None = None) -> Batch:
-        """The first `num` images, all by default, and what comes with them.
-
-        Returns:
-            `(images,)`, `(images, labels)` or the like, NumPy arrays.
-        """
-        num = self._split.size if num is None else num
-        batches = (self[i] for i in range(min(len(self), math.ceil(num / self._batch_size))))
-        return tuple(np.concatenate(parts)[:num] for parts in zip(*batches, strict=True))
 
 
 def _check_index(batches, index):

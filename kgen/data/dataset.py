@@ -30,7 +30,9 @@ class Dataset:
         num_test: int. The number of test images, likewise.
         batch_size: int.
         train: a `kgen.backend.OrderedBatches` of batches `(images,)`, `(images, condition)` or,
-            unpaired, `(images_a, images_b)`, shuffled as a function of (seed, epoch).
+            unpaired, `(images_a, images_b)`, shuffled as a function of (seed, epoch). Of either
+            split `take(num)` gives arrays, in the order of the source, `take()` all of it,
+            `in_order()` the same batch by batch, and `tf_data()` a `tf.data.Dataset`.
         test: the same in a fixed order, with a short last batch.
         domains: of two unpaired sets, the `kgen.fields.Image` of each; else None.
         license: str. The terms of use or where to find them, or None where they are not known.
@@ -84,13 +86,17 @@ def load(
     Args:
         source: one of
             - "digits": 1,797 handwritten digits of 8x8 pixels that come inside scikit-learn;
-            - the path of a folder of PNG, JPEG, BMP, GIF or WEBP images: flat, or a folder a
-              class; the subfolders `train` and `test` (or `val`, `valid`, `validation`), if both
-              are there, are the splits. Grey if all are grey, else RGB; transparency is composited
-              on white. Files that cannot be read are named in a warning;
+            - the path of a folder of images (PNG, JPEG, TIFF, BMP, GIF, WEBP, PNM): flat, or a
+              folder a class. Where it holds a folder `train` or `training`, in any case, with
+              `test`, `testing`, `val`, `valid` or `validation` or alone, these are the splits; of
+              several tests the first in this order that has no other classes is used. A folder
+              `train` of images among other folders is a class. Grey if all are grey, else RGB;
+              16 bits are scaled to 8; transparency is composited on white. What cannot be read or
+              is not used is named in a warning;
             - two paths or names in a tuple: of two unpaired sets, or of two folders of pairs;
-            - the path of an `.npz` with x_train, y_train, x_test, y_test, or images and one of
-              labels, attributes, vectors, images2, or x and y; all but the images may be missing;
+            - the path of an `.npz` with x_train, y_train, x_test, y_test (or x_val ...), or
+              train_images, train_labels, test_images, test_labels, or images and one of labels,
+              attributes, vectors, images2, or x and y; all but the images may be missing;
             - an array of images (num, height, width, 1 or 3): uint8 or other integers in 0..255,
               bool, or floats in [0, 1];
             - a tuple (images, condition) of arrays. The condition is labels, integers from 0 or
@@ -102,8 +108,8 @@ def load(
         batch_size: int. At least 1.
         image_size: int or (height, width). Each image is scaled until it covers this size, and
             the rest is cropped off evenly. None leaves images of one size as they are.
-        data_dir: where TFDS keeps its sets. A set that is prepared there is read offline, any
-            other is downloaded to there. None is TFDS' own place.
+        data_dir: where TFDS keeps its sets, a folder that exists. A set that is prepared there is
+            read offline, any other is downloaded to there. None is TFDS' own place.
         seed: int. At least 0. Seeds the training order and `augment`; for a streamed TFDS set,
             TensorFlow's global seed, where one is set, counts as well.
         augment: of "flip" and "crop": random changes to training images, by keras-cv. The two
@@ -111,9 +117,9 @@ def load(
         paired: bool or None. True: the two folders of a tuple, or the two in a folder by the order
             of their names, hold images of the same names, and those of the first are conditioned
             on those of the second. False: the two folders in a folder, or the two arrays of
-            images, are unpaired sets. Either way the two may lie in `train` and in `test`, or be
-            `trainA` and `trainB`, `testA` and `testB`. None: two arrays of images are pairs, two
-            paths or names are unpaired, and the folders in a folder are classes.
+            images, are unpaired sets. Either way the two may lie in `train` and in `test`, hold
+            these, or be `trainA` and `trainB`, `testA` and `testB`. None: two arrays of images are
+            pairs, two paths or names are unpaired, and the folders in a folder are classes.
 
     Returns:
         A `Dataset`.
@@ -131,6 +137,9 @@ def load(
         >>> images, labels = data.train[0]
         >>> images.shape, str(images.dtype), labels.shape
         ((100, 8, 8, 1), 'uint8', (100,))
+        >>> x_train, y_train = data.train.take()
+        >>> x_train.shape
+        (1500, 8, 8, 1)
         >>> data.condition
         Label(num_classes=10, names=('0', '1', '2', '3', '4', '5', '6', '7', '8', '9'))
     """

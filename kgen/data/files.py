@@ -34,7 +34,8 @@ def warn_of_broken(broken: dict[Path, Exception], consequence: str, limit: int =
     named = [f"{path} ({error})" for path, error in list(broken.items())[:limit]]
     if len(broken) > limit:
         named.append(f"and {len(broken) - limit} more")
-    warn(f"{len(broken)} image files cannot be read; {consequence}: {', '.join(named)}")
+    files = "image file" if len(broken) == 1 else "image files"
+    warn(f"{len(broken)} {files} cannot be read; {consequence}: {', '.join(named)}")
 
 
 class ImageFiles:

@@ -1,7 +1,6 @@
 """Folders of images: flat or a folder a class, pairs, with or without `train` and `test`."""
 
 import math
-import os
 from pathlib import Path
 
 import numpy as np
@@ -9,47 +8,59 @@ import numpy as np
 from kgen.data import splits
 from kgen.data.files import ImageFiles, map_files, warn_of_broken
 from kgen.data.images import read_header
+from kgen.data.layout import kinds, lettered, list_classes, list_files, parts, warn_of_others
 from kgen.data.splits import IndexedSplit, Source, hold_out, unpaired
 from kgen.fields import Image, Label
-
-EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".webp")
-_TESTS = ("test", "val", "valid", "validation")
 
 
 def from_folder(folder: Path, image_size: tuple[int, int] | None) -> Source:
     """The images of a folder; with labels if there is a folder for each class."""
-    return _images(folder.resolve().name, _parts(folder), image_size)
+    if lettered(folder):
+        raise ValueError(
+            "Expected paired=True, of files of the same names, or paired=False, of two unpaired "
+            f"sets, for a folder with {min(lettered(folder))}A and {min(lettered(folder))}B. "
+            f"Received: source={str(folder)!r}, paired=None"
+        )
+    return _images(folder.resolve().name, parts(folder), image_size)
 
 
 def pairs(folders: Path | tuple[Path, Path], image_size: tuple[int, int] | None) -> Source:
     """Images of one folder, conditioned on those of the same names in another."""
     if isinstance(folders, Path):
-        name, parts = folders.resolve().name, _two_kinds(folders)
+        name, (first, second) = folders.resolve().name, kinds(folders)
     else:
         name = "-".join(folder.resolve().name for folder in folders)
-        each = [_parts(folder) for folder in folders]
-        parts = list(zip(*each, strict=True)) if len(each[0]) == len(each[1]) else [folders]
-    matched = [_matched(part) for part in parts]
-    part_of = np.repeat(range(len(parts)), [len(rows) for rows in matched])
-    return _source(name, [first for first, _ in parts], sum(matched, []), part_of, image_size)
+        first, second = map(parts, folders)
+    if len(first) != len(second):
+        raise ValueError(
+            "Expected the same splits of both kinds of images. Received: "
+            f"{', '.join(map(str, first))} and {', '.join(map(str, second))}"
+        )
+    matched = [_matched(part) for part in zip(first, second, strict=True)]
+    part_of = np.repeat(range(len(first)), [len(rows) for rows in matched])
+    warn_of_others(first + second)
+    return _source(name, first, sum(matched, []), part_of, image_size)
 
 
 def two_kinds(folder: Path, image_size: tuple[int, int] | None) -> Source:
     """The images of the two folders in a folder, unpaired."""
-    kinds = zip(*_two_kinds(folder), strict=True)
-    sources = [_images(parts[0].name, parts, image_size) for parts in kinds]
+    sources = [_images(of_kind[0].name, of_kind, image_size) for of_kind in kinds(folder)]
     return unpaired(folder.resolve().name, *sources)
 
 
 def _images(name, parts, image_size):
-    listed = [_list_classes(part) for part in parts]
-    class_names = tuple(sorted(set().union(*listed)))
+    listed = [list_classes(part) for part in parts]
+    class_names = tuple(sorted(listed[0]))
     is_flat = class_names == ("",)
-    if "" in class_names and not is_flat:
-        raise ValueError(
-            f"Expected images directly in both {parts[0].name} and {parts[1].name}, or a folder "
-            f"for each class in both. Received: source={str(parts[0].parent)!r}"
-        )
+    for part, by_class in zip(parts, listed, strict=True):
+        unknown = sorted(by_class.keys() - listed[0].keys())
+        if unknown:
+            raise ValueError(
+                f"Expected images directly in both {parts[0].name} and {part.name}, or a folder "
+                f"for each class in both, those of {part.name} among those of {parts[0].name}. "
+                f"Received: source={str(part.parent)!r} with {unknown} in {part.name} alone"
+            )
+    warn_of_others(parts)
     rows, labels, part_of = [], [], []
     for part, by_class in enumerate(listed):
         for class_name, files in by_class.items():
@@ -67,34 +78,11 @@ def _images(name, parts, image_size):
     )
 
 
-def _two_kinds(folder):
-    """For each split of a folder the folders of the two kinds of images in it."""
-    as_cycle_gan = [(folder / f"{part}A", folder / f"{part}B") for part in ("train", "test")]
-    if all(each.is_dir() for pair in as_cycle_gan for each in pair):
-        return as_cycle_gan
-    parts = []
-    for part in _parts(folder):
-        found = sorted(f for f in part.iterdir() if f.is_dir() and not f.name.startswith("."))
-        if len(found) != 2:
-            raise ValueError(
-                "Expected a folder that holds two folders, one of each kind of images. "
-                f"Received: source={str(part)!r} with {[each.name for each in found]}"
-            )
-        parts.append(tuple(found))
-    return parts
-
-
-def _parts(folder):
-    """The folders of the training and the test split, or the folder itself."""
-    test = next((folder / name for name in _TESTS if (folder / name).is_dir()), None)
-    return [folder / "train", test] if test and (folder / "train").is_dir() else [folder]
-
-
 def _matched(folders):
     """The pairs of files that have one name, but for the extension."""
     by_name = []
     for folder in folders:
-        files = _list_files(folder)
+        files = list_files(folder)
         names = [path.relative_to(folder).with_suffix("").as_posix() for path in files]
         found = dict(zip(names, files, strict=True))
         if len(found) < len(files):
@@ -165,42 +153,6 @@ def _source(name, parts, rows, part_of, image_size, labels=None, label=None):
         IndexedSplit(take, test),
         Image(shapes[1]) if width == 2 else label,
     )
-
-
-def _list_classes(folder: Path) -> dict[str, list[Path]]:
-    """The image files by class; a flat folder is one class without a name."""
-    flat, by_class = [], {}
-    for child in sorted(folder.iterdir()):
-        if child.is_dir() and not child.name.startswith("."):
-            files = _list_files(child)
-            if files:
-                by_class[child.name] = files
-        elif _is_image(child.name):
-            flat.append(child)
-    if flat and by_class:
-        raise ValueError(
-            "Expected images directly in the folder, or a folder for each class, not both. "
-            f"Received: source={str(folder)!r} with {flat[0].name} beside the folder "
-            f"{next(iter(by_class))}"
-        )
-    if not flat and not by_class:
-        raise ValueError(
-            f"Expected a folder with images ({', '.join(EXTENSIONS)}). "
-            f"Received: source={str(folder)!r}"
-        )
-    return by_class or {"": flat}
-
-
-def _list_files(folder: Path) -> list[Path]:
-    files = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        files += [Path(root, name) for name in names if _is_image(name)]
-    return sorted(files)
-
-
-def _is_image(name: str) -> bool:
-    return not name.startswith(".") and name.lower().endswith(EXTENSIONS)
 
 
 def _image_shape(paths, headers, kept, image_size):

@@ -29,7 +29,7 @@ def _is_grey(image) -> bool:
 def decode(path, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
     """The pixels of an image file; of an animation, the first frame.
 
-    Palettes are resolved, 16-bit grey is scaled to 8 bits, transparency is composited on white,
+    Palettes are resolved, 16 bits are scaled to 8, transparency is composited on white,
     and the EXIF orientation is applied.
 
     Args:
@@ -44,14 +44,22 @@ def decode(path, channels: int, size: tuple[int, int] | None = None) -> np.ndarr
     with pil_image.open(path) as file:
         image = _pil("ImageOps").exif_transpose(file)
     if image.mode.startswith("I"):
-        grey = np.clip(np.asarray(image), 0, 65535)
-        image = pil_image.fromarray(np.round(grey / 257).astype("uint8"))
+        image = pil_image.fromarray(_to_bytes(np.asarray(image)))
+    if image.mode == "F":
+        raise ValueError("its pixels are floats, of which no file says the range: save it as 8-bit")
     if image.has_transparency_data:
         white = pil_image.new("RGBA", image.size, "white")
         image = pil_image.alpha_composite(white, image.convert("RGBA"))
     pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
     pixels = pixels.reshape(*pixels.shape[:2], channels)
     return pixels if size is None else resize(pixels, size)
+
+
+def _to_bytes(grey):
+    low, high = grey.min(), grey.max()
+    if low < 0 or high > 65535:
+        raise ValueError(f"its pixels are in {low}..{high}, of 16 bits in 0..65535")
+    return np.round(grey / 257).astype("uint8")
 
 
 def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:

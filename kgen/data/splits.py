@@ -1,15 +1,20 @@
 """What a source gives: a training and a test split, each read batch by batch in a seeded order."""
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from kgen.fields import Field, Image
+from kgen.warn import warn
 
 MEMORY_LIMIT = 2**30
 """A set whose decoded images take more bytes than this is streamed, not held in memory."""
+
+TRAINS = ("train", "training")
+TESTS = ("test", "testing", "val", "valid", "validation")
+"""What the splits of a set may be called, in any case; of several tests the first is used."""
 
 Batch = tuple[np.ndarray, ...]
 Order = tuple[int, ...] | None
@@ -128,6 +133,21 @@ def in_memory(images: np.ndarray, condition: np.ndarray | None) -> Callable[[np.
         return images[indices], condition[indices]
 
     return take
+
+
+def split_names(names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Of some names those of a training split, and those of a test split, the preferred first."""
+    names = list(names)
+    trains = [name for name in names if name.lower() in TRAINS]
+    tests = [name for name in names if name.lower() in TESTS]
+    return trains, sorted(tests, key=lambda name: TESTS.index(name.lower()))
+
+
+def warn_of_unused(source, unused: Sequence[str], used: Sequence[str]):
+    """Warns of what a source has beside the splits that are used."""
+    if unused:
+        verb = "is" if len(used) == 1 else "are"
+        warn(f"Of {source} {' and '.join(used)} {verb} used, and not {', '.join(unused)}.")
 
 
 def num_held_out(num_images: int, what: str) -> int:

@@ -9,7 +9,16 @@ import numpy as np
 from kgen.data import splits
 from kgen.data.images import resize
 from kgen.data.imports import require, require_tensorflow
-from kgen.data.splits import IndexedSplit, Order, Source, StreamedSplit, in_memory, num_held_out
+from kgen.data.splits import (
+    IndexedSplit,
+    Order,
+    Source,
+    StreamedSplit,
+    in_memory,
+    num_held_out,
+    split_names,
+    warn_of_unused,
+)
 from kgen.fields import Attributes, Label
 
 # What a streamed set holds in memory to shuffle from; the files are shuffled as well.
@@ -60,6 +69,11 @@ def _builder(name, data_dir):
     )
     require_tensorflow(needed_for)
     tfds = require("tensorflow_datasets", "tensorflow-datasets", needed_for)
+    if data_dir is not None and not os.path.isdir(os.path.expanduser(data_dir)):
+        raise FileNotFoundError(
+            "Expected data_dir as an existing folder, which has the prepared set or gets it from "
+            f"the internet: `mkdir -p {data_dir}` for a new one. Received: data_dir={data_dir!r}"
+        )
     try:
         return tfds.builder(name, data_dir=data_dir)
     except ValueError:
@@ -115,17 +129,19 @@ def _condition(features):
 
 def _parts(name, info):
     """The names of the training and the test split."""
-    if "train" not in info.splits:
+    trains, tests = split_names(info.splits)
+    if not trains:
         raise ValueError(
             "Expected a data set with the split 'train'. "
             f"Received: source={name!r} with the splits {sorted(info.splits)}"
         )
-    for test in ("test", "validation"):
-        if test in info.splits:
-            return "train", test
-    size = info.splits["train"].num_examples
+    used = trains[:1] + tests[:1]
+    warn_of_unused(name, [split for split in info.splits if split not in used], used)
+    if tests:
+        return tuple(used)
+    size = info.splits[trains[0]].num_examples
     num_train = size - num_held_out(size, name)
-    return f"train[:{num_train}]", f"train[{num_train}:]"
+    return f"{trains[0]}[:{num_train}]", f"{trains[0]}[{num_train}:]"
 
 
 def _batches(builder, split, image_shape, condition, batch_size, order):

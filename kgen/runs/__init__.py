@@ -6,6 +6,7 @@
 - `samples/`: a grid of samples after every epoch
 - `checkpoint/`: the two newest backups of the exact state, in the middle of an epoch too
 - `model.keras`: the trained model
+- `losses.png`, `samples.gif`: how it went
 - `samples.png`, `reconstructions.png`, `codes.png`, `completions.png`, `results.json`: what it
   reached
 """
@@ -18,8 +19,9 @@ _MODULES = {
     "evaluate": "kgen.runs.results",
     "export": "kgen.runs.exporting",
     "load": "kgen.runs.run",
+    "nearest": "kgen.runs.sampling",
     "reconstruct": "kgen.runs.results",
-    "sample": "kgen.runs.results",
+    "sample": "kgen.runs.sampling",
     "train": "kgen.runs.training",
 }
 

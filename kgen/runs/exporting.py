@@ -1,10 +1,11 @@
 """A finished run as a SavedModel. It needs no Keras: TensorFlow's process reads the model."""
 
-import json
 import os
+import zipfile
 
 from kgen.export.versions import export_archive
-from kgen.runs.config import require_config
+from kgen.runs.config import read_json, require_config
+from kgen.whole_file import check_can_hold
 
 
 def export(run: str, path: str | None = None, version: int | None = None) -> str:
@@ -28,14 +29,26 @@ def export(run: str, path: str | None = None, version: int | None = None) -> str
             "Expected a finished training, with model.keras and results.json; the same `kgen "
             f"train` command goes on with one that is not. Received: {run}"
         )
+    archive = os.path.join(run, "model.keras")
+    if not _is_whole(archive):
+        raise ValueError(f"Expected a whole model. Received: {archive}, which is damaged")
     path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(run)))
-    return export_archive(os.path.join(run, "model.keras"), path, version, _about(run, config))
+    check_can_hold(os.path.abspath(path), f"Received: path={path}")
+    return export_archive(archive, path, version, _about(run, config))
+
+
+def _is_whole(archive):
+    try:
+        with zipfile.ZipFile(archive) as file:
+            return file.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def _about(run, config):
     """What the model card says of a run's data, training and figures, in Markdown."""
-    with open(os.path.join(run, "results.json")) as file:
-        figures = ", ".join(f"{name} {value:.6g}" for name, value in json.load(file).items())
+    results = read_json(os.path.join(run, "results.json"), "the results.json of a run")
+    figures = ", ".join(f"{name} {value:.6g}" for name, value in results.items())
     with open(os.path.join(run, "history.csv")) as file:
         epochs = len(file.readlines()) - 1
     facts = config["data_set"]

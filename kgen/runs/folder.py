@@ -12,17 +12,31 @@ import numpy as np
 from kgen.callbacks.differences import check_same
 from kgen.runs.config import read_config
 from kgen.version import __version__
-from kgen.whole_file import replacing
+from kgen.whole_file import check_can_hold, replacing
 
 NOTES = ("data_set", "versions")  # what a config says besides the settings
 
 
-def check_config(folder, config):
-    """Raises a ValueError where a folder holds a run with other settings."""
+def check_folder(folder, config):
+    """Raises an error where a run cannot be written, or be gone on with.
+
+    Raises:
+        ValueError: the folder holds a run with other settings, or something else.
+        OSError: it is no folder, or none to write in.
+    """
+    check_can_hold(os.path.abspath(folder), f"Received: run={folder}")
     earlier = read_config(folder)
     if earlier is not None:
         settings = {name: value for name, value in earlier.items() if name not in NOTES}
         check_same(settings, config, f"the run folder {folder}", "in the folder")
+        return
+    held = os.listdir(folder) if os.path.isdir(folder) else []
+    held = sorted(name for name in held if not name.startswith("."))
+    if held:
+        raise ValueError(
+            "Expected a new or empty folder, or that of a run, with a config.json. Received: "
+            f"run={folder}, which holds {', '.join(held[:3])}{' ...' * (len(held) > 3)}"
+        )
 
 
 def write_json(path, values):

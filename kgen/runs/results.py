@@ -1,6 +1,7 @@
-"""What a run reached: its pictures and its figures."""
+"""What a run reached on its test images, and what a training leaves in its folder."""
 
-import inspect
+import glob
+import os
 
 import numpy as np
 
@@ -8,36 +9,7 @@ from kgen import pictures
 from kgen.data.images import decode, read_header
 from kgen.runs.folder import save_model, write_json
 from kgen.runs.run import load
-
-
-def sample(
-    run: str,
-    num: int = 64,
-    labels: tuple | None = None,
-    seed: int | None = None,
-    out: str | None = None,
-    **arguments,
-) -> str:
-    """Writes a grid of samples of a trained run.
-
-    Args:
-        run: str. The run folder.
-        num: int. How many images.
-        labels: sequence of classes of a conditional model, in turn, by number or by name; by
-            default all.
-        seed: int. The same seed gives the same images.
-        out: str. The PNG file. Defaults to samples.png in the run folder.
-        **arguments: further ones of the model's `sample`, such as `batch_size`.
-
-    Returns:
-        The path of the file.
-    """
-    this = load(run)
-    require_verb(this.model, "sample", *arguments)
-    path = out or this.path("samples.png")
-    pictures.samples(this.model, num, _numbers(labels), seed=seed, path=path, **arguments)
-    print(f"Wrote {path}")
-    return path
+from kgen.runs.sampling import drawn, numbers
 
 
 def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
@@ -46,14 +18,15 @@ def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
     Args:
         run: str. The run folder.
         num: int. How many images.
-        out: str. The PNG file. Defaults to reconstructions.png in the run folder.
+        out: str. The picture. Defaults to reconstructions-of-NUM.png in the run folder.
 
     Returns:
         The path of the file.
     """
+    path = out or os.path.join(run, f"reconstructions-of-{num}.png")
+    pictures.check_path(path)
     this = load(run)
-    path = out or this.path("reconstructions.png")
-    require_verb(this.model, "reconstruct")
+    this.verb("reconstruct")
     images, labels = this.model.examples(this.data(), num)
     pictures.reconstructions(this.model, images, labels, path=path)
     print(f"Wrote {path}")
@@ -82,17 +55,21 @@ def complete(
             test images have their own.
         num: int. How many test images.
         copies: int. Completions of each image.
-        seed: int. The same seed gives the same completions.
-        out: str. The PNG file. Defaults to completions.png in the run folder.
+        seed: int. The same seed gives the same completions; by default one is drawn.
+        out: str. The picture. Defaults to completions-seed-SEED.png in the run folder.
         **arguments: further ones of the model's `complete`, such as `temperature`.
 
     Returns:
         The path of the file.
     """
+    seed = drawn(seed)
+    path = out or os.path.join(run, f"completions-seed-{seed}.png")
+    pictures.check_path(path)
+    sizes = {name: _size(name, file) for name, file in (("image", image), ("mask", mask)) if file}
     this = load(run)
-    require_verb(this.model, "complete", *arguments)
+    this.verb("complete", *arguments)
     height, width, channels = this.model.image_shape
-    labels = _numbers(labels)
+    labels = numbers(labels)
     if image is None:
         images, own = this.model.examples(this.data(), num)
         labels = own if labels is None else labels
@@ -100,15 +77,13 @@ def complete(
         images = decode(image, channels, (height, width))[None]
     hidden = this.model.lower_half()
     if mask is not None:
-        sizes = [(height, width)] + ([] if image is None else [read_header(image)[:2]])
-        size = read_header(mask)[:2]
-        if size not in sizes:
+        fitting = {(height, width), sizes.get("image", (height, width))}
+        if sizes["mask"] not in fitting:
             raise ValueError(
                 "Expected a mask of the model's height and width or of the image's, one of "
-                f"{sizes}. Received: {mask} of {size}"
+                f"{sorted(fitting)}. Received: {mask} of {sizes['mask']}"
             )
         hidden = decode(mask, 1, (height, width))[..., 0] > 127
-    path = out or this.path("completions.png")
     pictures.completions(
         this.model, images, hidden, labels, copies, seed=seed, path=path, **arguments
     )
@@ -136,7 +111,7 @@ def evaluate(run: str, num_samples: int | None = None) -> dict:
 def _evaluate(run, data, num_samples=None):
     model = run.model
     if num_samples is not None:
-        bound = require_verb(model, "log_likelihood", "num_samples")
+        bound = run.verb("log_likelihood", "num_samples")
         if num_samples < 1:
             raise ValueError(f"Expected num_samples of at least 1. Received: {num_samples=}")
     figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
@@ -156,6 +131,7 @@ def write_results(run, data):
     for name, picture in model.report(data).items():
         pictures.save(picture, run.path(name))
         written.append(run.path(name))
+    written += _write_course(run)
     figures = _evaluate(run, data)
     write_json(run.path("results.json"), figures)
     written.append(run.path("results.json"))
@@ -163,34 +139,32 @@ def write_results(run, data):
     print("Wrote " + "\n      ".join(written))
 
 
-def require_verb(model, verb, *arguments):
-    """A model's method.
+def _write_course(run):
+    """Writes how the training went, as far as the folder shows it, and returns where."""
+    written = []
+    if os.path.exists(run.path("history.csv")):
+        written.append(run.path("losses.png"))
+        pictures.losses(run.path("history.csv"), written[-1])
+    grids = sorted(glob.glob(glob.escape(run.path("samples")) + "/epoch-*.png"))
+    if len(grids) > 1:
+        written.append(run.path("samples.gif"))
+        pictures.animation(grids, written[-1])
+    return written
 
-    Args:
-        model: a kgen model.
-        verb: str. The method's name.
-        *arguments: str. What it has to take.
 
-    Raises:
-        ValueError: the model has none, or it does not take these.
-    """
-    method = getattr(model, verb, None)
-    if method is None:
-        raise ValueError(f"Expected a model that can {verb}. Received: {type(model).__name__}")
-    missing = sorted(set(arguments) - inspect.signature(method).parameters.keys())
-    if missing:
-        raise ValueError(
-            f"Expected a model whose {verb} takes {', '.join(missing)}. Received: "
-            f"{type(model).__name__}"
+def _size(name, path):
+    """(height, width) of an image file."""
+    if not os.path.isfile(path):
+        raise FileNotFoundError(
+            f"Expected {name} as an existing image file. Received: {name}={path}"
         )
-    return method
-
-
-def _numbers(labels):
-    """Labels of a command line, as numbers if they are."""
-    if labels is None or not all(str(label).lstrip("-").isdecimal() for label in labels):
-        return labels
-    return [int(label) for label in labels]
+    try:
+        return read_header(path)[:2]
+    except Exception as error:  # Decoders raise anything from OSError to SyntaxError.
+        raise ValueError(
+            f"Expected {name} as an image file. Received: {name}={path}, which cannot be read: "
+            f"{error}"
+        ) from error
 
 
 def _describe(figures):

@@ -14,7 +14,7 @@ from kgen.callbacks import backups
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
 from kgen.models.optimizers import with_learning_rate
-from kgen.runs.folder import check_config, drop_rows, versions, write_json
+from kgen.runs.folder import check_folder, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
 from kgen.runs.settings import all_arguments, model_class
@@ -78,6 +78,8 @@ def train(
     chosen = model_class(model)
     if epochs < 1:
         raise ValueError(f"Expected epochs of at least 1. Received: epochs={epochs}")
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"Expected seed in 0..{2**32 - 1}. Received: seed={seed}")
     if on_nan not in ("stop", "rollback"):
         raise ValueError(f"Expected on_nan of 'stop' or 'rollback'. Received: {on_nan=}")
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
@@ -100,7 +102,7 @@ def train(
         "backend": keras.backend.backend(),
     }
     config = json.loads(json.dumps(config))  # as the folder will give it back
-    check_config(folder, config)
+    check_folder(folder, config)
     if deterministic:
         backend.set_deterministic()
     with backend.strategy(strategy):

@@ -24,13 +24,18 @@ def generate(
         labels: sequence of int. The classes of a conditional model, a row each.
         seed: int. The same seed gives the same images, those of `kgen sample`.
         timeout: float. Seconds that a request of up to 64 images may take.
-        out: str. The PNG file.
+        out: str. The picture.
 
     Returns:
         The path of the file.
     """
     if not model:
         raise ValueError(f"Expected the model's name on {server}. Received: model={model}")
+    if num < 1 or not timeout > 0:
+        raise ValueError(
+            f"Expected num of at least 1 and timeout above 0. Received: num={num}, {timeout=}"
+        )
+    pictures.check_path(out)
     columns = None
     if labels:
         columns = max(1, num // len(labels))

@@ -92,6 +92,37 @@ def test_npz_without_a_test_split(tmp_path, numbered, keys):
     assert data.num_classes == (50 if len(keys) == 2 else None)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("X_train", "Y_train", "X_val", "Y_val"),
+        ("x_train", "y_train", "x_validation", "y_validation"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+    ],
+)
+def test_npz_with_two_splits(tmp_path, numbered, keys):
+    images, labels = numbered(10)
+    parts = (images[:6], labels[:6], images[6:], labels[6:])
+    np.savez(tmp_path / "set.npz", **dict(zip(keys, parts, strict=True)))
+    data = load(tmp_path / "set.npz", batch_size=6)
+    assert (data.num_train, data.test[0][1].tolist()) == (6, [6, 7, 8, 9])
+
+
+def test_npz_with_arrays_that_are_not_used(tmp_path, numbered):
+    images, _ = numbered(10)
+    np.savez(tmp_path / "set.npz", x_train=images[:6], x_test=images[6:8], x_val=images[8:], a=1)
+    with pytest.warns(UserWarning, match="set.npz x_train and x_test are used, and not a, x_val"):
+        data = load(tmp_path / "set.npz")
+    assert read_all(data.test)[:, 0, 0, 0].tolist() == [6, 7]
+
+
+def test_npz_with_keys_of_one_name(tmp_path, numbered):
+    np.savez(tmp_path / "set.npz", x=numbered()[0], X=numbered()[1])
+    with pytest.raises(ValueError, match=r"differ in more than their case.*\['X', 'x'\]"):
+        load(tmp_path / "set.npz")
+
+
 def test_npz_without_known_keys(tmp_path):
     np.savez(tmp_path / "set.npz", pictures=np.zeros((2, 2)))
     with pytest.raises(ValueError, match=r"x_train.*images.*the keys \['pictures'\]"):

@@ -1,3 +1,5 @@
+import sys
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import pytest
 import kgen
 from kgen.backend import OrderedBatches, Position
 from kgen.data import load
+from kgen.data.batches import TrainBatches
 
 
 def read(batches):
@@ -164,6 +167,58 @@ def test_train_drops_the_short_batch_and_test_keeps_it(numbered):
     assert (data.num_train, data.num_test) == (45, 5)
     assert [len(labels) for labels in read(data.train)] == [4] * 11
     assert [len(labels) for labels in read(data.test)] == [4, 1]
+
+
+def test_either_split_as_arrays(numbered):
+    images, numbers = numbered()
+    data = load((images, numbers), batch_size=4)
+    held_out = data.test.take()[1].tolist()
+    for part, expected in (
+        (data.train, sorted(set(numbers) - set(held_out))),
+        (data.test, held_out),
+    ):
+        for num in (None, 1, 4, 6, 99):
+            taken, labels = part.take(num)
+            assert labels.tolist() == expected[:num]  # the rest of the last batch as well
+            assert (taken[:, 0, 0, 0] == labels).all()
+        assert [len(batch[1]) for batch in part.in_order()][-1] == 1
+        with pytest.raises(ValueError, match="num of at least 1, .* Received: num=0"):
+            part.take(0)
+
+
+def test_arrays_do_not_depend_on_seed_position_or_augmentation(numbered):
+    split = load(numbered(), batch_size=9).train._split
+    first = TrainBatches(split, 9, seed=0)
+    other = TrainBatches(split, 100, seed=1, augment=lambda batch, seed: pytest.fail("augmented"))
+    other.position = Position(3, 2)
+    for a, b in zip(first.take(), other.take(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_either_split_as_tf_data(numbered):
+    pytest.importorskip("tensorflow")
+    data = load(numbered(), batch_size=9)
+    data.train.position = Position(3)
+    train, test = data.train.tf_data(), data.test.tf_data()
+    assert (len(train), len(test)) == (5, 1)
+    for epoch in (3, 4):  # each pass the next
+        assert read(train.as_numpy_iterator()) == read(data.train.epoch(epoch))
+        assert read(test.as_numpy_iterator()) == read(data.test)
+    images, labels = train.element_spec
+    assert (images.shape.as_list(), images.dtype.name) == ([None, 4, 6, 1], "uint8")
+    assert (labels.shape.as_list(), labels.dtype.name) == ([None], "int32")
+    model = kgen.VAE(data.image_shape, latent_dim=1)
+    model.compile()
+    history = model.fit(train, validation_data=test, epochs=2, verbose=0).history
+    assert len(history["val_loss"]) == 2
+    (only,) = load(numbered()[0], batch_size=9).test.tf_data().element_spec
+    assert only.shape.as_list() == [None, 4, 6, 1]
+
+
+def test_tf_data_without_tensorflow(numbered, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(ImportError, match="`tf_data` needs the package tensorflow.*pip install"):
+        load(numbered()).test.tf_data()
 
 
 def test_fewer_images_than_a_batch_make_one_batch(numbered):

@@ -347,9 +347,10 @@ def test_folders_that_do_not_fit(tmp_path, write_two):
         load((a, b), paired=True)
     with pytest.raises(ValueError, match=r"holds two folders.*Received: source=.*a' with \[\]"):
         load(a, paired=True)
-    (tmp_path / "c").mkdir()
+    write_two(("c", "c"), num=(1, 0))
     with pytest.raises(ValueError, match=r"holds two folders.*with \['a', 'b', 'c'\]"):
         load(tmp_path, paired=False)
+    (tmp_path / "c" / "00.png").unlink()
     with pytest.raises(ValueError, match="Expected images of the same names.*Received: 4 and 0"):
         load((b, tmp_path / "c"), paired=True)
     with pytest.raises(ValueError, match="Expected a folder, for paired=True. Received: .*00.png"):

@@ -1,3 +1,5 @@
+import struct
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -5,7 +7,7 @@ from PIL import Image
 from kgen.data.images import decode, read_header, resize, resize_all
 
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "webp"])
+@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "webp", "tif"])
 def test_formats(write_image, suffix):
     path = write_image(f"image.{suffix}", color=(255, 0, 0))
     pixels = decode(path, 3)
@@ -33,6 +35,39 @@ def test_modes(write_image, mode, color, grey, expected):
     pixels = decode(path, 1 if grey else 3)
     assert pixels.shape == (4, 6, len(expected))
     assert (pixels == expected).all()
+
+
+def tiff(pixels, order):
+    """A TIFF of 16-bit RGB, which Pillow reads and does not write."""
+    height, width, channels = pixels.shape
+    data = pixels.astype(order + "u2").tobytes()
+    bits = 8 + 2 + 9 * 12 + 4
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 2, 273: bits + 6, 277: channels}
+    tags |= {278: height, 279: len(data)}
+    file = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, len(tags))
+    for tag, value in tags.items():
+        file += struct.pack(f"{order}HHII", tag, 4 - (tag == 258), 3 if tag == 258 else 1, value)
+    return file + struct.pack(f"{order}I3H", 0, 16, 16, 16) + data
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_tiff_of_16_bits(tmp_path, order):
+    pixels = np.full((2, 4, 3), [257 * 200, 257 * 100, 257 * 50])
+    (tmp_path / "colour.tif").write_bytes(tiff(pixels, order))
+    assert decode(tmp_path / "colour.tif", 3)[1, 2].tolist() == [200, 100, 50]
+    grey = Image.fromarray(pixels[..., 0].astype(order + "u2"))
+    grey.save(tmp_path / "grey.tif")
+    assert read_header(tmp_path / "grey.tif") == (2, 4, True)
+    assert decode(tmp_path / "grey.tif", 1)[1, 2].tolist() == [200]
+
+
+@pytest.mark.parametrize(
+    ("pixels", "message"), [(np.float32(0.5), "floats"), (np.int32(70000), "70000..70000, of 16")]
+)
+def test_pixels_of_an_unknown_range_are_not_read(tmp_path, pixels, message):
+    Image.fromarray(np.full((2, 3), pixels)).save(tmp_path / "image.tif")
+    with pytest.raises(ValueError, match=message):
+        decode(tmp_path / "image.tif", 1)
 
 
 def test_half_transparent_is_half_white(write_image):

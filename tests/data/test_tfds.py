@@ -142,6 +142,18 @@ def test_a_validation_split(write_set):
     assert load(name, data_dir=data_dir).num_test == 5
 
 
+def test_splits_that_are_not_used_are_named(write_set):
+    name, data_dir = write_set("kgen_three", num=(5, 2, 3), splits=("train", "validation", "test"))
+    with pytest.warns(UserWarning, match="kgen_three train and test are used, and not validation"):
+        assert load(name, data_dir=data_dir).num_test == 3
+
+
+def test_a_data_dir_that_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setattr(tfds, "builder", lambda *_, **__: pytest.fail("looked for the set"))
+    with pytest.raises(FileNotFoundError, match="data_dir as an existing folder.*mkdir -p .*none"):
+        load("mnist", data_dir=tmp_path / "none")
+
+
 def test_no_train_split(write_set):
     name, data_dir = write_set("kgen_test_only", splits=("test",))
     with pytest.raises(ValueError, match=r"'train'.*the splits \['test'\]"):

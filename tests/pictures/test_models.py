@@ -1,20 +1,13 @@
-import errno
-import os
-
 import numpy as np
 import pytest
-from PIL import Image
 
 import kgen
 from kgen import pictures
 from kgen.models.latent_model import LatentModel
 from tests.models.test_vae import networks
+from tests.pictures.conftest import pixels
 
 THIRD = 0.9674216  # the normal quantile of 5/6
-
-
-def pixels(picture):
-    return np.asarray(picture).astype(int)
 
 
 class Stub:
@@ -38,7 +31,7 @@ class Stub:
 
     def decode(self, z, labels=None, *, batch_size=None):
         self.z, self.labels = z, labels
-        return np.asarray(z)[:, None, :, None]
+        return np.clip(z, 0.0, 1.0)[:, None, :, None]
 
     def encode(self, images, labels=None):
         self.encoded_labels = labels
@@ -50,109 +43,6 @@ class Stub:
     def reconstruct(self, images, labels=None):
         self.labels = labels
         return 1.0 - self.check(images)
-
-
-def test_grid_by_hand():
-    images = np.array([[0, 1], [10, 11], [20, 21]], "uint8").reshape(3, 1, 2, 1)
-    w = 255
-    expected = [
-        [w, w, w, w, w, w, w],
-        [w, 0, 1, w, 10, 11, w],
-        [w, w, w, w, w, w, w],
-        [w, 20, 21, w, w, w, w],
-        [w, w, w, w, w, w, w],
-    ]
-    picture = pictures.grid(images, columns=2, scale=1)
-    assert picture.mode == "L"
-    assert pixels(picture).tolist() == expected
-    enlarged = pictures.grid(images, columns=2, scale=3)
-    assert pixels(enlarged).tolist() == np.kron(expected, np.ones((3, 3), int)).tolist()
-
-
-@pytest.mark.parametrize(
-    ("gap", "expected"),
-    [
-        (0, [[7, 8]]),
-        (2, [[255] * 8] * 2 + [[255, 255, 7, 255, 255, 8, 255, 255]] + [[255] * 8] * 2),
-    ],
-)
-def test_grid_gap(gap, expected):
-    images = np.array([7, 8], "uint8").reshape(2, 1, 1, 1)
-    assert pixels(pictures.grid(images, 2, scale=1, gap=gap)).tolist() == expected
-
-
-@pytest.mark.parametrize(
-    ("shape", "size"),
-    [
-        ((5, 8, 8, 1), (28 * 6, 19 * 6)),  # 3 columns, 48 / 8 pixels a pixel
-        ((4, 28, 28, 1), (59 * 2, 59 * 2)),
-        ((1, 16, 48, 3), (50, 18)),
-        ((2, 200, 100, 3), (203, 202)),
-    ],
-)
-def test_grid_defaults(shape, size):
-    assert pictures.grid(np.zeros(shape)).size == size
-
-
-def test_grid_in_colour():
-    images = np.arange(6, dtype="uint8").reshape(2, 1, 1, 3)
-    picture = pictures.grid(images, 2, scale=1, gap=0)
-    assert picture.mode == "RGB"
-    assert pixels(picture).tolist() == [[[0, 1, 2], [3, 4, 5]]]
-
-
-def test_floats_are_clipped_and_rounded():
-    values = [-0.5, 0.0, 0.4 / 255, 0.6 / 255, 254.4 / 255, 254.6 / 255, 1.0, 1.7]
-    expected = [[0, 0, 0, 1, 254, 255, 255, 255]]
-    images = np.array(values, "float32").reshape(8, 1, 1, 1)
-    assert pixels(pictures.grid(images, 8, scale=1, gap=0)).tolist() == expected
-
-
-@pytest.mark.parametrize("dtype", ["uint8", "int32"])
-def test_integers_stay(dtype):
-    images = np.array([0, 1, 254, 255], dtype).reshape(4, 1, 1, 1)
-    assert pixels(pictures.grid(images, 4, scale=1, gap=0)).tolist() == [[0, 1, 254, 255]]
-
-
-@pytest.mark.parametrize("shape", [(8, 8, 1), (2, 8, 8), (2, 8, 8, 2), (0, 8, 8, 1)])
-def test_grid_of_other_shapes(shape):
-    with pytest.raises(ValueError, match=r"\(num, height, width, 1 or 3\)") as error:
-        pictures.grid(np.zeros(shape))
-    assert str(shape) in str(error.value)
-
-
-def test_grid_writes_what_it_gives(tmp_path):
-    path = tmp_path / "new" / "folder" / "grid.png"
-    picture = pictures.grid(np.random.default_rng(0).random((3, 4, 4, 3)), path=str(path))
-    with Image.open(path) as written:
-        assert written.format == "PNG"
-        np.testing.assert_array_equal(pixels(written), pixels(picture))
-    (path.parent / "plain").write_bytes(b"")
-    assert path.stat().st_mode == (path.parent / "plain").stat().st_mode
-    path.unlink()
-    assert os.listdir(path.parent) == ["plain"]
-
-
-class HalfWritten:
-    def save(self, path, format):
-        with open(path, "wb") as file:
-            file.write(b"half")
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-@pytest.mark.parametrize("fault", ["write", "rename"])
-@pytest.mark.parametrize("earlier", [True, False])
-def test_a_picture_is_written_whole_or_not_at_all(tmp_path, monkeypatch, fault, earlier):
-    path = tmp_path / "picture.png"
-    if earlier:
-        path.write_bytes(b"earlier")
-    picture = HalfWritten() if fault == "write" else Image.new("L", (2, 2))
-    if fault == "rename":
-        monkeypatch.setattr(os, "replace", lambda *paths: HalfWritten().save(os.devnull, "PNG"))
-    with pytest.raises(OSError, match="No space"):
-        pictures.save(picture, str(path))
-    assert os.listdir(tmp_path) == ["picture.png"] * earlier
-    assert not earlier or path.read_bytes() == b"earlier"
 
 
 def test_reconstructions_lie_below_their_originals():
@@ -287,6 +177,12 @@ def test_a_conditional_grid_has_a_row_a_class(num, classes, rows, columns):
     assert model.labels.tolist() == np.repeat(rows, columns).tolist()
     assert model.num == len(model.labels) and model.seed == 9
     assert picture.size == ((9 * columns + 1) * 6, (9 * len(rows) + 1) * 6)
+
+
+@pytest.mark.parametrize("num_classes", [None, 3])
+def test_a_grid_of_no_samples(num_classes):
+    with pytest.raises(ValueError, match="num of at least 1. Received: num=0"):
+        pictures.samples(Stub(num_classes=num_classes), 0)
 
 
 @pytest.mark.parametrize("num_classes", [None, 10])

@@ -1,66 +1,12 @@
-"""Pictures of what a model has learned: `PIL.Image.Image`s, written to a file on request."""
+"""What a model makes, as pictures."""
 
 import numpy as np
 
-from kgen.whole_file import replacing
+from kgen.pictures.files import path_first
+from kgen.pictures.grids import grid
 
 
-def grid(images, columns=None, path=None, scale=None, gap=1):
-    """Images side by side.
-
-    Args:
-        images: array (num, height, width, channels), floats in [0, 1] or uint8, 1 or 3 channels.
-        columns: int. Images in a row; the square root of their number by default.
-        path: str or None. A PNG file to write as well.
-        scale: int. Screen pixels a pixel; by default small images are enlarged to about 48.
-        gap: int. Pixels between images, before scaling.
-
-    Returns:
-        PIL.Image.Image.
-
-    Example:
-    >>> kgen.pictures.grid(np.zeros((6, 8, 8, 1)), columns=3, scale=1).size
-    (28, 19)
-    """
-    from PIL import Image
-
-    images = np.asarray(images)
-    if images.ndim != 4 or images.shape[-1] not in (1, 3) or len(images) == 0:
-        raise ValueError(
-            "Expected images of shape (num, height, width, 1 or 3). Received: an array of shape "
-            f"{images.shape}"
-        )
-    if not np.issubdtype(images.dtype, np.integer):
-        images = np.rint(np.clip(images, 0.0, 1.0) * 255.0)
-    num, height, width, channels = images.shape
-    columns = columns or int(np.ceil(np.sqrt(num)))
-    rows = -(-num // columns)
-    scale = scale or max(1, round(48 / max(height, width)))
-    canvas = np.full(
-        (rows * (height + gap) + gap, columns * (width + gap) + gap, channels), 255, "uint8"
-    )
-    for i, image in enumerate(images.astype("uint8")):
-        top = gap + (i // columns) * (height + gap)
-        left = gap + (i % columns) * (width + gap)
-        canvas[top : top + height, left : left + width] = image
-    picture = Image.fromarray(canvas[..., 0] if channels == 1 else canvas)
-    picture = picture.resize((picture.width * scale, picture.height * scale), Image.NEAREST)
-    if path is not None:
-        save(picture, path)
-    return picture
-
-
-def save(picture, path):
-    """Writes a picture as PNG, whole or not at all.
-
-    Args:
-        picture: PIL.Image.Image.
-        path: str. Its folder is made if it is missing.
-    """
-    with replacing(path) as temporary:
-        picture.save(temporary, format="PNG")
-
-
+@path_first
 def samples(model, num, labels=None, seed=None, path=None, **kwargs):
     """A grid of samples; of a conditional model a row a class or condition, in turn.
 
@@ -71,12 +17,14 @@ def samples(model, num, labels=None, seed=None, path=None, **kwargs):
         labels: sequence of classes or other conditions, a conditional model's rows; by default all
             classes.
         seed: int or None. Seeds the draws.
-        path: str or None. A PNG file to write as well.
+        path: str or None. A file to write as well, in the format of its ending.
         **kwargs: further ones of the model's `sample`.
 
     Returns:
         PIL.Image.Image.
     """
+    if num < 1:
+        raise ValueError(f"Expected num of at least 1. Received: num={num}")
     if model.condition is None:
         return grid(model.sample(num, labels, seed=seed, **kwargs), path=path)
     if labels is None:
@@ -86,6 +34,7 @@ def samples(model, num, labels=None, seed=None, path=None, **kwargs):
     return grid(model.sample(len(labels), labels, seed=seed, **kwargs), columns, path)
 
 
+@path_first
 def reconstructions(model, images, labels=None, path=None, columns=8):
     """Originals with their reconstructions below them.
 
@@ -93,7 +42,7 @@ def reconstructions(model, images, labels=None, path=None, columns=8):
         model: an autoencoder.
         images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
         labels: int array (num,), for a conditional model.
-        path: str or None. A PNG file to write as well.
+        path: str or None. A file to write as well, in the format of its ending.
         columns: int. Pairs in a row.
 
     Returns:
@@ -109,6 +58,7 @@ def reconstructions(model, images, labels=None, path=None, columns=8):
     return grid(np.concatenate(rows), columns, path)
 
 
+@path_first
 def completions(model, images, mask, labels=None, copies=4, seed=None, path=None, **kwargs):
     """What a model makes of images of which a part is hidden: a row an image.
 
@@ -122,7 +72,7 @@ def completions(model, images, mask, labels=None, copies=4, seed=None, path=None
         labels: int array (num,), for a conditional model.
         copies: int. Completions of each image.
         seed: int or None. Seeds the completions.
-        path: str or None. A PNG file to write as well.
+        path: str or None. A file to write as well, in the format of its ending.
         **kwargs: further ones of the model's `complete`.
 
     Returns:
@@ -136,6 +86,7 @@ def completions(model, images, mask, labels=None, copies=4, seed=None, path=None
     return grid(rows.reshape(-1, *rows.shape[2:]), copies + 2, path)
 
 
+@path_first
 def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     """The latent plane of two dimensions, by equal steps of the prior's probability.
 
@@ -147,7 +98,7 @@ def manifold(model, size=20, dims=(0, 1), label=None, path=None):
         size: int. Images along each dimension.
         dims: pair of int. The two dimensions.
         label: int, for a conditional model.
-        path: str or None. A PNG file to write as well.
+        path: str or None. A file to write as well, in the format of its ending.
 
     Returns:
         PIL.Image.Image.
@@ -162,6 +113,7 @@ def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     return grid(model.decode(z, label), size, path, gap=0)
 
 
+@path_first
 def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
     """One latent dimension varied at a time: a row a dimension.
 
@@ -172,7 +124,7 @@ def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
         limit: float. A row goes from -limit to limit: at most 1 for a uniform prior.
         steps: int. Images in a row.
         label: int, for a conditional model.
-        path: str or None. A PNG file to write as well.
+        path: str or None. A file to write as well, in the format of its ending.
 
     Returns:
         PIL.Image.Image.
@@ -185,6 +137,7 @@ def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
     return grid(model.decode(rows.reshape(-1, model.code_size), label), steps, path)
 
 
+@path_first
 def interpolation(model, start, end, steps=11, spherical=False, labels=None, path=None):
     """The way from each of `start` to its partner in `end`: a row a pair.
 
@@ -197,7 +150,7 @@ def interpolation(model, start, end, steps=11, spherical=False, labels=None, pat
         spherical: bool. Along the great circle instead of the straight line, which keeps to the
             shell where a normal prior has its mass (White 2016, https://arxiv.org/abs/1609.04468).
         labels: int array (num,), for a conditional model.
-        path: str or None. A PNG file to write as well.
+        path: str or None. A file to write as well, in the format of its ending.
 
     Returns:
         PIL.Image.Image.
@@ -207,6 +160,7 @@ def interpolation(model, start, end, steps=11, spherical=False, labels=None, pat
     return grid(rows.reshape(-1, *rows.shape[2:]), steps, path)
 
 
+@path_first
 def arithmetic(model, a, b, c, labels=None, path=None):
     """Latent arithmetic, a - b + c: three rows of what goes in, and a row of results.
 
@@ -220,7 +174,7 @@ def arithmetic(model, a, b, c, labels=None, path=None):
         b: array of the same shape. Latents of images without it.
         c: array of the same shape. Latents that get it.
         labels: int, or three of them for a, b and c, for a conditional model; results have c's.
-        path: str or None. A PNG file to write as well.
+        path: str or None. A file to write as well, in the format of its ending.
 
     Returns:
         PIL.Image.Image.
@@ -233,11 +187,14 @@ def arithmetic(model, a, b, c, labels=None, path=None):
     return grid(model.decode(rows.reshape(4 * columns, -1), labels), columns, path)
 
 
+@path_first
 def codes(model, rows=10, steps=10, seed=None, label=None, path=None):
-    """Samples of an InfoGAN, one code varied along each row: a block of rows a code.
+    """Samples of an InfoGAN, one code varied along each row: a block of `rows` rows a code.
 
-    In a block each row has its own noise, and the columns are the categories of a categorical code
-    or equal steps from -1 to 1 of a number. This is figure 2 of Chen et al. 2016.
+    The blocks are, from the top, those of the categorical codes in the order of `categorical`, and
+    then of the continuous ones. In a block each row has its own noise, and the columns are the
+    categories of a categorical code, 0 to the left, or equal steps from -1 to 1 of a number. This
+    is figure 2 of Chen et al. 2016.
 
     Args:
         model: a `kgen.InfoGAN`.
@@ -245,7 +202,7 @@ def codes(model, rows=10, steps=10, seed=None, label=None, path=None):
         steps: int. Columns, of which a categorical code fills as many as it has categories.
         seed: int or None. Seeds the noise.
         label: int, for a conditional model.
-        path: str or None. A PNG file to write as well.
+        path: str or None. A file to write as well, in the format of its ending.
 
     Returns:
         PIL.Image.Image.

@@ -1,0 +1,146 @@
+"""How a training went: its losses, and its pictures one after another."""
+
+import csv
+import os
+
+import numpy as np
+
+from kgen.pictures.files import check_path, path_first, save
+from kgen.whole_file import replacing
+
+_PANEL, _LEFT, _TOP, _BOTTOM, _RIGHT = (320, 200), 70, 26, 22, 12
+_TRAINING, _VALIDATION, _INK = (31, 78, 160), (214, 96, 18), (60, 60, 60)
+
+
+@path_first
+def losses(history, path=None):
+    """The curve of each logged number over the epochs: a panel each, what is of validation in it.
+
+    Args:
+        history: what `fit` returns, its `history`, or the path of a `history.csv`.
+        path: str or None. A file to write as well, in the format of its ending.
+
+    Returns:
+        PIL.Image.Image.
+
+    Example:
+    >>> kgen.pictures.losses({"loss": [3.0, 2.0], "val_loss": [3.1, 2.2]}).size
+    (320, 200)
+    """
+    from PIL import Image
+
+    curves = _curves(history)
+    names = [name for name in curves if name.removeprefix("val_") not in curves.keys() - {name}]
+    columns = min(3, len(names))
+    width, height = _PANEL
+    rows = -(-len(names) // columns)
+    picture = Image.new("RGB", (columns * width, rows * height), "white")
+    for i, name in enumerate(names):
+        pair = [(curves[name], _VALIDATION if name.startswith("val_") else _TRAINING)]
+        if f"val_{name}" in curves:
+            pair.append((curves[f"val_{name}"], _VALIDATION))
+        panel = _panel(name, pair)
+        picture.paste(panel, (i % columns * width, i // columns * height))
+    if path is not None:
+        save(picture, path)
+    return picture
+
+
+def animation(paths, path, seconds=0.2, most=50):
+    """Writes pictures one after another, such as those of `kgen.callbacks.SampleGrid`.
+
+    Args:
+        paths: sequence of str. The pictures' files, all of one size.
+        path: str. The file, .gif or .webp.
+        seconds: float. How long each is shown; the last ten times as long.
+        most: int. Of more pictures so many, evenly spaced, the first and the last among them.
+    """
+    from PIL import Image
+
+    picture_format = check_path(path)
+    if picture_format not in ("GIF", "WEBP"):
+        raise ValueError(f"Expected a file ending in .gif or .webp. Received: path={path!r}")
+    if not paths or most < 2:
+        raise ValueError(f"Expected a picture, and most of at least 2. Received: {paths=}, {most=}")
+    shown = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int))
+    frames = []
+    for i in shown:
+        with Image.open(paths[i]) as file:
+            frames.append(file.convert("RGB"))
+        if frames[-1].size != frames[0].size:
+            raise ValueError(
+                f"Expected pictures of one size. Received: {paths[shown[0]]} of {frames[0].size}, "
+                f"{paths[i]} of {frames[-1].size}"
+            )
+    milliseconds = [round(1000 * seconds)] * len(frames)
+    milliseconds[-1] *= 10
+    with replacing(path) as temporary:
+        frames[0].save(
+            temporary,
+            format=picture_format,
+            save_all=True,
+            append_images=frames[1:],
+            duration=milliseconds,
+            loop=0,
+        )
+
+
+def _curves(history):
+    """The numbers of each epoch by name, NaN where there is none."""
+    if isinstance(history, (str, os.PathLike)):
+        with open(history, newline="") as file:
+            rows = list(csv.DictReader(file))
+        history = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
+    history = getattr(history, "history", history)
+    curves = {name: np.array([_number(each) for each in of]) for name, of in history.items()}
+    curves = {name: of for name, of in curves.items() if name != "epoch" and len(of)}
+    if not curves:
+        raise ValueError(
+            "Expected what fit returned, or a history.csv, of at least one epoch. Received: "
+            f"history={history!r:.80}"
+        )
+    return curves
+
+
+def _number(value):
+    """A float; a logger writes NA for what an epoch lacks."""
+    try:
+        return float(value)
+    except ValueError:
+        return np.nan
+
+
+def _panel(name, curves):
+    from PIL import Image, ImageDraw, ImageFont
+
+    width, height = _PANEL
+    panel = Image.new("RGB", _PANEL, "white")
+    draw, font = ImageDraw.Draw(panel), ImageFont.load_default()
+    box = left, top, right, bottom = _LEFT, _TOP, width - _RIGHT, height - _BOTTOM
+    draw.rectangle(box, outline=_INK)
+    draw.text((left, 8), name, curves[0][1], font)
+    if len(curves) == 2:
+        draw.text((left + draw.textlength(f"{name}   ", font), 8), f"val_{name}", _VALIDATION, font)
+    num = max(len(values) for values, _ in curves)
+    seen = np.concatenate([values[np.isfinite(values)] for values, _ in curves])
+    low, high = (seen.min(), seen.max()) if len(seen) else (0.0, 0.0)
+    for value, y in ((high, top), (low, bottom - 10)):
+        text = f"{value:.4g}"
+        draw.text((left - 6 - draw.textlength(text, font), y), text, _INK, font)
+    draw.text((left, bottom + 4), "1", _INK, font)
+    draw.text((right - draw.textlength(str(num), font), bottom + 4), str(num), _INK, font)
+    for values, colour in curves:
+        x = left + (right - left) * (np.arange(len(values)) / max(1, num - 1))
+        y = bottom - 4 - (bottom - top - 8) * (values - low) / ((high - low) or 1.0)
+        _draw_curve(draw, x, y, colour)
+    return panel
+
+
+def _draw_curve(draw, x, y, colour):
+    """Lines between neighbours that both are there, and a dot at those that stand alone."""
+    there = np.isfinite(y)
+    for i in np.flatnonzero(there):
+        if i + 1 < len(y) and there[i + 1]:
+            draw.line([(x[i], y[i]), (x[i + 1], y[i + 1])], colour, width=2)
+        elif i == 0 or not there[i - 1]:
+            draw.ellipse((x[i] - 2, y[i] - 2, x[i] + 2, y[i] + 2), colour)

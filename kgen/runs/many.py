@@ -1,0 +1,133 @@
+"""Many samples, written as they are made: a PNG each in a folder, or all in an `.npz`."""
+
+import os
+import re
+import zipfile
+
+import numpy as np
+from PIL import Image
+
+from kgen.callbacks.differences import check_same
+from kgen.fields import Label, seeds_of
+from kgen.models.in_batches import with_progress
+from kgen.pictures.grids import to_bytes
+from kgen.runs.config import read_json
+from kgen.runs.folder import NOTES, write_json
+from kgen.whole_file import check_can_hold, check_can_write, replacing
+
+SETTINGS = "samples.json"
+"""What a folder's images are of: the same command adds to them, another is refused."""
+
+
+def is_folder(path: str) -> bool:
+    """Whether a path is of a folder, to be made or not: without an ending, or with a / at it."""
+    return os.path.isdir(path) or path.endswith(("/", os.sep)) or not os.path.splitext(path)[1]
+
+
+def is_archive(path: str) -> bool:
+    """Whether a path is of an `.npz`."""
+    return path.lower().endswith(".npz")
+
+
+def check_path(path: str):
+    """Raises an OSError where nothing can be written, or something else is there."""
+    if not is_folder(path):
+        if os.path.exists(path):
+            raise FileExistsError(f"Expected a file that is not there yet. Received: {path}")
+        check_can_write(path)
+        return
+    check_can_hold(os.path.abspath(path), f"Received: {path}")
+    held = os.listdir(path) if os.path.isdir(path) else []
+    if SETTINGS not in held and any(not name.startswith(".") for name in held):
+        raise FileExistsError(
+            f"Expected a new or empty folder, or one of samples with a {SETTINGS}. Received: {path}"
+        )
+
+
+def seed_of(folder: str) -> int | None:
+    """The seed of the samples in a folder, None where there are none."""
+    path = os.path.join(folder, SETTINGS)
+    return read_json(path, "the settings of samples")["seed"] if os.path.exists(path) else None
+
+
+def conditions(model, labels, num):
+    """Of `num` images what each is conditioned on, `labels` in turn; None if unconditional."""
+    if labels is not None and len(labels):
+        labels = np.asarray(labels)[np.arange(num) % len(labels)]
+    return model.conditions(labels, num)
+
+
+def write(run, num: int, labels, seed: int, path: str, **arguments):
+    """Writes samples, image i of the seed and of label i modulo their number.
+
+    Args:
+        run: `kgen.runs.Run`.
+        num: int.
+        labels: what the images are conditioned on, in turn; None if the model is unconditional.
+        seed: int.
+        path: str. A folder or an `.npz`.
+        **arguments: further ones of the model's `sample`.
+    """
+    model, seeds = run.model, seeds_of(seed, num)
+    rows = conditions(model, labels, num)
+
+    def made(which):
+        """The images of some numbers, a batch at a time."""
+        size = arguments.get("batch_size", 256)
+        if size < 1:
+            raise ValueError(f"Expected batch_size of at least 1. Received: batch_size={size}")
+        for start in with_progress(range(0, len(which), size)):
+            part = which[start : start + size]
+            y = None if rows is None else rows[part]
+            more = arguments | {"batch_size": size}
+            yield part, to_bytes(model.sample(len(part), y, seed=seeds[part], **more))
+
+    if is_archive(path) and not is_folder(path):
+        _write_archive(model, num, rows, path, made)
+        return
+    settings = {
+        "run": {name: value for name, value in run.config.items() if name not in NOTES},
+        "steps": int(model.optimizer.iterations),
+        "seed": seed,
+        "labels": None if labels is None else np.asarray(labels).tolist(),
+        "arguments": {name: value for name, value in arguments.items() if name != "batch_size"},
+    }
+    _write_files([os.path.join(path, name) for name in _names(model, num, rows)], settings, made)
+
+
+def _write_files(paths, settings, made):
+    folder = os.path.dirname(paths[0])
+    described = os.path.join(folder, SETTINGS)
+    if os.path.exists(described):
+        earlier = read_json(described, "the settings of samples")
+        check_same(earlier, settings, f"the samples in {folder}", "in the folder")
+    missing = np.array([i for i, path in enumerate(paths) if not os.path.exists(path)], int)
+    for part, images in made(missing):
+        write_json(described, settings)
+        for i, image in zip(part, images, strict=True):
+            with replacing(paths[i]) as temporary:
+                picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
+                picture.save(temporary, format="PNG")
+
+
+def _names(model, num, rows):
+    condition = model.condition
+    if not isinstance(condition, Label):
+        return [f"{i:06}.png" for i in range(num)]
+    classes = condition.names or range(condition.num_classes)
+    classes = [re.sub(r"[^\w.]+", "_", str(each)) for each in classes]
+    return [f"{i:06}-{classes[rows[i]]}.png" for i in range(num)]
+
+
+def _write_archive(model, num, rows, path, made):
+    with replacing(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        if rows is not None:
+            what = model.condition.what
+            with archive.open(f"{'images2' if what == 'images' else what}.npy", "w") as file:
+                np.lib.format.write_array(file, rows)
+        with archive.open("images.npy", "w", force_zip64=True) as file:
+            shape = (num, *model.image_shape)
+            header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+            for _, images in made(np.arange(num)):
+                file.write(images.tobytes())
