@@ -8,6 +8,7 @@ import numpy as np
 from kgen import backend
 from kgen.models import monitors
 from kgen.models.around_fit import AroundFit
+from kgen.models.kept import refuse_h5
 
 
 class Fitting(backend.Model):
@@ -33,6 +34,9 @@ class Fitting(backend.Model):
         self.check_outputs()
         callbacks = _flat(kwargs.pop("callbacks", None))
         monitors.settle(callbacks, self)
+        for callback in callbacks:
+            if isinstance(callback, keras.callbacks.ModelCheckpoint):
+                refuse_h5("" if callback.save_weights_only else callback.filepath)
         around = [callback for callback in callbacks if isinstance(callback, AroundFit)]
         look = backend.Look(self._look_at)
         if _is_whole(x):

@@ -1,11 +1,9 @@
 """What every model shares: players, steps, logs, randomness, saving."""
 
-import contextvars
 import functools
 import inspect
 
 import keras
-import numpy as np
 from keras import ops
 
 from kgen import backend
@@ -14,16 +12,16 @@ from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models import own_losses
 from kgen.models.fitting import Fitting, refuse_weights
 from kgen.models.identity import identity
+from kgen.models.instead import refuse_call, refuse_compile_arguments
+from kgen.models.kept import Kept
 from kgen.models.optimizers import OptimizerGroup, for_players
 from kgen.models.scalar import current
 from kgen.noise import StepNoise
 
 EVALUATION_SEED = 1_905_612_437  # which no user would pick for the training
 
-_REBUILDING = contextvars.ContextVar("rebuilding", default=False)
 
-
-class GenerativeModel(Fitting):
+class GenerativeModel(Kept, Fitting):
     """A `keras.Model` trained by players, each of which moves its own variables and no others.
 
     A subclass builds its networks in `__init__`, names its logs in `log_names`, says who the
@@ -120,17 +118,29 @@ class GenerativeModel(Fitting):
         """Raises a ValueError, or warns, if a step cannot train on so many examples well."""
 
     def compile(
-        self, optimizer=None, *, run_eagerly=False, steps_per_execution=1, jit_compile="auto"
+        self,
+        optimizer=None,
+        *others,
+        run_eagerly=False,
+        steps_per_execution=1,
+        jit_compile="auto",
+        **more,
     ):
         """Configures training.
 
         Args:
             optimizer: None for the paper's; one optimizer or its name, copied for each player; or
                 a dict by player. Each takes the name of its player.
+            *others: refused, as is a loss.
             run_eagerly: bool. Run the step uncompiled, for debugging.
             steps_per_execution: int. Batches in one compiled call; 1 on PyTorch.
             jit_compile: bool or "auto". Compile with XLA (TensorFlow, JAX) or torch.compile.
+            **more: refused, as are metrics.
+
+        Raises:
+            ValueError: there are others of Keras', such as a loss, or it is no optimizer.
         """
+        refuse_compile_arguments(self, others, more)
         self._requested_compile = {
             "run_eagerly": run_eagerly,
             "steps_per_execution": steps_per_execution,
@@ -263,6 +273,15 @@ class GenerativeModel(Fitting):
             if float(ops.convert_to_numpy(tracker.count)) > 0
         }
 
+    def __call__(self, *args, **kwargs):
+        if type(self).call is keras.Model.call:
+            refuse_call(self, "model(...)")
+        return super().__call__(*args, **kwargs)
+
+    def predict(self, *args, **kwargs):
+        """Refused, in words: the verbs are what predicts."""
+        refuse_call(self, "predict(...)")
+
     def figures(self, logs):
         """What to report of `evaluate`'s logs, by name."""
         return logs
@@ -307,23 +326,6 @@ class GenerativeModel(Fitting):
             self._functions[key] = backend.compile_function(self, function)
         return self._functions[key]
 
-    def save_own_variables(self, store):
-        super().save_own_variables(store)
-        # Keras saves no random state, without which a resumed model would draw other noise.
-        for i, state in enumerate(self._random_states()):
-            store[f"random_state_{i}"] = ops.convert_to_numpy(state)
-
-    def load_own_variables(self, store):
-        names = [name for name in store.keys() if name.startswith("random_state_")]
-        super().load_own_variables({k: store[k] for k in store.keys() if k not in names})
-        for i, state in enumerate(self._random_states()):
-            # Backends hold the two words of a seed as int32, int64 or uint32.
-            words = np.asarray(store[f"random_state_{i}"]).astype("uint32")
-            state.assign(words.astype(keras.backend.standardize_dtype(state.dtype)))
-
-    def _random_states(self):
-        return [variable for variable in self.variables if variable.name == "seed_generator_state"]
-
     def _seed_generators_of_all(self):
         return [each for layer in self._flatten_layers() for each in layer._seed_generators]
 
@@ -339,36 +341,6 @@ class GenerativeModel(Fitting):
 
     def get_config(self):
         return super().get_config() | {"seed": self.seed}
-
-    @classmethod
-    def from_config(cls, config):
-        # Of a config that is not written down yet, the networks are copied.
-        written = keras.saving.serialize_keras_object(config)
-        config = {k: keras.saving.deserialize_keras_object(v) for k, v in written.items()}
-        token = _REBUILDING.set(True)
-        try:
-            return cls(**config)
-        finally:
-            _REBUILDING.reset(token)
-
-    def get_compile_config(self):
-        if not self.compiled:
-            return None
-        # As asked for, not as resolved: another backend resolves "auto" in its own way.
-        return {
-            "optimizer": self.optimizer.compiled_with,
-            "undecayed": self.optimizer.undecayed,
-        } | self._requested_compile
-
-    def compile_from_config(self, config):
-        optimizers = {
-            player: keras.saving.deserialize_keras_object(optimizer)
-            for player, optimizer in config["optimizer"].items()
-        }
-        config = config | {"optimizer": optimizers}
-        undecayed = config.pop("undecayed", {})
-        self.compile(**config)
-        self.optimizer.undecayed = undecayed
 
 
 @functools.cache
@@ -389,11 +361,6 @@ def _layers_of(networks):
 
 def _is_plain(value):
     return value is None or isinstance(value, (bool, int, float, str, tuple, list, Field))
-
-
-def is_rebuilt():
-    """Whether a model is being made from its config, which has its networks and what sized them."""
-    return _REBUILDING.get()
 
 
 def to_unit_range(x):

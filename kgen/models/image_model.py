@@ -8,8 +8,9 @@ from keras import ops
 
 from kgen import fields, pictures
 from kgen.fields import Image, Label, Seed, seed_words, seeds_of
-from kgen.models.generative_model import GenerativeModel, is_rebuilt, to_unit_range
+from kgen.models.generative_model import GenerativeModel, to_unit_range
 from kgen.models.in_batches import in_batches
+from kgen.models.kept import is_rebuilt
 from kgen.noise import SeededNoise
 from kgen.warn import warn
 

@@ -10,8 +10,8 @@ from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models import games, output_range
 from kgen.models.adversary import R1, Adversary
 from kgen.models.average import Average
-from kgen.models.generative_model import is_rebuilt
 from kgen.models.image_model import preset_dtype
+from kgen.models.kept import is_rebuilt
 from kgen.models.latent_model import LatentModel, SamplesPrior
 from kgen.models.output_range import last_activation
 from kgen.models.scalar import ScalarOf

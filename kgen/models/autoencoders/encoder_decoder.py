@@ -99,6 +99,11 @@ class EncoderDecoder(LatentModel):
         x, y = (inputs, None) if self.condition is None else inputs
         return self._reconstruct(*self.inputs(x, y), training=training)
 
+    def predict(self, x, batch_size=None, **kwargs):
+        """`reconstruct` by Keras' name, of arrays; of a conditional model's `[images, labels]`."""
+        images, labels = (x, None) if self.condition is None else x
+        return self.reconstruct(images, labels, batch_size=batch_size or 256)
+
     def encode(self, images, labels=None, *, batch_size=256):
         """The codes of images; of a variational model the posterior's means.
 
