@@ -46,5 +46,6 @@ class Average(keras.layers.Layer):
         for average, variable in zip(self.network.variables, network.variables, strict=True):
             value = ops.convert_to_tensor(variable)
             if "float" in keras.backend.standardize_dtype(value.dtype):  # no seed's state
-                value = decay * average + (1.0 - decay) * value
+                kept = ops.cast(decay, value.dtype)
+                value = kept * average + (1.0 - kept) * value
             average.assign(value)

@@ -74,7 +74,7 @@ class GenerativeModel(Kept, Fitting):
         way it is better: down for `loss`, `penalty`, `distance`, `error` and `bits_per_dim`, up for
         `accuracy`, `likelihood` and `elbo`.
         """
-        self._trackers |= {name: keras.metrics.Mean(name=name) for name in names}
+        self._trackers |= {name: keras.metrics.Mean(name=name, dtype="float32") for name in names}
 
     def players(self):
         """Dict of lists of networks by player: whose variables each player moves."""
@@ -149,6 +149,7 @@ class GenerativeModel(Kept, Fitting):
         self._find_layers()
         if optimizer is None:
             optimizer = self.default_optimizers()
+        _refuse_half_precision(self._player_variables())
         group = OptimizerGroup(for_players(optimizer, self.players()))
         # Keras would wrap the whole group in one loss scale; each player has its own.
         super().compile(optimizer=group, auto_scale_loss=False, **self._requested_compile)
@@ -223,7 +224,8 @@ class GenerativeModel(Kept, Fitting):
         return loss
 
     def _log_gradient_norm(self, player, gradients, scale):
-        squares = [ops.sum(ops.square(gradient / scale)) for gradient in gradients]
+        of_float32 = (ops.cast(gradient, "float32") for gradient in gradients)
+        squares = [ops.sum(ops.square(gradient / scale)) for gradient in of_float32]
         norm = ops.sqrt(sum(squares))
         counts = ops.isfinite(norm)  # an overflow under a loss scale is a step that is skipped
         self._logged_names.add(f"{player}_gradient_norm")
@@ -352,6 +354,18 @@ def _arguments(model_class):
         if "__init__" in vars(part) and issubclass(part, GenerativeModel)
         for name in inspect.signature(part.__init__).parameters
     } - {"self", "kwargs"}
+
+
+def _refuse_half_precision(player_variables):
+    """Raises a ValueError if a player's variables are too coarse for an optimizer's steps."""
+    for player, variables in player_variables.items():
+        for variable in variables:
+            if (dtype := str(variable.dtype)) in ("float16", "bfloat16"):
+                raise ValueError(
+                    f"Expected weights of float32 or float64 in the {player}, of which half "
+                    f"precision would lose most steps: dtype='mixed_{dtype}' keeps float32 weights "
+                    f"and computes in {dtype}. Received: {variable.path} of {dtype}"
+                )
 
 
 def _layers_of(networks):

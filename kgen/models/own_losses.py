@@ -59,4 +59,5 @@ def aside(network):
 
 def of_weights(variables):
     """What regularizers of weights add, as a list."""
-    return [v.regularizer(v) for v in variables if getattr(v, "regularizer", None) is not None]
+    own = [v for v in variables if getattr(v, "regularizer", None) is not None]
+    return [ops.cast(v.regularizer(v), "float32") for v in own]

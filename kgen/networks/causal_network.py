@@ -138,7 +138,7 @@ class CausalNetwork(keras.Model):
                 hidden, _ = advance_first(values, prepared_first, left_first)
                 outputs, left_after = rest.advance(hidden, prepared, left)
                 of_color = [t[:, color : color + 1] for t in given]
-                values[color] = choose(outputs, color, *of_color)
+                values[color] = ops.cast(choose(outputs, color, *of_color), "float32")
             _, left_first = advance_first(values, prepared_first, left_first)
             return left_first, left_after, ops.concatenate(values, axis=-1)
 
@@ -152,7 +152,9 @@ class CausalNetwork(keras.Model):
             lefts_first, lefts, row = scan_row(make_pixel, start, row)
             memory = first.end_row(rows_first, lefts_first), rest.end_row(rows, lefts)
             # ops.slice_update would be an operation of XLA's, which not every server has.
-            is_here = ops.reshape(ops.arange(num_rows) == i, (-1, 1, 1))
+            is_here = ops.reshape(
+                ops.arange(num_rows, dtype="int32") == ops.cast(i, "int32"), (-1, 1, 1)
+            )
             return memory, ops.where(is_here, row[:, None], image)
 
         image = ops.zeros(ops.shape(given[0]), "float32")  # half precision would round its levels

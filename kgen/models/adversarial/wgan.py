@@ -102,7 +102,8 @@ class WGAN(AdversarialModel):
         clip = self.now("clip")
         if clip is not None:
             for variable in self.critic.trainable_variables:
-                variable.assign(ops.clip(variable, -clip, clip))
+                limit = ops.cast(clip, variable.dtype)
+                variable.assign(ops.clip(variable, -limit, limit))
 
     def default_optimizers(self):
         return {player: keras.optimizers.RMSprop(5e-5, name=player) for player in self.players()}
