@@ -11,12 +11,13 @@
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
+- `COMPILES_EACH_SIZE`: whether a compiled function is compiled for each size of a batch
 - `SCAN_UNROLL`: how many steps a turn of a compiled loop should have
 - `STEPS_PAST_THE_END`: whether a step changes something when the data have come to their end
 - `input_pipeline`: what Keras is given to read a `Reading` with
 - `strategy`: the context in which a model is made and trained on several devices
 - `mean_over_replicas`: the mean of a tensor over them, differentiable
-- `synchronize`: brings variables up to date in the middle of `fit`
+- `synchronized`: inside, variables hold their values in the middle of `fit` too
 - `set_deterministic`: the same bits from the same steps
 
 What is the same on every backend: `OrderedBatches`, read by `Position` alone, arrays as such ones,
@@ -30,6 +31,7 @@ from kgen.backend.streams import Look, first_batch, to_numpy, watched
 
 if keras.backend.backend() == "tensorflow":
     from kgen.backend.tensorflow import (
+        COMPILES_EACH_SIZE,
         SCAN_UNROLL,
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
@@ -47,11 +49,12 @@ if keras.backend.backend() == "tensorflow":
         mean_over_replicas,
         set_deterministic,
         strategy,
-        synchronize,
+        synchronized,
         value_and_grad,
     )
 elif keras.backend.backend() == "jax":
     from kgen.backend.jax import (
+        COMPILES_EACH_SIZE,
         SCAN_UNROLL,
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
@@ -69,11 +72,12 @@ elif keras.backend.backend() == "jax":
         mean_over_replicas,
         set_deterministic,
         strategy,
-        synchronize,
+        synchronized,
         value_and_grad,
     )
 elif keras.backend.backend() == "torch":
     from kgen.backend.torch import (
+        COMPILES_EACH_SIZE,
         SCAN_UNROLL,
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
@@ -91,7 +95,7 @@ elif keras.backend.backend() == "torch":
         mean_over_replicas,
         set_deterministic,
         strategy,
-        synchronize,
+        synchronized,
         value_and_grad,
     )
 else:
@@ -101,6 +105,7 @@ else:
     )
 
 __all__ = [
+    "COMPILES_EACH_SIZE",
     "SCAN_UNROLL",
     "STEPS_PAST_THE_END",
     "WRONG_SECOND_DERIVATIVES",
@@ -124,7 +129,7 @@ __all__ = [
     "mean_over_replicas",
     "set_deterministic",
     "strategy",
-    "synchronize",
+    "synchronized",
     "to_numpy",
     "value_and_grad",
     "watched",

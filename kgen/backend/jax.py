@@ -5,6 +5,7 @@ import functools
 import math
 import os
 import random
+import threading
 import weakref
 
 import jax
@@ -14,10 +15,13 @@ from jax import numpy as jnp
 from jax.experimental import multihost_utils
 
 from kgen.backend.replicas import PartOfBatches, telling_of_lost_processes
+from kgen.backend.turns import Turns
 
 WRONG_SECOND_DERIVATIVES = ()
 
 STEPS_PAST_THE_END = False
+
+COMPILES_EACH_SIZE = True
 
 SCAN_UNROLL = 1
 
@@ -29,7 +33,7 @@ class _Scope(keras.StatelessScope):
     would be read with the value it had before the step.
     """
 
-    num_open = 0
+    of_thread = threading.local()
 
     def __init__(self, variables, values):
         super().__init__(zip(variables, values, strict=True), collect_losses=True)
@@ -37,19 +41,28 @@ class _Scope(keras.StatelessScope):
 
     def __enter__(self):
         super().__enter__()
-        _Scope.num_open += 1
+        _Scope.of_thread.num_open = _Scope.num_open() + 1
         if self.original_scope is not None:
             self.state_mapping = self.original_scope.state_mapping | self.state_mapping
         return self
 
     def __exit__(self, *error):
-        _Scope.num_open -= 1
+        _Scope.of_thread.num_open -= 1
         super().__exit__(*error)
+
+    @classmethod
+    def num_open(cls):
+        """How many scopes this thread is in."""
+        return getattr(cls.of_thread, "num_open", 0)
 
     def add_update(self, update):
         variable, _ = update
         self.updated[id(variable)] = variable
         super().add_update(update)
+
+
+_TEST_STATE = ("trainable_variables", "non_trainable_variables", "metrics_variables")
+_TRAIN_STATE = (*_TEST_STATE[:2], "optimizer_variables", "metrics_variables")
 
 
 class Model(keras.Model):
@@ -116,11 +129,48 @@ class Model(keras.Model):
         finally:
             _TRAINING.discard(self)
 
+    @functools.cached_property
+    def turns(self):
+        """In which threads use the variables, whose values Keras keeps elsewhere during `fit`."""
+        return Turns()
+
+    def jax_state_sync(self):
+        with self.turns.look():
+            super().jax_state_sync()
+
     def _get_jax_state(self, purge_model_variables=False, **which):
-        state = super()._get_jax_state(purge_model_variables=purge_model_variables, **which)
-        if purge_model_variables:  # until the first step is done, which may raise
-            self._jax_state = dict(zip([k for k, v in which.items() if v], state, strict=True))
+        with self.turns.step():
+            state = super()._get_jax_state(purge_model_variables=purge_model_variables, **which)
+            if purge_model_variables:  # until the first step is done, which may raise
+                self._keep_state([name for name, is_wanted in which.items() if is_wanted], state)
         return state
+
+    def _keep_state(self, names, state):
+        attributes = vars(self)  # as Keras looks at each that is set, which takes a while
+        attributes["_jax_state"] = dict(zip(names, state, strict=True))
+        attributes["_jax_state_synced"] = False
+
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self.train_function = self._in_turn(self.train_function, _TRAIN_STATE)
+
+    def make_test_function(self, force=False):
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = self._in_turn(self.test_function, _TEST_STATE)
+
+    def _in_turn(self, function, names):
+        """A step whose state other threads find when it is done."""
+
+        def step(state, iterator):
+            with self.turns.step():
+                vars(self)["_jax_state_synced"] = False
+                logs, state = function(state, iterator)
+                self._keep_state(names, state)
+                return logs, state
+
+        return step
 
     def _fit(self, *args, **kwargs):
         if self.num_processes == 1:
@@ -354,8 +404,9 @@ def compile_function(model, fn):
             return fn(*args)
 
     def call(*args):
-        model.jax_state_sync()  # in the middle of `fit` the variables' values are elsewhere
-        return pure([variable.value for variable in model.variables], args)
+        with model.turns.look():
+            model.jax_state_sync()  # in the middle of `fit` the variables' values are elsewhere
+            return pure([variable.value for variable in model.variables], args)
 
     return call
 
@@ -363,12 +414,15 @@ def compile_function(model, fn):
 _TRAINING = weakref.WeakSet()  # the models in `fit`, whose variables' values are elsewhere
 
 
-def synchronize():
-    """Brings the variables up to date in the middle of `fit`; the next step reads them anew."""
-    if _Scope.num_open:
-        return  # in a step they have their values, and no step is done whose state Keras has
-    for model in list(_TRAINING):
-        model.jax_state_sync()
+@contextlib.contextmanager
+def synchronized():
+    """Inside, variables hold their values, in the middle of `fit` too; the next step reads them."""
+    with contextlib.ExitStack() as stack:
+        if not _Scope.num_open():  # in a step they do, and none is done whose state Keras has
+            for model in list(_TRAINING):
+                stack.enter_context(model.turns.look())
+                model.jax_state_sync()
+        yield
 
 
 def innermost_loop():

@@ -95,12 +95,12 @@ class Fitting(backend.Model):
         if not self._is_fitting:
             yield
             return
-        backend.synchronize()
-        before = [keras.ops.copy(variable) for variable in self.metrics_variables]
+        with backend.synchronized():
+            before = [keras.ops.copy(variable) for variable in self.metrics_variables]
         yield
-        backend.synchronize()
-        for variable, value in zip(self.metrics_variables, before, strict=True):
-            variable.assign(value)
+        with backend.synchronized():
+            for variable, value in zip(self.metrics_variables, before, strict=True):
+                variable.assign(value)
 
     def train_on_batch(self, x, y=None, **kwargs):
         """`keras.Model.train_on_batch`, after a look at the batch."""

@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen import backend
+
 
 def in_batches(function, rows, batch_size, show_progress=True):
     """Runs a function over the rows of arrays, in batches of one size.
@@ -25,18 +27,39 @@ def in_batches(function, rows, batch_size, show_progress=True):
             f"Expected at least one row and batch_size of at least 1. Received: {num} rows, "
             f"batch_size={batch_size}"
         )
-    batch_size = min(batch_size, num)
+    batch_size = size_of_batches(num, batch_size)
+    rows = {name: None if a is None else _filled(a, batch_size) for name, a in rows.items()}
     starts = range(0, num, batch_size)
     outputs = []
     for start in with_progress(starts) if show_progress else starts:
         # The last batch is filled with rows from before it, so that nothing compiles twice.
-        part = slice(min(start, num - batch_size), start + batch_size)
+        part = slice(max(0, min(start, num - batch_size)), start + batch_size)
         output = function({k: None if a is None else a[part] for k, a in rows.items()})
         fresh = slice(start - part.start, None)
         outputs.append(
             keras.tree.map_structure(lambda a, s=fresh: ops.convert_to_numpy(a)[s], output)
         )
-    return keras.tree.map_structure(lambda *parts: np.concatenate(parts), *outputs)
+    return keras.tree.map_structure(lambda *parts: np.concatenate(parts)[:num], *outputs)
+
+
+def size_of_batches(num, batch_size):
+    """The size of batches for so many rows, which may be above their number.
+
+    Where each size is compiled, fewer rows than a batch are filled up to a power of two.
+
+    Args:
+        num: int. Rows.
+        batch_size: int. At most so many at a time.
+    """
+    if num >= batch_size or not backend.COMPILES_EACH_SIZE:
+        return min(num, batch_size)
+    return min(batch_size, 2 ** (num - 1).bit_length())
+
+
+def _filled(array, num):
+    """An array of at least so many rows, the last repeated."""
+    missing = num - len(array)
+    return np.concatenate([array, array[-1:].repeat(missing, axis=0)]) if missing > 0 else array
 
 
 def with_progress(steps, patience=2.0):

@@ -73,9 +73,9 @@ class AdjustableRate:
 
     def assign(self, number):
         """Puts a number in the place of the schedule."""
-        backend.synchronize()
-        self._factor.assign(0.0)
-        self._number.assign(number)
+        with backend.synchronized():
+            self._factor.assign(0.0)
+            self._number.assign(number)
 
     def scale(self, factor):
         """Multiplies the rate of all steps to come."""

@@ -66,8 +66,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
     def __getitem__(self, player):
         if player not in self.by_player:
             raise KeyError(f"Expected one of the players {[*self.by_player]}. Received: {player!r}")
-        backend.synchronize()  # for who sets its learning rate in the middle of `fit`
-        return self.by_player[player]
+        with backend.synchronized():  # for who sets its learning rate in the middle of `fit`
+            return self.by_player[player]
 
     @property
     def compiled_with(self):
@@ -111,8 +111,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         Setting it sets the others' in the ratio with which they began, or to the same if the
         first began at 0.
         """
-        backend.synchronize()
-        return self.optimizers[0].learning_rate
+        with backend.synchronized():
+            return self.optimizers[0].learning_rate
 
     @learning_rate.setter
     def learning_rate(self, value):
@@ -122,10 +122,10 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                 f"compile() optimizers with another one. Received: learning_rate={value}"
             )
         value = value if isinstance(value, numbers.Real) else learning_rates.to_float(value)
-        backend.synchronize()
         first, *_ = self._first_rates
-        for optimizer, rate in zip(self.optimizers, self._first_rates, strict=True):
-            optimizer.learning_rate = value * rate / first if first else value
+        with backend.synchronized():
+            for optimizer, rate in zip(self.optimizers, self._first_rates, strict=True):
+                optimizer.learning_rate = value * rate / first if first else value
 
     def scale_learning_rates(self, factor):
         """Multiplies every player's learning rate, a schedule's at every step to come.

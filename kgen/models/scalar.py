@@ -58,8 +58,8 @@ class Scalar:
                 f"current(layer, {self.name!r}, step), which follow its changes. Received: its "
                 "number, which a compiled step would keep"
             )
-        backend.synchronize()
-        value = float(ops.convert_to_numpy(variable))
+        with backend.synchronized():
+            value = float(ops.convert_to_numpy(variable))
         return given if np.float32(given) == np.float32(value) else value
 
     def __set__(self, layer, value):
@@ -86,8 +86,8 @@ class Scalar:
                     f"made with. Received: {self.name}={value}, after {earlier}"
                 )
             return
-        backend.synchronize()
-        variable.assign(float(value))
+        with backend.synchronized():
+            variable.assign(float(value))
         scalars[self.name] = value, variable
 
     def _check(self, layer, value):

@@ -10,7 +10,7 @@ from kgen import pictures
 from kgen.fields import Mask, Seed, seeds_of
 from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
 from kgen.models.image_model import ImageModel, preset_dtype
-from kgen.models.in_batches import with_progress
+from kgen.models.in_batches import size_of_batches, with_progress
 from kgen.networks import CausalNetwork
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown
@@ -256,7 +256,7 @@ class AutoregressiveModel(ImageModel):
         num, height = len(rows["seed"]), self.image_shape[0]
         given = self.run(start, rows, y, show_progress=False, batch_size=batch_size)
         # Batches and blocks of rows of one size each, so that nothing compiles twice.
-        batch_size = min(batch_size, num)
+        batch_size = size_of_batches(num, batch_size)
         block_rows = math.ceil(height / math.ceil(height / ROWS_AT_A_TIME))
         padding = [(0, -num % batch_size), (0, -height % block_rows), (0, 0), (0, 0)]
         given = {name: np.pad(array, padding) for name, array in given.items()}
