@@ -9,6 +9,7 @@
 - `innermost_loop`: what stands for the loop whose body is being traced
 - `is_traced`: whether what runs now is being compiled
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
+- `leaky_relu`: the function
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
 - `COMPILES_EACH_SIZE`: whether a compiled function is compiled for each size of a batch
@@ -46,6 +47,7 @@ if keras.backend.backend() == "tensorflow":
         input_gradient,
         input_pipeline,
         is_traced,
+        leaky_relu,
         mean_over_replicas,
         set_deterministic,
         strategy,
@@ -69,6 +71,7 @@ elif keras.backend.backend() == "jax":
         input_gradient,
         input_pipeline,
         is_traced,
+        leaky_relu,
         mean_over_replicas,
         set_deterministic,
         strategy,
@@ -92,6 +95,7 @@ elif keras.backend.backend() == "torch":
         input_gradient,
         input_pipeline,
         is_traced,
+        leaky_relu,
         mean_over_replicas,
         set_deterministic,
         strategy,
@@ -126,6 +130,7 @@ __all__ = [
     "input_gradient",
     "input_pipeline",
     "is_traced",
+    "leaky_relu",
     "mean_over_replicas",
     "set_deterministic",
     "strategy",

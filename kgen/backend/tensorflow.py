@@ -259,6 +259,29 @@ def compile_function(model, fn):
     return tf.function(functools.partial(fn), reduce_retracing=True, autograph=False)
 
 
+def leaky_relu(x, negative_slope):
+    """Leaky ReLU, whose gradient needs its outputs and not its inputs.
+
+    Args:
+        x: tensor.
+        negative_slope: float above 0.
+    """
+
+    @tf.custom_gradient
+    def function(x):
+        y = tf.nn.leaky_relu(x, negative_slope)
+        signs = tf.stop_gradient(y)
+
+        def gradient(upstream):
+            return tf.raw_ops.LeakyReluGrad(
+                gradients=upstream, features=signs, alpha=negative_slope
+            )
+
+        return y, gradient
+
+    return function(x)
+
+
 def synchronized():
     """Nothing: variables hold their values, in the middle of `fit` too."""
     return contextlib.nullcontext()

@@ -259,6 +259,16 @@ def is_traced():
     return torch.compiler.is_compiling()
 
 
+def leaky_relu(x, negative_slope):
+    """Keras' leaky ReLU.
+
+    Args:
+        x: tensor.
+        negative_slope: float above 0.
+    """
+    return keras.ops.leaky_relu(x, negative_slope)
+
+
 def input_pipeline(reading):
     """The `Reading` itself, or of several processes this one's part of every batch."""
     if _world() == 1:

@@ -5,6 +5,7 @@ from kgen.layers.condition_code import ConditionCode
 from kgen.layers.convolution import Conv2D, Conv2DTranspose
 from kgen.layers.gated_block import GatedBlock
 from kgen.layers.layer_norm import LayerNorm
+from kgen.layers.leaky_relu import LeakyReLU
 from kgen.layers.masked_conv2d import MaskedConv2D
 from kgen.layers.masked_residual_block import MaskedResidualBlock
 from kgen.layers.maxout import Maxout
@@ -17,6 +18,7 @@ __all__ = [
     "Conv2DTranspose",
     "GatedBlock",
     "LayerNorm",
+    "LeakyReLU",
     "MaskedConv2D",
     "MaskedResidualBlock",
     "Maxout",

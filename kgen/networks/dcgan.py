@@ -9,7 +9,7 @@ import math
 
 import keras
 
-from kgen.layers import BatchNorm, Conv2D, Conv2DTranspose
+from kgen.layers import BatchNorm, Conv2D, Conv2DTranspose, LeakyReLU
 from kgen.networks.conditioning import (
     build,
     condition_input,
@@ -166,14 +166,14 @@ def dcgan_discriminator(
         width = filters * 2 ** min(stage, 3)
         convolution = _convolution(Conv2D, width, kernel_size, initializer, not normalized)
         x = spectral(convolution)(join(x, joined))
-        x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, normalized))
+        x = LeakyReLU(negative_slope)(_normalize(x, normalized))
     x = keras.layers.Flatten()(x)
     for width in units:
         dense = keras.layers.Dense(
             width, use_bias=not batch_normalization, kernel_initializer=initializer()
         )
         x = spectral(dense)(join(x, joined))
-        x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, batch_normalization))
+        x = LeakyReLU(negative_slope)(_normalize(x, batch_normalization))
     logits = logits_of(join(x, joined), code if projection else None, spectral, initializer)
     return build([image, *conditions], [logits, x] if with_features else logits, name)
 
@@ -193,7 +193,7 @@ def recognition_head(num_features, outputs, units=128, negative_slope=0.1, name=
     """
     features = keras.Input((num_features,), name="features")
     x = keras.layers.Dense(units, use_bias=False, kernel_initializer=_normal())(features)
-    x = keras.layers.LeakyReLU(negative_slope)(_normalize(x, True))
+    x = LeakyReLU(negative_slope)(_normalize(x, True))
     x = keras.layers.Dense(outputs, kernel_initializer=_normal(), dtype="float32")(x)
     return keras.Model(features, x, name=name)
 

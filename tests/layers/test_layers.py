@@ -1,4 +1,7 @@
 import functools
+import os
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -155,3 +158,41 @@ def test_maxout_units_have_a_gradient_however_they_are_compiled():
     history = gan.fit(images, np.arange(4) % 3, batch_size=4, epochs=4, verbose=0).history
     assert np.isfinite(list(history.values())).all()
     assert all(np.isfinite(ops.convert_to_numpy(v)).all() for v in gan.trainable_variables)
+
+
+def test_leaky_relu_is_keras():
+    """Values and the first two derivatives, at 0 as well, and inside of a square of a slope."""
+    x = ops.convert_to_tensor(np.array([[-2.0, -0.5, 0.0, 0.5, 3.0]], "float32"))
+    results = []
+    for layer in (keras.layers.LeakyReLU(0.2), kgen.layers.LeakyReLU(0.2)):
+
+        def wave(x, layer=layer):
+            return ops.sin(layer(ops.sin(x)))
+
+        def slope(x, wave=wave):
+            return ops.sum(ops.square(backend.input_gradient(wave, x)))
+
+        found = wave(x), backend.input_gradient(wave, x), backend.input_gradient(slope, x)
+        results.append([ops.convert_to_numpy(each) for each in found])
+    for theirs, ours in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
+@pytest.mark.full
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's optimizer")
+def test_tensorflow_optimizes_the_steps_of_gans_without_complaint():
+    script = (
+        "import kgen, numpy as np\n"
+        "for kind in (kgen.DCGAN, kgen.WGANGP, kgen.InfoGAN):\n"
+        "    gan = kind((16, 16, 1), width=4)\n"
+        "    gan.compile()\n"
+        "    gan.fit(np.zeros((10, 16, 16, 1)), batch_size=10, verbose=0)\n"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"TF_CPP_MIN_LOG_LEVEL": "0"},
+        check=True,
+    )
+    assert "failed: INVALID_ARGUMENT" not in ran.stderr
