@@ -244,9 +244,7 @@ class Label(Field):
         return {"num_classes": self.num_classes, "names": self.names}
 
     def _as_array(self, array, name):
-        array = super()._as_array(array, name)
-        if array.dtype.kind in "SO" and all(isinstance(x, (str, bytes)) for x in array.ravel()):
-            array = np.array([x if isinstance(x, str) else x.decode() for x in array.ravel()])
+        array = as_text(super()._as_array(array, name))
         return self._numbers(array) if array.dtype.kind == "U" else array
 
     def _in_shape(self, array):
@@ -392,6 +390,18 @@ class Seed(Field):
 
     def get_config(self):
         return {}
+
+
+def as_text(array):
+    """Names in an array of any type, bytes and objects among them, as str; other arrays as is.
+
+    Args:
+        array: NumPy array.
+    """
+    if array.dtype.kind not in "SOT" or not all(isinstance(x, (str, bytes)) for x in array.flat):
+        return array
+    names = [x if isinstance(x, str) else x.decode() for x in array.flat]
+    return np.array(names, str).reshape(array.shape)
 
 
 def _rescaling(name, low, high):

@@ -146,6 +146,11 @@ def test_one_row_is_for_all(field):
         field.rows(None, 3)
 
 
+@pytest.mark.parametrize("name", [b"dress", np.str_("dress"), np.array("dress", object)])
+def test_a_name_of_any_type_is_for_all(name):
+    assert Label(2, ("shirt", "dress")).rows(name, 3).tolist() == [1, 1, 1]
+
+
 def test_a_name_is_for_all():
     np.testing.assert_array_equal(Label(2, ("shirt", "dress")).rows("dress", 3), [1, 1, 1])
 

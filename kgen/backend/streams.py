@@ -123,6 +123,20 @@ def _watched_loader(stream, look):
 
 
 def to_numpy(x):
-    """A tensor as a NumPy array, and None as it is."""
-    is_there = x is None or isinstance(x, np.ndarray)
-    return x if is_there else np.asarray(keras.ops.convert_to_numpy(x))
+    """A tensor, or a list of rows, as a NumPy array, and None as it is.
+
+    Raises:
+        ValueError: the rows of a list are not of one shape.
+    """
+    if x is None or isinstance(x, np.ndarray):
+        return x
+    if not isinstance(x, list):
+        return np.asarray(keras.ops.convert_to_numpy(x))
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        kinds = dict.fromkeys(str(getattr(row, "shape", type(row).__name__)) for row in x)
+        raise ValueError(
+            "Expected a list of rows of one shape, such as images of one size, and images and "
+            f"labels as a tuple. Received: rows of {' and '.join([*kinds][:2])}"
+        ) from error

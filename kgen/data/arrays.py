@@ -1,33 +1,14 @@
-"""Sources that are arrays: in memory, in an `.npz`, and the digits inside scikit-learn."""
-
-from pathlib import Path
+"""Sources that are arrays: in memory, and the digits inside scikit-learn."""
 
 import numpy as np
 
+from kgen import backend
 from kgen.data.images import resize_all
 from kgen.data.imports import require
-from kgen.data.splits import (
-    TESTS,
-    TRAINS,
-    IndexedSplit,
-    Source,
-    hold_out,
-    in_memory,
-    unpaired,
-    warn_of_unused,
-)
-from kgen.fields import Attributes, Field, Image, Label, Vector
+from kgen.data.splits import IndexedSplit, Source, hold_out, in_memory, unpaired
+from kgen.fields import Attributes, Field, Image, Label, Vector, as_text
 
 Size = tuple[int, int] | None
-
-# What an .npz may call its images and what comes with them, in any case.
-_KEYS = {
-    "x_train": ("y_train",),
-    "train_images": ("train_labels",),
-    "images": ("labels", "attributes", "vectors", "images2"),
-    "x": ("y",),
-}
-_BLOCK = 1024  # so many images are checked at once, as floats
 
 
 def digits(image_size: Size) -> Source:
@@ -47,108 +28,104 @@ def digits(image_size: Size) -> Source:
     )
 
 
-def from_arrays(source: np.ndarray | tuple, image_size: Size, paired: bool | None) -> Source:
-    """Images, or (images, what they are conditioned on), that are already in memory.
+def from_arrays(source, image_size: Size, paired: bool | None) -> Source:
+    """What is in memory: images, (images, what they are conditioned on), or two splits of either.
 
     With `paired` a tuple is pairs of images, and where it is False two unpaired sets.
     """
-    if isinstance(source, tuple) and len(source) != 2:
+    parts, called = _parts(source, paired)
+    if paired is not None and len(parts[0]) == 1:
+        raise ValueError(f"Expected (images, images2), for {paired=}. Received: images alone")
+    if paired is False:
+        domains = [
+            of_parts(
+                "arrays", [part[i : i + 1] for part in parts], [n[i:] for n in called], image_size
+            )
+            for i in range(2)
+        ]
+        return unpaired("arrays", *domains)
+    return of_parts("arrays", parts, called, image_size, "images2" if paired else None)
+
+
+def _parts(source, paired):
+    """Of each split its arrays, and what these are called."""
+    is_split = isinstance(source, tuple) and set(map(type, source)) == {tuple}
+    called = [("x_train", "y_train"), ("x_test", "y_test")] if is_split else [("images", "labels")]
+    parts = source if is_split else (source,)
+    parts = [part if isinstance(part, tuple) else (part,) for part in parts]
+    parts = [part[:1] if len(part) == 2 and part[1] is None else part for part in parts]
+    sizes = [len(part) for part in parts]
+    if len(parts) != len(called) or sizes[0] not in (1, 2) or len(set(sizes)) > 1:
         raise ValueError(
             "Expected a tuple (images, labels), (images, attributes), (images, vectors) or "
-            f"(images, images2). Received: source=a tuple of {len(source)} elements"
+            "(images, images2), or ((x_train, y_train), (x_test, y_test)). Received: source=a "
+            f"tuple of {' and '.join(map(str, sizes))} elements"
         )
-    images, values = source if isinstance(source, tuple) else (source, None)
-    images = check_images(images, "images")
-    if paired is not None:
-        values = check_images(values, "images2")
-    if paired is False:
-        domains = (images, values)
-        sources = [_held_out("arrays", each, None, image_size) for each in domains]
-        return unpaired("arrays", *sources)
-    name = "images2" if np.ndim(values) == 4 else "labels"
-    return _held_out("arrays", images, _condition(values, len(images), name), image_size)
+    arrays = [tuple(map(_array, *both)) for both in zip(parts, called, strict=True)]
+    if len(called) == 1 and (paired is not None or arrays[0][-1].ndim > 2):
+        called = [("images", "images2")]
+    return arrays, called
 
 
-def from_npz(path: Path, image_size: Size) -> Source:
-    """The images in an `.npz`, under one of the names in `_KEYS`, with a test split if it has one.
+def _array(values, name):
+    if isinstance(values, list) or hasattr(values, "shape"):
+        return backend.to_numpy(values)
+    raise ValueError(
+        f"Expected {name} as an array, a tensor or a list.{stream_advice(values)} Received: "
+        f"{name}={values!r:.80}"
+    )
 
-    Grey images may lack the channel axis, as in Keras' `mnist.npz`.
+
+def stream_advice(source) -> str:
+    """What to do with batches, for an error; empty for what is none."""
+    is_one = any(hasattr(source, name) for name in ("__next__", "__iter__", "__getitem__"))
+    if not is_one or isinstance(source, (str, bytes, list, tuple, dict)):
+        return ""
+    return " `fit` takes tf.data, a DataLoader, a PyDataset or an iterator of batches as it is."
+
+
+def of_parts(name, parts, called, image_size: Size, kind: str | None = None) -> Source:
+    """A source of arrays, with a test held out where they are of one split.
+
+    Args:
+        name: str.
+        parts: sequence of one split or two, each its images and what they are conditioned on, if
+            anything.
+        called: the arrays' names, for errors, in as many sequences.
+        image_size: (height, width) to resize and crop to, or None.
+        kind: "attributes", "vectors" or "images2" where they are conditioned on that; of others
+            the values say what they are.
     """
-    arrays = _read(path)
-    received = f"Received: source={str(path)!r} with the keys {sorted(arrays)}"
-    key = next((key for key in _KEYS if key in arrays), None)
-    given = [each for each in _KEYS.get(key, ()) if each in arrays]
-    if key is None or len(given) > 1:
-        raise ValueError(
-            "Expected an .npz with the keys x_train, y_train, x_test, y_test, or images (and one "
-            f"of labels, attributes, vectors, images2), or x (and y). {received}"
+    images = [check_images(part[0], names[0]) for part, names in zip(parts, called, strict=True)]
+    condition = None
+    if len(parts[0]) == 2:
+        names = [names[1] for names in called]
+        values = [
+            _rows(part[1], len(of), name, kind)
+            for part, of, name in zip(parts, images, names, strict=True)
+        ]
+        condition = _condition(_joined(values, names), names, kind)
+    numbers = np.split(np.arange(sum(map(len, images))), [len(images[0])])
+    if len(images) == 1:
+        numbers = hold_out(len(images[0]), f"the {name}")
+    images = _joined(images, [names[0] for names in called])
+    return _source(name, images, condition, image_size, numbers)
+
+
+def _joined(arrays, names):
+    """The rows of both splits, if there are two."""
+    kinds = {array.dtype if array.ndim == 4 else array.dtype.kind == "U" for array in arrays}
+    if len(kinds) > 1 or len({array.shape[1:] for array in arrays}) > 1:
+        received = (
+            f"{name}.{fact}={getattr(array, fact)}"
+            for fact in ("shape", "dtype")
+            for name, array in zip(names, arrays, strict=True)
         )
-    names = [key, *given]
-    tests = [test for test in TESTS if _of_split(key, test) in arrays.keys() - {key}]
-    splits = [names] + [[_of_split(name, test) for name in names] for test in tests[:1]]
-    warn_of_unused(path, sorted(arrays.keys() - set(sum(splits, []))), sum(splits, []))
-    columns = [_standard(arrays[name]) for name in names]
-    if not tests:
-        images = check_images(columns[0], key)
-        condition = _condition(columns[1], len(images), given[0]) if given else None
-        return _held_out(path.stem, images, condition, image_size)
-    if any((_of_split(each, tests[0]) in arrays) != (each in given) for each in _KEYS[key]):
-        both = f"{_KEYS[key][0]} and {_of_split(_KEYS[key][0], tests[0])}"
-        raise ValueError(f"Expected both {both} in an .npz, or neither. {received}")
-    return _two_parts(path.stem, splits, arrays, image_size)
-
-
-def _read(path):
-    """The arrays of an `.npz` by their keys in small letters."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key.lower(): file[key] for key in file.files}
-            keys = file.files
-    except Exception as error:  # NumPy raises anything from BadZipFile to zlib.error.
         raise ValueError(
-            f"Expected an .npz of plain arrays (pickled objects are never loaded): {error}. "
-            f"Received: source={str(path)!r}"
-        ) from error
-    if len(arrays) < len(keys):
-        raise ValueError(
-            "Expected keys in an .npz that differ in more than their case. Received: "
-            f"source={str(path)!r} with the keys {sorted(keys)}"
+            f"Expected {' and '.join(names)} of one shape and dtype. Received: "
+            f"{', '.join(received)}"
         )
-    return arrays
-
-
-def _of_split(key, split):
-    return key.replace(TRAINS[0], split)
-
-
-def _two_parts(name, keys, arrays, image_size):
-    parts = [[_standard(arrays[key]) for key in of_split] for of_split in keys]
-    for train, test, *both in zip(*parts, *keys, strict=True):
-        is_other = train.dtype != test.dtype and train.ndim == 4
-        if train.shape[1:] != test.shape[1:] or is_other:
-            first, second = both
-            raise ValueError(
-                f"Expected {first} and {second} of one shape and dtype. Received: "
-                f"{first}.shape={train.shape}, {second}.shape={test.shape}, "
-                f"{first}.dtype={train.dtype}, {second}.dtype={test.dtype}"
-            )
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    called = [" and ".join(both) for both in zip(*keys, strict=True)]
-    images = check_images(columns[0], called[0])
-    condition = _condition(columns[1], len(images), called[1]) if columns[1:] else None
-    parts = np.split(np.arange(len(images)), [len(parts[0][0])])
-    return _source(name, images, condition, image_size, parts)
-
-
-def _standard(array):
-    """Grey images with a channel axis, a column of labels as (num,)."""
-    if array.ndim == 2 and array.shape[1] == 1 and array.dtype.kind in "iuU":
-        return array[:, 0]
-    return array[..., None] if array.ndim == 3 else array
-
-
-def _held_out(name, images, condition, image_size):
-    return _source(name, images, condition, image_size, hold_out(len(images), f"the {name}"))
+    return np.concatenate(arrays) if len(arrays) > 1 else arrays[0]
 
 
 def _source(name, images, condition, image_size, parts, **facts):
@@ -162,46 +139,74 @@ def _source(name, images, condition, image_size, parts, **facts):
     return Source(name, images.shape[1:], train, test, field, **facts)
 
 
-def _condition(values, num_images: int, name: str) -> tuple[Field, np.ndarray] | None:
-    """What images are conditioned on: its field, and the rows for batches."""
-    if values is None:
-        return None
-    values = _standard(np.asarray(values)) if np.ndim(values) == 2 else np.asarray(values)
-    if len(values.shape) == 0 or len(values) != num_images:
+def _rows(values, num, name, kind):
+    """What images are conditioned on, a row for each: images checked, a column of labels flat."""
+    values = as_text(values)
+    if values.ndim == 2 and values.shape[1] == 1 and values.dtype.kind in "iuU" and kind is None:
+        values = values[:, 0]
+    if kind == "images2" or values.ndim > 2:
+        values = check_images(values, name)
+    if values.ndim == 0 or len(values) != num:
         raise ValueError(
-            f"Expected {name} with a row for each of the {num_images} images. "
+            f"Expected {name} with a row for each of the {num} images. "
             f"Received: {name}.shape={values.shape}"
         )
+    return values
+
+
+def _condition(values, names, kind) -> tuple[Field, np.ndarray]:
+    """What images are conditioned on: its field, and the rows for batches."""
     if values.ndim == 4:
-        images = check_images(values, name)
-        return Image(images.shape[1:]), images
-    names = None
-    if values.ndim == 1 and values.dtype.kind == "U":
-        names, values = np.unique(values, return_inverse=True)
-    if values.ndim == 1 and values.dtype.kind in "iu":
-        field = Label(max(0, int(values.max())) + 1, names)
-    elif values.ndim == 2 and values.dtype.kind in "biuf" and np.isin(values, (0, 1)).all():
-        field = Attributes(values.shape[1])
-    elif values.ndim == 2 and values.dtype.kind == "f":
-        field = Vector(values.shape[1])
-    else:
+        return Image(values.shape[1:]), values
+    name, field = " and ".join(names), _field_of(values, kind)
+    if field is None:
         raise ValueError(
-            f"Expected {name} as integers from 0 or names, of shape (num,); attributes of 0 or 1 "
-            "or vectors of floats, of shape (num, size); or images. "
-            f"Received: {name}.dtype={values.dtype}, {name}.shape={values.shape}"
+            f"Expected {name} as integers from 0 or names, of shape (num,) or (num, 1), or "
+            "one-hot; attributes of 0 or 1 or vectors of floats, of shape (num, size); or images."
+            f"{_advice(values, names)} Received: {name}.dtype={values.dtype}, "
+            f"{name}.shape={values.shape}"
         )
     return field, field.check(values, name)
 
 
+def _field_of(values, kind):
+    """The field that takes the values, or None."""
+    if values.ndim == 1 and values.dtype.kind == "U":
+        names = np.unique(values)
+        return Label(len(names), names)
+    if values.ndim == 1 and values.dtype.kind in "iu":
+        return Label(max(0, int(values.max())) + 1)
+    if values.ndim != 2 or values.dtype.kind not in "biuf":
+        return None
+    size = values.shape[1]
+    are_bits = bool(np.isin(values, (0, 1)).all())
+    if kind is None and are_bits and size > 1 and np.all(values.sum(axis=1) == 1):
+        return Label(size)
+    if kind == "attributes" or (kind is None and are_bits):
+        return Attributes(size)
+    return Vector(size) if kind == "vectors" or values.dtype.kind == "f" else None
+
+
+def _advice(values, names):
+    if values.dtype.kind not in "biuf":
+        return ""
+    are_whole = values.dtype.kind != "f" or np.all(values == np.rint(values))
+    form = ".astype('float32')" if values.ndim == 2 else ".astype('int32')"
+    form = form if are_whole else "[:, None], as vectors of one number"
+    return f" Convert them: {' and '.join(names)}{form}."
+
+
 def check_images(images: np.ndarray, name: str) -> np.ndarray:
     """Images (num, height, width, 1 or 3), checked: uint8, or float32 in [0, 1]."""
-    if not isinstance(images, np.ndarray):
-        raise ValueError(f"Expected {name} as a NumPy array. Received: {name}={images!r:.80}")
+    if images.ndim == 3 and images.shape[-1] not in (1, 3):
+        images = images[..., None]
     if images.ndim != 4:
-        advice = f" Grey images need a channel axis: {name}[..., None]." if images.ndim == 3 else ""
+        advice = ""
+        if images.ndim == 3:
+            advice = f" Of one image, {name}[None]; of grey images so narrow, {name}[..., None]."
         raise ValueError(
-            f"Expected {name} of shape (num, height, width, channels).{advice} "
-            f"Received: {name}.shape={images.shape}"
+            f"Expected {name} of shape (num, height, width, channels), or grey ones of shape "
+            f"(num, height, width).{advice} Received: {name}.shape={images.shape}"
         )
     if images.shape[-1] not in (1, 3):
         advice = ""
@@ -211,11 +216,7 @@ def check_images(images: np.ndarray, name: str) -> np.ndarray:
             f"Expected {name} of 1 channel (grey) or 3 (RGB).{advice} "
             f"Received: {name}.shape={images.shape}"
         )
-    field = Image(images.shape[1:])
-    for start in range(0, max(1, len(images)), _BLOCK):
-        field.check(images[start : start + _BLOCK], name)
+    images = Image(images.shape[1:]).require(images, name)
     if images.dtype == bool:
         return images.astype("uint8") * 255
-    if images.dtype.kind == "f":
-        return images.astype("float32", copy=False)
-    return images.astype("uint8", copy=False)
+    return images.astype("float32" if images.dtype.kind == "f" else "uint8", copy=False)

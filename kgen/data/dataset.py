@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from kgen.data.arrays import digits, from_arrays, from_npz
+from kgen.data.arrays import digits, from_arrays, stream_advice
 from kgen.data.augment import augment_batch, augmentation
 from kgen.data.batches import TestBatches, TrainBatches
 from kgen.data.folder import from_folder, pairs, two_kinds
+from kgen.data.npz import from_npz
 from kgen.data.splits import Source, unpaired
 from kgen.data.tfds import from_tfds
 from kgen.fields import Field, Image, Label
@@ -63,7 +64,7 @@ class Dataset:
 
 
 def load(
-    source: str | os.PathLike | np.ndarray | tuple,
+    source: str | os.PathLike | np.ndarray | list | tuple,
     batch_size: int = 128,
     image_size: int | tuple[int, int] | None = None,
     data_dir: str | os.PathLike | None = None,
@@ -94,14 +95,20 @@ def load(
               16 bits are scaled to 8; transparency is composited on white. What cannot be read or
               is not used is named in a warning;
             - two paths or names in a tuple: of two unpaired sets, or of two folders of pairs;
+            - images as an array, a tensor or a list of either: (num, height, width, 1 or 3), or
+              grey without channels, (num, height, width); integers in 0..255, bool, or floats in
+              [0, 1];
+            - a tuple (images, condition) of such. The condition is labels: integers from 0 or
+              names, (num,) or (num, 1), or one-hot rows, as which every array is taken that has
+              one 1 and else 0 in each row; other attributes of 0 or 1, (num, size); vectors, other
+              floats (num, size); or images like the first, of any height and width;
+            - a tuple ((x_train, y_train), (x_test, y_test)) of such, as `keras.datasets` gives it:
+              these are the splits;
             - the path of an `.npz` with x_train, y_train, x_test, y_test (or x_val ...), or
               train_images, train_labels, test_images, test_labels, or images and one of labels,
-              attributes, vectors, images2, or x and y; all but the images may be missing;
-            - an array of images (num, height, width, 1 or 3): uint8 or other integers in 0..255,
-              bool, or floats in [0, 1];
-            - a tuple (images, condition) of arrays. The condition is labels, integers from 0 or
-              names, (num,); attributes of 0 or 1, (num, size); vectors, other floats (num, size);
-              or images like the first, (num, height, width, 1 or 3), of any height and width;
+              attributes, vectors, images2, or x and y; all but the images may be missing. The
+              arrays are those that a tuple may have; attributes, vectors and images2 are what
+              they are called;
             - the name of an image set of TensorFlow Datasets, as "mnist" or "name/config", with
               the feature "label", or "attributes" of booleans, if it has one. A folder of that
               name in the working directory is taken first.
@@ -171,12 +178,14 @@ def load(
 def _open(source, image_size, data_dir, paired) -> Source:
     if isinstance(source, tuple) and source and all(isinstance(x, _PATHS) for x in source):
         return _two(source, image_size, data_dir, paired)
-    if isinstance(source, (np.ndarray, tuple)):
+    is_list = isinstance(source, list) and not any(isinstance(x, _PATHS) for x in source)
+    if is_list or isinstance(source, tuple) or hasattr(source, "shape"):
         return from_arrays(source, image_size, paired)
     if not isinstance(source, _PATHS) or not os.fspath(source):
         raise ValueError(
-            "Expected a name, a path, a NumPy array of images, a tuple (images, condition) or a "
-            f"tuple of two paths. Received: source={source!r:.80} of {type(source)}"
+            "Expected a name, a path, images as an array, a tensor or a list, a tuple (images, "
+            "condition) or ((x_train, y_train), (x_test, y_test)), or a tuple of two paths."
+            f"{stream_advice(source)} Received: source={source!r:.80} of {type(source)}"
         )
     path = Path(source).expanduser()
     if paired is not None:

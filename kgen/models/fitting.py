@@ -124,7 +124,7 @@ class Fitting(backend.Model):
 
     def _check_arrays(self, x, y):
         """Arrays, looked at, as every backend's steps take them."""
-        x, y = (np.asarray(each) if isinstance(each, list) else each for each in (x, y))
+        x, y = (backend.to_numpy(each) if isinstance(each, list) else each for each in (x, y))
         return self.check_inputs(*keras.tree.map_structure(backend.to_numpy, (x, y)))
 
     def _check_stream(self, stream, look, check_sizes=False):

@@ -3,6 +3,9 @@ import pytest
 
 from kgen.data import load
 from kgen.data.images import resize
+from kgen.fields import Attributes, Image, Label, Vector
+from tests.data import forms
+from tests.data.forms import assert_same_set
 
 
 def read_all(batches):
@@ -63,6 +66,97 @@ def test_dtypes(given, dtype, highest):
     assert images.dtype == dtype and images.max() == highest
 
 
+@pytest.mark.parametrize("form", forms.IMAGES)
+def test_images_of_any_plain_form_are_the_same_set(numbered, form):
+    images, labels = numbered(10)
+    given = forms.IMAGES[form](images)
+    for paired, of in ((None, images), (None, (images, labels)), (True, (images, 9 - images)),
+                       (False, (images, 9 - images))):  # fmt: skip
+        plain = load(of, batch_size=3, paired=paired)
+        other = forms.IMAGES[form](9 - images)
+        both = given if of is images else (given, labels if paired is None else other)
+        assert_same_set(load(both, batch_size=3, paired=paired), plain)
+
+
+@pytest.mark.parametrize("form", ["grey without channels", "list", "tensor"])
+def test_floats_of_any_plain_form_are_the_same_set(numbered, form):
+    images = numbered(10)[0] / np.float32(255)
+    plain = load(images, batch_size=3)
+    for dtype in ("float64", ">f4", "longdouble") if form != "tensor" else ("float64",):
+        given = forms.IMAGES[form](images.astype(dtype))
+        assert_same_set(load(given, batch_size=3), plain)
+
+
+@pytest.mark.parametrize("form", forms.LABELS)
+def test_labels_of_any_plain_form_are_the_same_set(numbered, form):
+    images, labels = numbered(10)
+    plain = load((images, labels % 4), batch_size=3)
+    assert plain.condition == Label(4)
+    assert_same_set(load((images, forms.LABELS[form](labels % 4)), batch_size=3), plain)
+
+
+@pytest.mark.parametrize("form", forms.NAMES)
+def test_names_of_any_plain_form_are_the_same_set(numbered, form):
+    images, labels = numbered(10)
+    names = np.array(["shirt", "dress", "shoe"])[labels % 3]
+    plain = load((images, names), batch_size=3)
+    assert plain.condition == Label(3, ("dress", "shirt", "shoe"))
+    assert_same_set(load((images, forms.NAMES[form](names)), batch_size=3), plain)
+
+
+ONE_HOT = np.eye(3)[np.arange(10) % 3]
+FIRST = (np.arange(10) == 0)[:, None]
+
+
+@pytest.mark.parametrize(
+    ("values", "condition"),
+    [
+        (ONE_HOT, Label(3)),
+        (ONE_HOT.clip(0.1), Vector(3)),
+        (np.where(FIRST, 0, ONE_HOT), Attributes(3)),
+        (np.where(FIRST, 1, ONE_HOT), Attributes(3)),
+        (np.ones((10, 1)), Attributes(1)),
+        (np.zeros((10, 4, 6)), Image((4, 6, 1))),
+    ],
+)
+def test_what_is_like_one_hot_labels_or_labels(numbered, values, condition):
+    for given in (values, values.tolist()):
+        assert load((numbered(10)[0], given)).condition == condition
+
+
+def test_the_splits_of_keras_datasets(numbered):
+    """Cifar-10 has a column of labels, MNIST no channels."""
+    images, labels = numbered(10)
+    for form in (labels[:, None] % 4, labels % 4, np.eye(4)[labels % 4]):
+        data = load(((images[:6, ..., 0], form[:6]), (images[6:, ..., 0], form[6:])), batch_size=6)
+        assert (data.num_train, data.num_test, data.condition) == (6, 4, Label(4))
+        assert sorted(read_all(data.train)[:, 0, 0, 0]) == list(range(6))
+        found, numbers = data.test.take()
+        assert found[:, 0, 0, 0].tolist() == [6, 7, 8, 9] and (numbers == labels[6:] % 4).all()
+    data = load(((images[:6],), (images[6:],)))
+    assert (data.num_train, data.num_test, data.condition) == (6, 4, None)
+
+
+def test_splits_of_pairs_and_of_unpaired_images(numbered):
+    images, _ = numbered(10)
+    splits = (images[:6], images[:6] + 100), (images[6:, ..., 0], images[6:, ..., 0] + 100)
+    data = load(splits, batch_size=6)
+    assert data.condition == Image((4, 6, 1)) and data.num_test == 4
+    assert all((second == first + 100).all() for first, second in (*data.train, *data.test))
+    assert_same_set(load(splits, batch_size=6, paired=True), data)
+    splits = (images[:6], images[:3] + 100), (images[6:], images[6:8] + 100)
+    data = load(splits, batch_size=6, paired=False)
+    assert data.domains == (Image((4, 6, 1)),) * 2 and (data.num_train, data.num_test) == (6, 4)
+    assert set(data.test.take()[1][:, 0, 0, 0]) == {106, 107}
+
+
+def test_what_take_gives_can_be_loaded(numbered):
+    for source in (numbered(10)[0], numbered(10)):
+        data = load(source)
+        again = load((data.train.take(), data.test.take()), batch_size=9)
+        assert_same_set(again, load(source, batch_size=9))
+
+
 def test_image_size(numbered):
     images, _ = numbered(20)
     images = np.random.default_rng(0).integers(0, 256, images.shape).astype("uint8")
@@ -72,104 +166,26 @@ def test_image_size(numbered):
     assert {image.tobytes() for image in read_all(data.train)} < expected
 
 
-def test_npz_like_keras_mnist(tmp_path, numbered):
-    images, labels = numbered()
-    path = tmp_path / "set.npz"
-    np.savez(path, x_train=images[:30, ..., 0], y_train=labels[:30, None],
-             x_test=images[30:, ..., 0], y_test=labels[30:])  # fmt: skip
-    data = load(path, batch_size=10)
-    assert (data.name, data.image_shape, data.num_classes) == ("set", (4, 6, 1), 50)
-    assert (data.num_train, data.num_test) == (30, 20)
-    assert data.test[1][1].tolist() == list(range(40, 50))
-    assert (data.test[1][0][:, 0, 0, 0] == data.test[1][1]).all()
-
-
-@pytest.mark.parametrize("keys", [("images", "labels"), ("x", "y"), ("images",), ("x_train",)])
-def test_npz_without_a_test_split(tmp_path, numbered, keys):
-    np.savez(tmp_path / "set.npz", **dict(zip(keys, numbered(), strict=False)))
-    data = load(str(tmp_path / "set.npz"), batch_size=9)
-    assert (data.num_train, data.num_test) == (45, 5)
-    assert data.num_classes == (50 if len(keys) == 2 else None)
-
-
-@pytest.mark.parametrize(
-    "keys",
-    [
-        ("x_train", "y_train", "x_test", "y_test"),
-        ("X_train", "Y_train", "X_val", "Y_val"),
-        ("x_train", "y_train", "x_validation", "y_validation"),
-        ("train_images", "train_labels", "test_images", "test_labels"),
-    ],
-)
-def test_npz_with_two_splits(tmp_path, numbered, keys):
-    images, labels = numbered(10)
-    parts = (images[:6], labels[:6], images[6:], labels[6:])
-    np.savez(tmp_path / "set.npz", **dict(zip(keys, parts, strict=True)))
-    data = load(tmp_path / "set.npz", batch_size=6)
-    assert (data.num_train, data.test[0][1].tolist()) == (6, [6, 7, 8, 9])
-
-
-def test_npz_with_arrays_that_are_not_used(tmp_path, numbered):
-    images, _ = numbered(10)
-    np.savez(tmp_path / "set.npz", x_train=images[:6], x_test=images[6:8], x_val=images[8:], a=1)
-    with pytest.warns(UserWarning, match="set.npz x_train and x_test are used, and not a, x_val"):
-        data = load(tmp_path / "set.npz")
-    assert read_all(data.test)[:, 0, 0, 0].tolist() == [6, 7]
-
-
-def test_npz_with_keys_of_one_name(tmp_path, numbered):
-    np.savez(tmp_path / "set.npz", x=numbered()[0], X=numbered()[1])
-    with pytest.raises(ValueError, match=r"differ in more than their case.*\['X', 'x'\]"):
-        load(tmp_path / "set.npz")
-
-
-def test_npz_without_known_keys(tmp_path):
-    np.savez(tmp_path / "set.npz", pictures=np.zeros((2, 2)))
-    with pytest.raises(ValueError, match=r"x_train.*images.*the keys \['pictures'\]"):
-        load(tmp_path / "set.npz")
-
-
-def test_npz_with_labels_for_one_split(tmp_path, numbered):
-    images, labels = numbered(10)
-    np.savez(tmp_path / "set.npz", x_train=images, y_train=labels, x_test=images)
-    with pytest.raises(ValueError, match="both y_train and y_test"):
-        load(tmp_path / "set.npz")
-
-
-def test_npz_with_unlike_splits(tmp_path, numbered):
-    images, _ = numbered(10)
-    np.savez(tmp_path / "set.npz", x_train=images, x_test=images[:, :2])
-    with pytest.raises(ValueError, match=r"one shape.*x_test.shape=\(10, 2, 6, 1\)"):
-        load(tmp_path / "set.npz")
-
-
-@pytest.mark.parametrize("content", [b"", b"not a zip", b"PK\x03\x04 broken"])
-def test_npz_that_is_none(tmp_path, content):
-    (tmp_path / "set.npz").write_bytes(content)
-    with pytest.raises(ValueError, match="set.npz"):
-        load(tmp_path / "set.npz")
-
-
-def test_npz_never_unpickles(tmp_path):
-    np.savez(tmp_path / "set.npz", x_train=np.array([{"a": 1}], dtype=object))
-    with pytest.raises(ValueError, match="never loaded"):
-        load(tmp_path / "set.npz")
-
-
 GOOD = np.zeros((4, 2, 2, 1), "uint8")
 
 
 @pytest.mark.parametrize(
     "images, message",
     [
-        (np.zeros((4, 2, 2)), r"images\[\.\.\., None\].*shape=\(4, 2, 2\)"),
-        (np.zeros((4,)), r"\(num, height, width, channels\)\. Received"),
+        (np.zeros((8, 8, 3)), r"one image, images\[None\].*images\[\.\.\., None\].*=\(8, 8, 3\)"),
+        (np.zeros((4,)), r"\(num, height, width, channels\), or grey .* width\)\. Received"),
+        ([np.zeros((2, 2, 2, 1))], r"Received: images.shape=\(1, 2, 2, 2, 1\)"),
+        ([np.zeros((2, 2)), np.zeros((3, 2))], r"one size.*rows of \(2, 2\) and \(3, 2\)"),
+        ([[[1, 2], [3]], [[1, 2], [3, 4]]], "Expected a list of rows of one shape.*rows of list"),
+        ([(GOOD, [0, 1, 0, 1])] * 2, "images and labels as a tuple. Received: rows of tuple"),
+        ([np.zeros((4, 2, 2)), np.zeros(4)], "images and labels as a tuple"),
         (np.zeros((4, 2, 2, 2)), r"1 channel .* Received: images.shape=\(4, 2, 2, 2\)"),
         (np.zeros((4, 3, 8, 8)), r"np.moveaxis\(images, 1, -1\)"),
         (np.zeros((0, 2, 2, 1)), "at least one of images. Received: shape"),
         (np.zeros((4, 0, 2, 1)), r"at least 1 each. Received: \(0, 2, 1\)"),
         (np.full((4, 2, 2, 1), 255.0), r"\[0, 1\].*/ 255.*float64 images in \[255.0, 255.0\]"),
-        (np.full((4, 2, 2, 1), -1.0), r"Rescale.*images in \[-1.0, -1.0\]"),
+        (np.full((4, 2, 2, 1), -1.0), r"Rescale.*\(images \+ 1\) / 2.*images in \[-1.0, -1.0\]"),
+        (np.repeat([200.0, 65535.0], 1024)[:, None, None, None], r"images / 65535\."),
         (np.full((4, 2, 2, 1), np.nan), "finite"),
         (np.full((4, 2, 2, 1), -np.inf), "finite"),
         (np.full((4, 2, 2, 1), 256), r"0\.\.255.*int64 images in \[256, 256\]"),
@@ -188,11 +204,18 @@ def test_wrong_images(images, message):
         (np.zeros(3, int), r"each of the 4 images. Received: labels.shape=\(3,\)"),
         (np.array(3), r"labels.shape=\(\)"),
         (np.full((4, 10), 2), r"0 or 1 or vectors of floats.*int64, labels.shape=\(4, 10\)"),
-        (np.zeros((4, 2, 2)), r"labels.shape=\(4, 2, 2\)"),
+        (np.zeros((4, 2, 2, 2)), r"images2 of 1 channel.*images2.shape=\(4, 2, 2, 2\)"),
+        (np.zeros((3, 2, 2)), r"each of the 4 images. Received: images2.shape=\(3, 2, 2, 1\)"),
         (np.array([0, 1, -1, 2]), r"in 0\.\.2. Received: labels in -1\.\.2"),
         (np.array([0.0, 1.0, 2.0, 3.0]), "integers from 0 or names.*labels.dtype=float64"),
         (np.full((4, 2), np.nan), "finite labels"),
         (np.array([["a", "b"]] * 4), "labels.dtype=<U1"),
+        (np.array([0, "a", "b", "c"], object), "labels.dtype=object"),
+        (np.arange(4.0), r"labels\.astype\('int32'\)"),
+        (np.arange(4) > 1, r"labels\.astype\('int32'\)"),
+        (np.arange(4) / 4, r"labels\[:, None\], as vectors"),
+        (np.arange(8).reshape(4, 2), r"labels\.astype\('float32'\)"),
+        ("four", "labels as an array, a tensor or a list. Received: labels='four'"),
     ],
 )
 def test_wrong_labels(labels, message):
@@ -200,8 +223,30 @@ def test_wrong_labels(labels, message):
         load((GOOD, labels))
 
 
-def test_wrong_tuples():
-    with pytest.raises(ValueError, match=r"\(images, labels\).*Received: source=.*3 elements"):
-        load((GOOD, GOOD, GOOD))
-    with pytest.raises(ValueError, match="Expected images as a NumPy array"):
-        load(([1, 2], [1, 2]))
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ((GOOD, GOOD, GOOD), r"\(images, labels\).*Received: source=.*3 elements"),
+        ((), "Received: source=a tuple of 0 elements"),
+        (((GOOD,), (GOOD,), (GOOD,)), r"\(x_test, y_test\)\).* of 1 and 1 and 1 elements"),
+        (((GOOD, GOOD), (GOOD,)), "Received: source=a tuple of 2 and 1 elements"),
+        (((GOOD, [0, 1, 0, 1]), (GOOD, [0, 1])), r"y_test with a row.*y_test.shape=\(2,\)"),
+        (((GOOD, [0, 1, 0, 1]), (GOOD, list("abab"))), "y_train and y_test of one shape and dtype"),
+        (((GOOD,), (GOOD / 255,)), "x_train and x_test of one shape and dtype.*=float32"),
+        (((GOOD,), (GOOD + 255.0,)), "x_test / 255"),
+        (([1, 2], [1, 2]), r"images.shape=\(2,\)"),
+        (("digits", GOOD), "Expected images as an array.*Received: images='digits'"),
+    ],
+)
+def test_wrong_tuples(source, message):
+    with pytest.raises(ValueError, match=message):
+        load(source)
+
+
+def test_batches_are_for_fit(numbered):
+    data = load(numbered(10), batch_size=3)
+    for source in (data.train, iter(data.train), (data.train, data.test)):
+        with pytest.raises(ValueError, match="`fit` takes tf.data, a DataLoader.*Received: "):
+            load(source)
+    with pytest.raises(ValueError, match="Expected a name.*Received: source=Dataset"):
+        load(data)

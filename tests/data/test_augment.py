@@ -5,6 +5,7 @@ import pytest
 
 from kgen.data import load
 from kgen.data.augment import augmentation
+from tests.data.forms import assert_same_set
 
 pytest.importorskip("keras_cv")
 
@@ -64,6 +65,15 @@ def test_training_batches_are_augmented_and_repeat(images):
         epochs.append((np.stack(batches) != originals).any(axis=(2, 3, 4)))
         assert (epochs[-1][0] != epochs[-1][1]).any()  # Each batch has flips of its own,
     assert (epochs[0] != epochs[1]).any()  # and so has each epoch.
+
+
+def test_any_plain_form_is_augmented_alike():
+    images = np.random.default_rng(0).integers(0, 256, (10, 4, 6, 1), dtype="uint8")
+    labels = np.arange(10) % 4
+    settings = {"batch_size": 4, "augment": ("flip", "crop"), "seed": 1}
+    plain = load((images, labels), **settings)
+    for form in (images[..., 0], images.astype("int64"), list(images[..., 0])):
+        assert_same_set(load((form, np.eye(4)[labels]), **settings), plain)
 
 
 def test_keras_cv_is_missing(monkeypatch):

@@ -322,7 +322,7 @@ IMAGES = np.zeros((4, 2, 2, 1), "uint8")
 @pytest.mark.parametrize(
     "source, paired, message",
     [
-        (IMAGES, True, "Expected images2 as a NumPy array. Received: images2=None"),
+        (IMAGES, True, r"Expected \(images, images2\), for paired=True. Received: images alone"),
         ((IMAGES, np.arange(4)), False, r"Expected images2 of shape.*images2.shape=\(4,\)"),
         ((IMAGES, np.arange(4)), True, r"Expected images2 of shape.*images2.shape=\(4,\)"),
         ((IMAGES, IMAGES[:3]), True, "a row for each of the 4 images. Received: "),

@@ -45,9 +45,9 @@ def test_wrong_arguments(arguments, message):
         load("digits", **arguments)
 
 
-@pytest.mark.parametrize("source", [None, 3, [np.zeros((2, 2, 2, 1))], ""])
+@pytest.mark.parametrize("source", [None, 3, {"x": np.zeros((2, 2, 2, 1))}, ["a.png", "b.png"], ""])
 def test_wrong_sources(source):
-    with pytest.raises(ValueError, match="a NumPy array of images.*Received: source="):
+    with pytest.raises(ValueError, match="images as an array.*two paths. Received: source="):
         load(source)
 
 
