@@ -72,6 +72,19 @@ def test_grids_of_every_second_epoch(tmp_path):
     assert (callback.model.num, callback.model.seed) == (4, 5)
 
 
+@pytest.mark.parametrize(("off", "advice"), [(-0.5, r"\(images \+ 1\) / 2"), (np.nan, "finite")])
+def test_samples_that_are_no_images_end_no_training(tmp_path, digits, off, advice):
+    class Off(kgen.VAE):
+        def sample(self, *args, **kwargs):
+            return super().sample(*args, **kwargs) * 0 + off
+
+    model = Off((8, 8, 1), seed=0, **networks())
+    model.compile(keras.optimizers.SGD(0.0))
+    with pytest.warns(UserWarning, match=rf"no grid of samples of epoch 1: Expected.*{advice}"):
+        fit(model, digits[0], callbacks.SampleGrid(str(tmp_path), num=4), epochs=2)
+    assert len(model.history.epoch) == 2 and not os.listdir(tmp_path)
+
+
 def test_save_model_replaces_a_file(tmp_path):
     path = tmp_path / "model.keras"
     path.write_text("earlier")

@@ -5,10 +5,14 @@ import os
 import keras
 
 from kgen import pictures
+from kgen.warn import warn
 
 
 class SampleGrid(keras.callbacks.Callback):
     """Writes a grid of samples after every epoch, always of the same latents.
+
+    Samples that are no images, such as those of a model of one's own outside [0, 1], are warned of,
+    and training goes on without a grid.
 
     Args:
         folder: str. Gets `epoch-0001.png` and so on; it is made if it is missing.
@@ -33,4 +37,7 @@ class SampleGrid(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if (epoch + 1) % self.every == 0:
             path = os.path.join(self.folder, f"epoch-{epoch + 1:04d}.png")
-            pictures.samples(self.model, self.num, self.labels, seed=self.seed, path=path)
+            try:
+                pictures.samples(self.model, self.num, self.labels, seed=self.seed, path=path)
+            except ValueError as error:
+                warn(f"There is no grid of samples of epoch {epoch + 1}: {error}")

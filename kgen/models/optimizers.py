@@ -1,5 +1,6 @@
 """One optimizer object that stands for those of all players."""
 
+import math
 import numbers
 
 import keras
@@ -218,10 +219,9 @@ def with_learning_rate(by_player, learning_rate):
         learning_rate: float.
 
     Raises:
-        ValueError: the rate is not above 0, or the first player's is 0 now.
+        ValueError: the rate is not finite and above 0, or the first player's is 0 now.
     """
-    if learning_rate <= 0:
-        raise ValueError(f"Expected a learning rate above 0. Received: {learning_rate=}")
+    check_learning_rate(learning_rate)
     given = {player: given_rate(optimizer) for player, optimizer in by_player.items()}
     first, *_ = given
     start = first_rate(given[first])
@@ -234,6 +234,12 @@ def with_learning_rate(by_player, learning_rate):
         player: copied(optimizer, optimizer.name, _times(given[player], learning_rate / start))
         for player, optimizer in by_player.items()
     }
+
+
+def check_learning_rate(learning_rate):
+    """Raises a ValueError for a number that is not finite and above 0."""
+    if not 0 < learning_rate < math.inf:
+        raise ValueError(f"Expected a finite learning rate above 0. Received: {learning_rate=}")
 
 
 def _times(rate, factor):

@@ -13,7 +13,7 @@ from kgen import backend, callbacks
 from kgen.callbacks import backups
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
-from kgen.models.optimizers import with_learning_rate
+from kgen.models.optimizers import check_learning_rate, with_learning_rate
 from kgen.runs.folder import check_folder, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
@@ -82,6 +82,8 @@ def train(
         raise ValueError(f"Expected seed in 0..{2**32 - 1}. Received: seed={seed}")
     if on_nan not in ("stop", "rollback"):
         raise ValueError(f"Expected on_nan of 'stop' or 'rollback'. Received: {on_nan=}")
+    if learning_rate is not None:
+        check_learning_rate(learning_rate)
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
     config = {
         "model": model,

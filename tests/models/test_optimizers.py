@@ -230,6 +230,12 @@ def test_a_first_rate_of_zero_is_none_to_scale(rate):
         with_learning_rate({"low": SGD(rate), "high": SGD(0.1)}, 0.4)
 
 
+@pytest.mark.parametrize("rate", [0.0, -1.0, np.nan, np.inf])
+def test_a_rate_to_scale_to_is_finite_and_above_zero(rate):
+    with pytest.raises(ValueError, match="a finite learning rate above 0"):
+        with_learning_rate({"low": SGD(0.1)}, rate)
+
+
 def test_a_scaled_schedule_in_a_file(tmp_path):
     jump = schedules.PiecewiseConstantDecay([1], [0.25, 2.0])
     model = slopes(with_learning_rate({"low": SGD(jump), "high": SGD(0.5)}, 0.5))
