@@ -174,15 +174,16 @@ def value_and_grad(loss_fn, variables, optimizer=None):
         The unscaled loss and a list of gradients, zeros where the loss does not depend on the
         variable; of several processes the gradients are the mean.
     """
+    values = [variable.value for variable in variables]
+    if not all(value.requires_grad for value in values):
+        raise ValueError(
+            "Expected compile() and fit anew after a network was frozen. Received: "
+            f"{next(v.path for v in variables if not v.value.requires_grad)}, which is frozen"
+        )
     with torch.enable_grad():
         loss = loss_fn()
         scaled_loss = loss if optimizer is None else optimizer.scale_loss(loss)
-    gradients = torch.autograd.grad(
-        scaled_loss,
-        [variable.value for variable in variables],
-        allow_unused=True,
-        materialize_grads=True,
-    )
+    gradients = torch.autograd.grad(scaled_loss, values, allow_unused=True, materialize_grads=True)
     gradients = list(gradients)
     if _world() > 1:
         _average(gradients)

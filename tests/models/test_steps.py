@@ -139,6 +139,16 @@ def test_what_is_frozen_stays_or_is_refused(begins):
         model.train_on_batch(IMAGES)
 
 
+def test_what_is_frozen_between_two_steps_is_refused_at_the_latest_in_the_next_epoch():
+    model = dense_vae(seed=0)
+    model.compile(run_eagerly=EAGER)
+    freeze = keras.callbacks.LambdaCallback(
+        on_train_batch_end=lambda batch, logs: setattr(model.encoder, "trainable", False)
+    )
+    with pytest.raises(ValueError, match=r"compile\(\) and fit anew"):
+        model.fit(IMAGES, batch_size=2, epochs=2, verbose=0, callbacks=[freeze])
+
+
 def test_a_player_that_is_frozen_whole_judges_and_stays():
     gan = dcgan(seed=0)
     gan.discriminator.trainable = False
