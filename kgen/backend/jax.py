@@ -137,14 +137,25 @@ class Model(keras.Model):
 
     def jax_state_sync(self):
         with self.turns.look():
-            super().jax_state_sync()
+            if not vars(self).get("_jax_state") or self._jax_state_synced:
+                return
+            for name, values in self._jax_state.items():
+                # Those that there were: a layer may have been frozen since.
+                for variable, value in zip(self._state_variables[name], values, strict=True):
+                    variable.assign(value)
+            vars(self)["_jax_state_synced"] = True
 
     def _get_jax_state(self, purge_model_variables=False, **which):
         with self.turns.step():
             state = super()._get_jax_state(purge_model_variables=purge_model_variables, **which)
             if purge_model_variables:  # until the first step is done, which may raise
-                self._keep_state([name for name, is_wanted in which.items() if is_wanted], state)
+                names = [name for name, is_wanted in which.items() if is_wanted]
+                vars(self)["_state_variables"] = {name: self._variables_of(name) for name in names}
+                self._keep_state(names, state)
         return state
+
+    def _variables_of(self, name):
+        return list(self.optimizer.variables if name == _TRAIN_STATE[2] else getattr(self, name))
 
     def _keep_state(self, names, state):
         attributes = vars(self)  # as Keras looks at each that is set, which takes a while
