@@ -9,6 +9,7 @@
 - `innermost_loop`: what stands for the loop whose body is being traced
 - `is_traced`: whether what runs now is being compiled
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
+- `after`: inside, a variable changes only if there is a batch
 - `leaky_relu`: the function
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
@@ -38,6 +39,7 @@ if keras.backend.backend() == "tensorflow":
         WRONG_SECOND_DERIVATIVES,
         Model,
         add_up,
+        after,
         apply_gradients,
         compile_function,
         conv2d,
@@ -62,6 +64,7 @@ elif keras.backend.backend() == "jax":
         WRONG_SECOND_DERIVATIVES,
         Model,
         add_up,
+        after,
         apply_gradients,
         compile_function,
         conv2d,
@@ -86,6 +89,7 @@ elif keras.backend.backend() == "torch":
         WRONG_SECOND_DERIVATIVES,
         Model,
         add_up,
+        after,
         apply_gradients,
         compile_function,
         conv2d,
@@ -120,6 +124,7 @@ __all__ = [
     "Position",
     "Reading",
     "add_up",
+    "after",
     "apply_gradients",
     "compile_function",
     "conv2d",

@@ -282,6 +282,11 @@ def leaky_relu(x, negative_slope):
     return function(x)
 
 
+def after(tensors):
+    """Inside, what does not depend on tensors waits for them, as for a batch at the data's end."""
+    return tf.control_dependencies(tf.nest.flatten(tensors))
+
+
 def synchronized():
     """Nothing: variables hold their values, in the middle of `fit` too."""
     return contextlib.nullcontext()

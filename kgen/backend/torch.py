@@ -270,6 +270,12 @@ def leaky_relu(x, negative_slope):
     return keras.ops.leaky_relu(x, negative_slope)
 
 
+def after(tensors):
+    """Nothing: what is computed inside waits for no tensors."""
+    del tensors
+    return contextlib.nullcontext()
+
+
 def input_pipeline(reading):
     """The `Reading` itself, or of several processes this one's part of every batch."""
     if _world() == 1:

@@ -248,7 +248,8 @@ class GenerativeModel(Kept, Fitting):
     def run_train_step(self, data):
         """Called by the backend's `train_step` with a batch of what `fit` was given."""
         logs = self._run_step(self.training_step, data, self.seed_generator)
-        self._steps.assign_add(1)
+        with backend.after(data):
+            self._steps.assign_add(1)
         return logs
 
     def run_test_step(self, data):

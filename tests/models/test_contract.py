@@ -249,7 +249,13 @@ def verbs(model_class):
 def test_verbs_take_their_arguments_in_one_order(case):
     """After `labels` by name alone: what the verb alone has, the seed, the batch size."""
     found = dict(verbs(case.model_class))
-    for other in ("evaluate", "predict", "answer", "run", "conditions"):  # Keras', what verbs are made of
+    for other in (
+        "evaluate",
+        "predict",
+        "answer",
+        "run",
+        "conditions",
+    ):  # Keras', what verbs are made of
         found.pop(other, None)
     for name, parameters in found.items():
         order = list(parameters)
