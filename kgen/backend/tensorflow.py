@@ -284,7 +284,7 @@ def leaky_relu(x, negative_slope):
 
 def after(tensors):
     """Inside, what does not depend on tensors waits for them, as for a batch at the data's end."""
-    return tf.control_dependencies(tf.nest.flatten(tensors))
+    return tf.control_dependencies([t for t in tf.nest.flatten(tensors) if t is not None])
 
 
 def synchronized():
