@@ -40,8 +40,9 @@ def own_answers(model, given):
         answers["complete.image"] = model.complete(image, given["mask"], y, seed=seed)[:, 0]
         nats = model.log_likelihood(image, y, seed=seed)
         answers["log_likelihood.nats"] = nats
-        dims = np.prod(model.image_shape)
-        answers["log_likelihood.bits_per_dim"] = -nats / dims / np.log(2.0)
+        if model.levels > 2:  # binarized images have no bits/dim
+            dims = np.prod(model.image_shape)
+            answers["log_likelihood.bits_per_dim"] = -nats / dims / np.log(2.0)
     return answers
 
 

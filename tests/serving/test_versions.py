@@ -287,7 +287,7 @@ def test_a_run_is_exported_on_the_command_line(tmp_path, made_here, monkeypatch,
     refused(run, "the same `kgen train` command goes on")
     (run / "results.json").write_text(json.dumps({"test_images": 297, "elbo": -20.0}))
     (run / "config.json").write_text(json.dumps({"architecture": "bert"}))
-    refused(run, "Expected the config.json of a run. Received: one of ['architecture']")
+    refused(run, "Expected the config.json of a run. Received: ")
     (run / "config.json").write_text(json.dumps(CONFIG))
     assert cli.main(["kgen", "export", str(run)]) == 0
     assert made_here == [(str(run / "model.keras"), ())]
