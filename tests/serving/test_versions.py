@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import zipfile
 
 import keras
 import numpy as np
@@ -289,6 +290,9 @@ def test_a_run_is_exported_on_the_command_line(tmp_path, made_here, monkeypatch,
     (run / "config.json").write_text(json.dumps({"architecture": "bert"}))
     refused(run, "Expected the config.json of a run. Received: ")
     (run / "config.json").write_text(json.dumps(CONFIG))
+    refused(run, "model.keras, which is damaged")
+    with zipfile.ZipFile(run / "model.keras", "w") as archive:
+        archive.writestr("config.json", "{}")
     assert cli.main(["kgen", "export", str(run)]) == 0
     assert made_here == [(str(run / "model.keras"), ())]
     printed = capsys.readouterr().out
