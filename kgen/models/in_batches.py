@@ -6,6 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen.checks import whole_number
+
 
 def in_batches(function, rows, batch_size, show_progress=True):
     """Runs a function over the rows of arrays, in batches of one size.
@@ -20,12 +22,9 @@ def in_batches(function, rows, batch_size, show_progress=True):
         What `function` returns, as NumPy arrays of all rows.
     """
     num = next(len(array) for array in rows.values() if array is not None)
-    if num < 1 or batch_size < 1:
-        raise ValueError(
-            f"Expected at least one row and batch_size of at least 1. Received: {num} rows, "
-            f"batch_size={batch_size}"
-        )
-    batch_size = min(batch_size, num)
+    if num < 1:
+        raise ValueError("Expected at least one row. Received: 0 rows")
+    batch_size = min(whole_number("batch_size", batch_size), num)
     starts = range(0, num, batch_size)
     outputs = []
     for start in with_progress(starts) if show_progress else starts:
