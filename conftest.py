@@ -60,6 +60,7 @@ def pytest_addoption(parser):
 ON_ONE_BACKEND = ("kgen/", "tests/data/", "tests/models/", "tests/networks/", "tests/pictures/")
 ON_ONE_BACKEND += (
     "tests/runs/",
+    "tests/test_checks.py",
     "tests/test_cli.py",
     "tests/test_fields.py",
     "tests/test_latents.py",

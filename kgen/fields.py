@@ -8,6 +8,9 @@ import random
 
 import numpy as np
 
+from kgen import checks
+from kgen.checks import whole_number
+
 _SEEDS_APART, _COPIES_APART = 0x9E3779B97F4A7C15, 0xD1B54A32D192ED03
 
 
@@ -86,7 +89,7 @@ class Field:
         value = self._as_array(value, name)
         if self._in_shape(value).ndim == len(self.shape):
             value = np.broadcast_to(value, (num, *value.shape))
-        if len(value) != num:
+        if value.ndim and len(value) != num:
             raise ValueError(f"Expected {num} {name}, or one for all. Received: {len(value)}")
         return self.require(value, name)
 
@@ -169,11 +172,7 @@ class Image(Field):
     what = "images"
 
     def __init__(self, shape):
-        self.shape = tuple(int(size) for size in shape)
-        if len(self.shape) != 3 or min(self.shape) < 1:
-            raise ValueError(
-                f"Expected (height, width, channels) of at least 1 each. Received: {shape}"
-            )
+        self.shape = checks.image_shape("shape", shape)
 
     def describe(self):
         return f"floats in [0, 1] or integers in 0..255, {super().describe()}"
@@ -225,15 +224,8 @@ class Label(Field):
     input_name = "label"
 
     def __init__(self, num_classes, names=None):
-        if num_classes < 1:
-            raise ValueError(f"Expected num_classes of at least 1. Received: {num_classes=}")
-        self.num_classes = int(num_classes)
-        self.names = None if names is None else tuple(map(str, names))
-        if self.names is not None and len(self.names) != self.num_classes:
-            raise ValueError(
-                f"Expected {num_classes} names of classes. Received: {len(self.names)} names"
-            )
-        _check_different(self.names)
+        self.num_classes = whole_number("num_classes", num_classes)
+        self.names = _names(names, self.num_classes)
         self.high = self.num_classes - 1
 
     def describe(self):
@@ -285,13 +277,8 @@ class Attributes(Field):
     input_name = "attributes"
 
     def __init__(self, num, names=None):
-        self.shape = (int(num),)
-        self.names = None if names is None else tuple(map(str, names))
-        if num < 1 or (self.names is not None and len(self.names) != num):
-            raise ValueError(
-                f"Expected at least one attribute, with as many names. Received: {num=}, {names=}"
-            )
-        _check_different(self.names)
+        self.shape = (whole_number("num", num),)
+        self.names = _names(names, self.shape[0])
 
     def get_config(self):
         return {"num": self.shape[0], "names": self.names}
@@ -315,9 +302,7 @@ class Vector(Field):
     input_name = "vector"
 
     def __init__(self, size, low=None, high=None):
-        self.shape = (int(size),)
-        if size < 1:
-            raise ValueError(f"Expected a size of at least 1. Received: {size=}")
+        self.shape = (whole_number("size", size),)
         # As numbers or lists of them, which a config can have.
         self.low, self.high = (None if each is None else _plain(each) for each in (low, high))
         limits = [np.shape(each) for each in (self.low, self.high) if each is not None]
@@ -346,12 +331,8 @@ class Tokens(Field):
     input_name = "tokens"
 
     def __init__(self, length, vocabulary):
-        self.shape = (int(length),)
-        self.vocabulary = int(vocabulary)
-        if length < 1 or vocabulary < 2:
-            raise ValueError(
-                f"Expected at least one token of at least 2. Received: {length=}, {vocabulary=}"
-            )
+        self.shape = (whole_number("length", length),)
+        self.vocabulary = whole_number("vocabulary", vocabulary, at_least=2)
         self.high = self.vocabulary - 1
 
     def get_config(self):
@@ -369,7 +350,7 @@ class Mask(Field):
     what = "mask"
 
     def __init__(self, shape):
-        self.shape = tuple(shape)
+        self.shape = checks.whole_numbers("shape", shape, "(height, width)", length=2)
 
     def describe(self):
         return f"a bool mask, True where a pixel is hidden, {super().describe()}"
@@ -413,9 +394,14 @@ def _rescaling(name, low, high):
     return f"{name} / {next(most for most in (255, 65535, high) if high <= most)}"
 
 
-def _check_different(names):
-    if names is not None and len(set(names)) < len(names):
-        raise ValueError(f"Expected different names. Received: {names}")
+def _names(names, num):
+    """Names of so many classes or attributes as a tuple of str; None where there are none."""
+    if names is None:
+        return None
+    found = () if isinstance(names, str) or not np.iterable(names) else tuple(map(str, names))
+    if len(found) != num or len(set(found)) < num:
+        raise ValueError(f"Expected {num} different names. Received: names={found or names!r}")
+    return found
 
 
 def _plain(numbers):
@@ -438,16 +424,14 @@ def seeds_of(seed, num, copies=1):
     Returns:
         int64 array (num * copies,).
     """
-    if num < 1:
-        raise ValueError(f"Expected at least one image. Received: num={num}")
+    num, copies = whole_number("num", num), whole_number("copies", copies)
     if seed is None:
         seed = random.getrandbits(62)
     if np.ndim(seed):
         seeds = Seed().rows(seed, num).view("uint64")
-    elif isinstance(seed, bool) or not isinstance(seed, (int, np.integer)):
-        raise ValueError(f"Expected seed as an integer, or one an image. Received: {seed=}")
     else:
-        seeds = np.uint64(int(seed) % 2**64) + _multiples(_SEEDS_APART, num)
+        seed = whole_number("seed", seed, at_least=None)
+        seeds = np.uint64(seed % 2**64) + _multiples(_SEEDS_APART, num)
     return (seeds[:, None] + _multiples(_COPIES_APART, copies)).ravel().view("int64")
 
 

@@ -439,8 +439,11 @@ def test_a_fit_that_fails_leaves_signals_as_they_were(tmp_path, handlers):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"every_seconds": 0}, "every_seconds above 0 or None. Received: every_seconds=0"),
-        ({"every_steps": -1}, "every_steps above 0"),
+        ({"every_seconds": 0}, "every_seconds as .* above 0 or None. Received: every_seconds=0"),
+        (
+            {"every_steps": -1},
+            "every_steps as .* at least 1 or None. Received: every_steps=-1",
+        ),
     ],
 )
 def test_bad_arguments(arguments, message):

@@ -130,7 +130,7 @@ def test_a_config_is_what_it_was_made_with(prior):
     [
         ("gamma", 3, r"prior in \['uniform', 'normal'\], or a Prior. Received: prior='gamma'"),
         (Normal(2), 3, "vectors of length 3. Received: one of 2"),
-        ("normal", 0, "latent_dim of at least 1, .*Received: latent_dim=0"),
+        ("normal", 0, "latent_dim as a whole number of at least 1. Received: latent_dim=0"),
     ],
 )
 def test_what_is_no_prior(prior, size, message):

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from kgen.checks import whole_number
+
 
 @dataclass(frozen=True, order=True)
 class Position:
@@ -21,9 +23,7 @@ class Position:
 
     def __post_init__(self):
         for name in ("epoch", "batch"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
-                raise ValueError(f"Expected {name} of at least 0. Received: {name}={value!r}")
+            whole_number(name, getattr(self, name), at_least=0)
 
 
 class OrderedBatches(keras.utils.PyDataset):

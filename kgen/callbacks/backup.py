@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 
-from kgen import backend
+from kgen import backend, checks
 from kgen.backend import Position
 from kgen.callbacks import backups
 from kgen.models.around_fit import AroundFit
@@ -65,9 +65,8 @@ class Backup(AroundFit):
 
     def __init__(self, folder, every_seconds=60.0, every_steps=None):
         super().__init__()
-        for name, value in (("every_seconds", every_seconds), ("every_steps", every_steps)):
-            if value is not None and not value > 0:
-                raise ValueError(f"Expected {name} above 0 or None. Received: {name}={value}")
+        every_seconds = checks.number("every_seconds", every_seconds, above=0, optional=True)
+        every_steps = checks.whole_number("every_steps", every_steps, optional=True)
         self.folder = folder
         self.every_seconds = math.inf if every_seconds is None else every_seconds
         self.every_steps = math.inf if every_steps is None else every_steps

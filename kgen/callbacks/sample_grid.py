@@ -5,6 +5,7 @@ import os
 import keras
 
 from kgen import pictures
+from kgen.checks import whole_number
 from kgen.warn import warn
 
 
@@ -29,8 +30,8 @@ class SampleGrid(keras.callbacks.Callback):
     def __init__(self, folder, num=64, every=1, seed=0, labels=None):
         super().__init__()
         self.folder = folder
-        self.num = num
-        self.every = every
+        self.num = whole_number("num", num)
+        self.every = whole_number("every", every)
         self.seed = seed
         self.labels = labels
 

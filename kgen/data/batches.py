@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from kgen.backend import OrderedBatches, Position
+from kgen.checks import whole_number
 from kgen.data.imports import require_tensorflow
 from kgen.data.splits import Batch, IndexedSplit, StreamedSplit, UnpairedSplit
 
@@ -42,9 +43,7 @@ class SplitBatches(OrderedBatches):
         Returns:
             `(images,)`, `(images, labels)` or the like, NumPy arrays.
         """
-        num = self._split.size if num is None else num
-        if num < 1:
-            raise ValueError(f"Expected num of at least 1, or None for all. Received: num={num}")
+        num = self._split.size if num is None else whole_number("num", num)
         batches = itertools.islice(self.in_order(), math.ceil(num / self._batch_size))
         return tuple(np.concatenate(parts)[:num] for parts in zip(*batches, strict=True))
 

@@ -1,6 +1,5 @@
 """`load`: from a name, a folder or arrays to a `Dataset`."""
 
-import operator
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -8,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from kgen.checks import whole_number, whole_numbers
 from kgen.data.arrays import digits, from_arrays, stream_advice
 from kgen.data.augment import augment_batch, augmentation
 from kgen.data.batches import TestBatches, TrainBatches
@@ -150,8 +150,8 @@ def load(
         >>> data.condition
         Label(num_classes=10, names=('0', '1', '2', '3', '4', '5', '6', '7', '8', '9'))
     """
-    batch_size = _integer("batch_size", batch_size, at_least=1)
-    seed = _integer("seed", seed, at_least=0)
+    batch_size = whole_number("batch_size", batch_size)
+    seed = whole_number("seed", seed, at_least=0)
     image_size = _size(image_size)
     if paired not in (None, True, False):
         raise ValueError(f"Expected paired as a bool or None. Received: paired={paired!r}")
@@ -228,25 +228,9 @@ def _folder(path, paired):
     raise kind(f"Expected a folder, for {paired=}. Received: source={str(path)!r}")
 
 
-def _integer(name, value, at_least):
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or number < at_least:
-        raise ValueError(
-            f"Expected {name} as an integer of at least {at_least}. Received: {name}={value!r}"
-        )
-    return number
-
-
 def _size(image_size):
     if image_size is None:
         return None
-    sides = tuple(image_size) if isinstance(image_size, (tuple, list)) else (image_size,) * 2
-    if len(sides) != 2:
-        raise ValueError(
-            "Expected image_size as an integer or (height, width). "
-            f"Received: image_size={image_size!r}"
-        )
-    return tuple(_integer("image_size", side, at_least=1) for side in sides)
+    if isinstance(image_size, (tuple, list)):
+        return whole_numbers("image_size", image_size, "a size or (height, width)", length=2)
+    return (whole_number("image_size", image_size),) * 2

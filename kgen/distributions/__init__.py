@@ -18,10 +18,11 @@ DISTRIBUTIONS = {
 
 def get(likelihood):
     """The distribution of pixels of a name in `DISTRIBUTIONS`, or of an object with its methods."""
-    if hasattr(likelihood, "nll"):
+    if hasattr(likelihood, "nll") and not isinstance(likelihood, type):
         return likelihood
-    if likelihood not in DISTRIBUTIONS:
+    if not isinstance(likelihood, str) or likelihood not in DISTRIBUTIONS:
         raise ValueError(
-            f"Expected likelihood in {list(DISTRIBUTIONS)}. Received: likelihood={likelihood!r}"
+            f"Expected likelihood in {list(DISTRIBUTIONS)}, or an object of kgen.distributions. "
+            f"Received: likelihood={likelihood!r}"
         )
     return DISTRIBUTIONS[likelihood]()

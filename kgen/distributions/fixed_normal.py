@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from kgen.checks import number
 from kgen.losses import normal_nll
 
 
@@ -24,9 +25,7 @@ class FixedNormal:
     has_bits_per_dim = False
 
     def __init__(self, std=0.1):
-        if not std > 0:
-            raise ValueError(f"Expected std above 0. Received: {std=}")
-        self.std = float(std)
+        self.std = number("std", std, above=0)
 
     def observe(self, x, noise):
         """Images in [0, 1], as they are."""

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 
+from kgen.checks import whole_number
 from kgen.export import card
 from kgen.export.server_config import write_configs
 
@@ -95,8 +96,7 @@ def _check(path, version):
             "Expected a path whose last part is the model's name on the server, of letters, "
             f"digits, '_', '.' and '-', as saved_models/digits. Received: path={path}"
         )
-    if version is not None and version < 1:
-        raise ValueError(f"Expected version of at least 1. Received: {version=}")
+    whole_number("version", version, optional=True)
     if importlib.util.find_spec("tensorflow") is None:
         raise ImportError("Exporting a model needs TensorFlow: pip install tensorflow")
     _refuse_existing(path, version)

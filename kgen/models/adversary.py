@@ -7,7 +7,7 @@ from kgen import backend
 from kgen.layers import BatchNorm
 from kgen.models import games, own_losses
 from kgen.models.games import Game
-from kgen.models.penalties import R1, R2, GradientPenalty, Penalty
+from kgen.models.penalties import R1, R2, GradientPenalty, Penalty, as_penalties
 from kgen.models.scalar import Scalar, current
 from kgen.warn import warn
 
@@ -48,7 +48,7 @@ class Adversary(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         self.network = network
         self.game = games.get(loss)
-        self.penalties = list(penalties)
+        self.penalties = as_penalties(penalties)
         self.label_smoothing = label_smoothing
         names = [penalty.name for penalty in self.penalties]
         if len(set(names)) < len(names):

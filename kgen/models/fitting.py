@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from kgen import backend
+from kgen.checks import number, whole_number
 from kgen.models import monitors
 from kgen.models.around_fit import AroundFit
 from kgen.models.kept import refuse_h5
@@ -23,6 +24,7 @@ class Fitting(backend.Model):
         model's `default_batch_size`. What `kgen.data.load` gives is read in its own order, with
         `steps_per_epoch` from where the epoch before ended.
         """
+        batch_size, epochs, callbacks, kwargs = _checked(batch_size, epochs, **kwargs)
         refuse_weights(**{k: kwargs.get(k) for k in ("sample_weight", "class_weight")})
         self._check_optimizers()
         if self.num_processes > 1 and _is_whole(x):
@@ -32,7 +34,6 @@ class Fitting(backend.Model):
             )
         self.prepare_replicas(self._seed_generators_of_all())
         self.check_outputs()
-        callbacks = _flat(kwargs.pop("callbacks", None))
         monitors.settle(callbacks, self)
         for callback in callbacks:
             if isinstance(callback, keras.callbacks.ModelCheckpoint):
@@ -71,6 +72,7 @@ class Fitting(backend.Model):
         """`keras.Model.evaluate`; the same data gives the same figures."""
         if kwargs.get("_use_cached_eval_dataset"):
             return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        batch_size = whole_number("batch_size", batch_size, optional=True)
         refuse_weights(sample_weight=kwargs.get("sample_weight"))
         self.prepare_replicas(self._seed_generators_of_all())
         look = backend.Look(self._look_at)
@@ -155,6 +157,11 @@ class Fitting(backend.Model):
 
     def _check_sizes_of_arrays(self, x, batch_size, validation_split):
         num = int(len(keras.tree.flatten(x)[0]) * (1.0 - validation_split))
+        if num == 0:
+            raise ValueError(
+                "Expected images to train on beside those of validation. Received: "
+                f"{validation_split=}"
+            )
         whole, last = divmod(num, batch_size)
         self.check_sizes_of_batches(*[batch_size] * bool(whole), *[last] * bool(last))
 
@@ -194,6 +201,31 @@ def _own_words(look):
         if look.error in (None, error):
             raise
         raise look.error from None
+
+
+def _checked(batch_size, epochs, callbacks=None, **kwargs):
+    """What `fit` is given beside data, in its types: int numbers, a list of callbacks."""
+    batch_size = whole_number("batch_size", batch_size, optional=True)
+    epochs = whole_number("epochs", epochs)
+    for name in ("steps_per_epoch", "validation_steps", "validation_batch_size"):
+        kwargs[name] = whole_number(name, kwargs.get(name), optional=True)
+    kwargs["initial_epoch"] = whole_number("initial_epoch", kwargs.get("initial_epoch", 0), 0)
+    split = number("validation_split", kwargs.get("validation_split"), optional=True)
+    if split is not None and not 0 <= split < 1:
+        raise ValueError(f"Expected validation_split in [0, 1). Received: validation_split={split}")
+    data = kwargs.get("validation_data")
+    if isinstance(data, (list, tuple)) and len(data) not in (1, 2, 3):
+        raise ValueError(
+            "Expected validation_data as (images,), (images, labels) or batches. Received: "
+            f"{len(data)} in a {type(data).__name__}"
+        )
+    callbacks = _flat(callbacks)
+    for each in callbacks:
+        if not isinstance(each, keras.callbacks.Callback):
+            raise ValueError(
+                f"Expected callbacks as objects of keras.callbacks.Callback. Received: {each!r:.80}"
+            )
+    return batch_size, epochs, callbacks, kwargs
 
 
 def refuse_weights(**weights):

@@ -1,10 +1,10 @@
 """What two players minimise: a generator, and the adversary that judges what it makes."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from kgen import losses
+from kgen.checks import number
 
 
 class Game:
@@ -74,11 +74,9 @@ class LeastSquares(Game):
     smooths_labels = True
 
     def __init__(self, a=0.0, b=1.0, c=1.0):
-        if a == b or not np.isfinite([a, b, c]).all():
-            raise ValueError(
-                f"Expected finite labels, a and b different. Received: a={a}, b={b}, c={c}"
-            )
-        self.a, self.b, self.c = a, b, c
+        self.a, self.b, self.c = number("a", a), number("b", b), number("c", c)
+        if self.a == self.b:
+            raise ValueError(f"Expected a and b that are different. Received: {a=}, {b=}")
 
     def adversary_loss(self, real_logits, fake_logits, label_smoothing=0.0):
         b = self.b + label_smoothing * (self.a - self.b)

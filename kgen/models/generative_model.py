@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from kgen import backend
+from kgen.checks import whole_number
 from kgen.fields import Field
 from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models import own_losses
@@ -38,15 +39,15 @@ class GenerativeModel(Kept, Fitting):
     `__init__` may not, and setting it anew is an error.
 
     Args:
-        seed: int or None. Seeds the model's noise; None draws a seed.
+        seed: int in 0..2^31 - 1, or None. Seeds the model's noise; None draws a seed.
     """
 
     log_names = ("loss",)
 
     def __init__(self, seed=None, **kwargs):
         super().__init__(**kwargs)
-        self.seed = seed
-        self.seed_generator = keras.random.SeedGenerator(seed)
+        self.seed = whole_number("seed", seed, 0, 2**31 - 1, optional=True)
+        self.seed_generator = keras.random.SeedGenerator(self.seed)
         # Validation draws the same noise each time, and takes none from the training's.
         self.evaluation_seed_generator = keras.random.SeedGenerator(EVALUATION_SEED)
         self._steps = self.add_weight(

@@ -3,10 +3,10 @@
 import contextlib
 
 import keras
-import numpy as np
 from keras import ops
 
-from kgen import fields, pictures
+from kgen import checks, fields, pictures
+from kgen.checks import whole_number
 from kgen.fields import Image, Label, Seed, seed_words, seeds_of
 from kgen.models.generative_model import GenerativeModel, to_unit_range
 from kgen.models.in_batches import in_batches
@@ -46,15 +46,16 @@ class ImageModel(GenerativeModel):
 
     def __init__(self, image_shape, num_classes=None, condition=None, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        self.image_shape = tuple(image_shape)
-        if len(self.image_shape) != 3 or min(self.image_shape) < 1:
-            raise ValueError(
-                "Expected image_shape=(height, width, channels) of at least 1 each. Received: "
-                f"image_shape={image_shape}"
-            )
+        self.image_shape = checks.image_shape("image_shape", image_shape)
         self.image = Image(self.image_shape)
+        num_classes = whole_number("num_classes", num_classes, optional=True)
         if condition is None and num_classes is not None:
             condition = Label(num_classes)
+        if condition is not None and not isinstance(condition, fields.Field):
+            raise ValueError(
+                "Expected condition as a kgen.fields.Field, such as kgen.fields.Label(10) for 10 "
+                f"classes. Received: {condition=}"
+            )
         of_condition = getattr(condition, "num_classes", None)
         if num_classes not in (None, of_condition):
             raise ValueError(
@@ -181,9 +182,7 @@ class ImageModel(GenerativeModel):
             data: `kgen.data.Dataset`.
             num: int.
         """
-        if num < 1:
-            raise ValueError(f"Expected num of at least 1. Received: num={num}")
-        images, *conditions = data.test.take(num)
+        images, *conditions = data.test.take(whole_number("num", num))
         return images, None if self.condition is None else conditions[0]
 
     def picture_of_samples(self, data):
@@ -229,17 +228,16 @@ class ImageModel(GenerativeModel):
             "condition": self.condition,
         }
 
-    def check_sizes(self, *networks, **sizes):
-        """Raises a ValueError if the user gave networks, and besides what sizes the presets.
+    def set_sizes(self, *networks, **sizes):
+        """Sets attributes that size the presets, unless the user gave networks in their place.
 
         Args:
             *networks: what was given in the presets' place, None for a preset.
             **sizes: what was given to size them, None for the default.
         """
+        for name, size in sizes.items():
+            setattr(self, name, whole_number(name, size, optional=True))
         given = {name: size for name, size in sizes.items() if size is not None}
-        for name, size in given.items():
-            if not isinstance(size, (int, np.integer)) or size < 1:
-                raise ValueError(f"Expected {name} of at least 1. Received: {name}={size!r}")
         if given and None not in networks and not is_rebuilt():
             raise ValueError(
                 f"Expected no {' or '.join(given)} with networks of your own, as they size the "

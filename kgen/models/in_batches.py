@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kgen import backend
+from kgen.checks import whole_number
 
 
 def in_batches(function, rows, batch_size, show_progress=True):
@@ -22,12 +23,9 @@ def in_batches(function, rows, batch_size, show_progress=True):
         What `function` returns, as NumPy arrays of all rows.
     """
     num = next(len(array) for array in rows.values() if array is not None)
-    if num < 1 or batch_size < 1:
-        raise ValueError(
-            f"Expected at least one row and batch_size of at least 1. Received: {num} rows, "
-            f"batch_size={batch_size}"
-        )
-    batch_size = size_of_batches(num, batch_size)
+    if num < 1:
+        raise ValueError("Expected at least one row. Received: 0 rows")
+    batch_size = size_of_batches(num, whole_number("batch_size", batch_size))
     rows = {name: None if a is None else _filled(a, batch_size) for name, a in rows.items()}
     starts = range(0, num, batch_size)
     outputs = []

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen.checks import flag, whole_number
 from kgen.fields import Vector, seeds_of
 from kgen.models.image_model import ImageModel, Samples
 from kgen.models.latents import lerp, slerp
@@ -37,11 +38,9 @@ class LatentModel(ImageModel):
         super().__init__(
             image_shape, num_classes=num_classes, condition=condition, seed=seed, **kwargs
         )
-        if latent_dim < 1:
-            raise ValueError(f"Expected latent_dim of at least 1. Received: {latent_dim=}")
-        self.latent_dim = latent_dim
+        self.latent_dim = whole_number("latent_dim", latent_dim)
         self.prior = prior
-        self.code_size = latent_dim if prior is None else prior.size  # what `decode` takes
+        self.code_size = self.latent_dim if prior is None else prior.size  # what `decode` takes
 
     def _decode(self, z, y):
         """Images in [0, 1] of latent vectors, as tensors."""
@@ -171,14 +170,16 @@ class LatentModel(ImageModel):
         Returns:
             NumPy array (num, steps, height, width, channels) in [0, 1].
         """
-        if np.shape(start) != np.shape(end) or steps < 2:
+        steps = whole_number("steps", steps, at_least=2)
+        between = slerp if flag("spherical", spherical) else lerp
+        start, end = (ops.convert_to_numpy(each) for each in (start, end))
+        if start.shape != end.shape or start.shape[1:] != (self.code_size,):
             raise ValueError(
-                "Expected as many starts as ends, and at least 2 steps. Received: start of shape "
-                f"{np.shape(start)}, end of shape {np.shape(end)}, {steps=}"
+                f"Expected start and end as latent vectors, both of shape (num, {self.code_size}). "
+                f"Received: start of shape {start.shape}, end of shape {end.shape}"
             )
         t = np.linspace(0.0, 1.0, steps, dtype="float32")[:, None]
-        between = slerp if spherical else lerp
-        z = between(np.asarray(start)[:, None], np.asarray(end)[:, None], t)
+        z = between(start[:, None], end[:, None], t)
         y = self.conditions(labels, len(z))
         if y is not None:
             y = np.repeat(y, steps, axis=0)

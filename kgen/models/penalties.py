@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from kgen.checks import number
 from kgen.losses import gradient_penalty, r1_penalty
 from kgen.models.scalar import Scalar
 
@@ -40,6 +41,17 @@ class Penalty(keras.layers.Layer):
     def from_config(cls, config):
         weight = keras.saving.deserialize_keras_object(config["weight"])
         return cls(**config | {"weight": weight})
+
+
+def as_penalties(penalties):
+    """A list of a sequence of `Penalty`, and of nothing else."""
+    is_sequence = isinstance(penalties, (list, tuple))
+    if not is_sequence or not all(isinstance(each, Penalty) for each in penalties):
+        raise ValueError(
+            "Expected penalties as a sequence of kgen.models.adversary.Penalty, such as "
+            f"[R1(10.0)]. Received: {penalties=}"
+        )
+    return list(penalties)
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -89,7 +101,7 @@ class GradientPenalty(Penalty):
 
     def __init__(self, weight=10.0, center=1.0, name="gradient_penalty", **kwargs):
         super().__init__(weight, name, **kwargs)
-        self.center = center
+        self.center = number("center", center)
 
     def of(self, judge, x, x_fake, noise):
         eps = noise.uniform((ops.shape(x)[0],))

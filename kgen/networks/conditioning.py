@@ -2,13 +2,16 @@
 
 import keras
 
-from kgen.fields import Image, Label
+from kgen.checks import whole_number
+from kgen.fields import Field, Image, Label
 from kgen.layers import ConditionCode, SpectralNormalization
 
 
 def as_field(condition):
     """The field of a condition: a number is short for as many classes."""
-    return Label(condition) if isinstance(condition, int) else condition
+    if condition is None or isinstance(condition, Field):
+        return condition
+    return Label(whole_number("condition", condition, optional=True))
 
 
 def condition_input(condition):

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 
+from kgen.checks import number, whole_number
 from kgen.pictures.files import check_path, path_first, save
 from kgen.whole_file import replacing
 
@@ -60,8 +61,9 @@ def animation(paths, path, seconds=0.2, most=50):
     picture_format = check_path(path)
     if picture_format not in ("GIF", "WEBP"):
         raise ValueError(f"Expected a file ending in .gif or .webp. Received: path={path!r}")
-    if not paths or most < 2:
-        raise ValueError(f"Expected a picture, and most of at least 2. Received: {paths=}, {most=}")
+    seconds, most = number("seconds", seconds, above=0), whole_number("most", most, at_least=2)
+    if not paths:
+        raise ValueError(f"Expected at least one picture. Received: {paths=}")
     shown = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int))
     frames = []
     for i in shown:

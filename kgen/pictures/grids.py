@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kgen.checks import whole_number
 from kgen.fields import Image as ImageField
 from kgen.pictures.files import path_first, save
 
@@ -31,9 +32,9 @@ def grid(images, columns=None, path=None, scale=None, gap=1):
     from PIL import Image
 
     images = to_bytes(images)
-    for name, value, least in (("columns", columns, 1), ("scale", scale, 1), ("gap", gap, 0)):
-        if value is not None and value < least:
-            raise ValueError(f"Expected {name} of at least {least}. Received: {name}={value}")
+    columns = whole_number("columns", columns, optional=True)
+    scale = whole_number("scale", scale, optional=True)
+    gap = whole_number("gap", gap, at_least=0)
     num, height, width, channels = images.shape
     columns = columns or int(np.ceil(np.sqrt(num)))
     rows = -(-num // columns)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kgen.checks import number, whole_number, whole_numbers
 from kgen.pictures.files import path_first
 from kgen.pictures.grids import grid
 
@@ -23,8 +24,7 @@ def samples(model, num, labels=None, seed=None, path=None, **kwargs):
     Returns:
         PIL.Image.Image.
     """
-    if num < 1:
-        raise ValueError(f"Expected num of at least 1. Received: num={num}")
+    num = whole_number("num", num)
     if model.condition is None:
         return grid(model.sample(num, labels, seed=seed, **kwargs), path=path)
     if labels is None:
@@ -48,6 +48,7 @@ def reconstructions(model, images, labels=None, path=None, columns=8):
     Returns:
         PIL.Image.Image.
     """
+    columns = whole_number("columns", columns)
     originals = model.image.check(images)
     copies = model.reconstruct(images, labels)
     rows = []
@@ -105,7 +106,8 @@ def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     """
     from statistics import NormalDist
 
-    _check_dims(model, dims, 2)
+    size = whole_number("size", size)
+    dims = whole_numbers("dims", dims, "a pair", 2, 0, model.code_size - 1)
     steps = [NormalDist().inv_cdf((i + 0.5) / size) for i in range(size)]
     z = np.zeros((size * size, model.code_size), "float32")
     z[:, dims[0]] = np.repeat(steps, size)
@@ -129,8 +131,9 @@ def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
     Returns:
         PIL.Image.Image.
     """
+    steps, limit = whole_number("steps", steps), number("limit", limit)
     dims = range(min(10, model.code_size)) if dims is None else dims
-    _check_dims(model, dims, len(dims))
+    dims = whole_numbers("dims", dims, "a sequence", None, 0, model.code_size - 1)
     rows = np.tile(np.asarray(z, "float32"), (len(dims), steps, 1))
     for row, dim in zip(rows, dims, strict=True):
         row[:, dim] = np.linspace(-limit, limit, steps)
@@ -155,7 +158,6 @@ def interpolation(model, start, end, steps=11, spherical=False, labels=None, pat
     Returns:
         PIL.Image.Image.
     """
-    start, end = (z if np.ndim(z) == 2 else model.encode(z, labels) for z in (start, end))
     rows = model.interpolate(start, end, labels, steps=steps, spherical=spherical)
     return grid(rows.reshape(-1, *rows.shape[2:]), steps, path)
 
@@ -207,6 +209,7 @@ def codes(model, rows=10, steps=10, seed=None, label=None, path=None):
     Returns:
         PIL.Image.Image.
     """
+    rows, steps = whole_number("rows", rows), whole_number("steps", steps)
     columns = max([steps, *model.categorical])
     blocks = []
     for code in range(len(model.categorical) + model.continuous):
@@ -219,10 +222,3 @@ def codes(model, rows=10, steps=10, seed=None, label=None, path=None):
         blocks.append(np.concatenate([images, blank], axis=1))
     images = np.concatenate(blocks).reshape(-1, *model.image_shape)
     return grid(images, columns, path)
-
-
-def _check_dims(model, dims, num):
-    if len(dims) != num or min(dims) < 0 or max(dims) >= model.code_size:
-        raise ValueError(
-            f"Expected {num} dimensions in 0..{model.code_size - 1}. Received: dims={dims}"
-        )

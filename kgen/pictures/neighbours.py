@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kgen.checks import whole_number
 from kgen.fields import Image
 from kgen.pictures.files import path_first
 from kgen.pictures.grids import grid
@@ -25,8 +26,7 @@ def nearest(images, training, neighbours=5, path=None):
     Returns:
         PIL.Image.Image.
     """
-    if neighbours < 1:
-        raise ValueError(f"Expected neighbours of at least 1. Received: {neighbours=}")
+    neighbours = whole_number("neighbours", neighbours)
     images = np.asarray(images)
     field = Image(images.shape[1:])
     x = field.check(images)

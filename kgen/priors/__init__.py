@@ -1,5 +1,6 @@
 """Where latent vectors come from: p(z)."""
 
+from kgen.checks import whole_number
 from kgen.priors.codes import Codes
 from kgen.priors.normal import Normal
 from kgen.priors.prior import Prior
@@ -17,12 +18,13 @@ def get(prior, size):
         prior: "uniform", "normal" or a `Prior`.
         size: int. Length of z.
     """
+    size = whole_number("latent_dim", size)
     if isinstance(prior, Prior):
         if prior.size != size:
             raise ValueError(
                 f"Expected a prior of vectors of length {size}. Received: one of {prior.size}"
             )
         return prior
-    if prior not in PRIORS:
+    if not isinstance(prior, str) or prior not in PRIORS:
         raise ValueError(f"Expected prior in {list(PRIORS)}, or a Prior. Received: prior={prior!r}")
     return PRIORS[prior](size)

@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from kgen.checks import whole_number, whole_numbers
 from kgen.priors.prior import Prior
 
 
@@ -19,18 +20,12 @@ class Codes(Prior):
     """
 
     def __init__(self, noise, categorical=(10,), continuous=2):
-        if not isinstance(categorical, (tuple, list)):
-            raise ValueError(f"Expected categorical as a tuple of int. Received: {categorical=}")
-        categorical = tuple(int(categories) for categories in categorical)
-        if min(categorical, default=2) < 2 or continuous < 0 or not (categorical or continuous):
-            raise ValueError(
-                "Expected at least one code, and at least 2 categories in a categorical one. "
-                f"Received: categorical={categorical}, continuous={continuous}"
-            )
-        super().__init__(noise.size + sum(categorical) + continuous)
+        self.categorical = whole_numbers("categorical", categorical, at_least=2)
+        self.continuous = whole_number("continuous", continuous, at_least=0)
+        if not self.num_codes:
+            raise ValueError(f"Expected at least one code. Received: {categorical=}, {continuous=}")
+        super().__init__(noise.size + sum(self.categorical) + self.continuous)
         self.noise = noise
-        self.categorical = categorical
-        self.continuous = continuous
 
     @property
     def num_codes(self):

@@ -1,5 +1,7 @@
 """What every prior answers."""
 
+from kgen.checks import whole_number
+
 
 class Prior:
     """A distribution p(z) of latent vectors.
@@ -9,11 +11,7 @@ class Prior:
     """
 
     def __init__(self, size):
-        if size < 1:
-            raise ValueError(
-                f"Expected latent_dim of at least 1, the length of z. Received: latent_dim={size}"
-            )
-        self.size = int(size)
+        self.size = whole_number("size", size)
 
     def draw(self, noise, num):
         """Latent vectors, float32 (num, size).

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from kgen.callbacks.differences import check_same
+from kgen.checks import whole_number
 from kgen.fields import Label, seeds_of
 from kgen.models.in_batches import with_progress
 from kgen.pictures.grids import to_bytes
@@ -68,14 +69,13 @@ def write(run, num: int, labels, seed: int, path: str, **arguments):
         path: str. A folder or an `.npz`.
         **arguments: further ones of the model's `sample`.
     """
+    num = whole_number("num", num)
     model, seeds = run.model, seeds_of(seed, num)
     rows = conditions(model, labels, num)
 
     def made(which):
         """The images of some numbers, a batch at a time."""
-        size = arguments.get("batch_size", 256)
-        if size < 1:
-            raise ValueError(f"Expected batch_size of at least 1. Received: batch_size={size}")
+        size = whole_number("batch_size", arguments.get("batch_size", 256))
         for start in with_progress(range(0, len(which), size)):
             part = which[start : start + size]
             y = None if rows is None else rows[part]

@@ -6,6 +6,7 @@ import os
 import numpy as np
 
 from kgen import pictures
+from kgen.checks import whole_number
 from kgen.data.images import decode, read_header
 from kgen.runs.folder import save_model, write_json
 from kgen.runs.run import load
@@ -112,8 +113,7 @@ def _evaluate(run, data, num_samples=None):
     model = run.model
     if num_samples is not None:
         bound = run.verb("log_likelihood", "num_samples")
-        if num_samples < 1:
-            raise ValueError(f"Expected num_samples of at least 1. Received: {num_samples=}")
+        num_samples = whole_number("num_samples", num_samples)
     figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
     if num_samples is not None:
         images, labels = model.examples(data, data.num_test)

@@ -11,6 +11,7 @@ import keras
 
 from kgen import backend, callbacks
 from kgen.callbacks import backups
+from kgen.checks import whole_number
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
 from kgen.models.optimizers import check_learning_rate, with_learning_rate
@@ -76,10 +77,8 @@ def train(
         FloatingPointError: a loss became NaN; the last good backup is kept.
     """
     chosen = model_class(model)
-    if epochs < 1:
-        raise ValueError(f"Expected epochs of at least 1. Received: epochs={epochs}")
-    if not 0 <= seed < 2**32:
-        raise ValueError(f"Expected seed in 0..{2**32 - 1}. Received: seed={seed}")
+    epochs = whole_number("epochs", epochs)
+    seed = whole_number("seed", seed, 0, 2**31 - 1)
     if on_nan not in ("stop", "rollback"):
         raise ValueError(f"Expected on_nan of 'stop' or 'rollback'. Received: {on_nan=}")
     if learning_rate is not None:

@@ -5,6 +5,7 @@ import time
 import numpy as np
 
 from kgen import fields
+from kgen.checks import number, whole_number
 from kgen.serving.image_file import ImageFile
 
 # The largest number of images that a server computes at once, and a client asks for at once.
@@ -37,9 +38,11 @@ class Client:
             from kgen.serving.grpc_api import Grpc as Api
         else:
             from kgen.serving.rest_api import Rest as Api
+        version = whole_number("version", version, at_least=0, optional=True)
+        timeout = number("timeout", timeout, above=0)
         self.address = address
         self.model = model
-        self.retries = retries
+        self.retries = whole_number("retries", retries, at_least=0)
         self._api = Api(address.removeprefix("grpc://"), model, version, timeout)
         self._signatures = None
 
@@ -170,8 +173,7 @@ class Client:
         Returns:
             NumPy array (num, copies, height, width, channels) in [0, 1].
         """
-        if copies < 1:
-            raise ValueError(f"Expected copies of at least 1. Received: copies={copies}")
+        copies = whole_number("copies", copies)
         num = len(images)
         mask = self._rows("complete", "mask", mask, num)
         given = {"mask": mask} | self._condition("complete", labels, num)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from kgen import pictures
+from kgen.checks import whole_number
 from kgen.serving.client import Client
 
 
@@ -31,10 +32,7 @@ def generate(
     """
     if not model:
         raise ValueError(f"Expected the model's name on {server}. Received: model={model}")
-    if num < 1 or not timeout > 0:
-        raise ValueError(
-            f"Expected num of at least 1 and timeout above 0. Received: num={num}, {timeout=}"
-        )
+    num = whole_number("num", num)
     pictures.check_path(out)
     columns = None
     if labels:

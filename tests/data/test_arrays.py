@@ -182,7 +182,7 @@ GOOD = np.zeros((4, 2, 2, 1), "uint8")
         (np.zeros((4, 2, 2, 2)), r"1 channel .* Received: images.shape=\(4, 2, 2, 2\)"),
         (np.zeros((4, 3, 8, 8)), r"np.moveaxis\(images, 1, -1\)"),
         (np.zeros((0, 2, 2, 1)), "at least one of images. Received: shape"),
-        (np.zeros((4, 0, 2, 1)), r"at least 1 each. Received: \(0, 2, 1\)"),
+        (np.zeros((4, 0, 2, 1)), r"at least 1 each. Received: shape=\(0, 2, 1\)"),
         (np.full((4, 2, 2, 1), 255.0), r"\[0, 1\].*/ 255.*float64 images in \[255.0, 255.0\]"),
         (np.full((4, 2, 2, 1), -1.0), r"Rescale.*\(images \+ 1\) / 2.*images in \[-1.0, -1.0\]"),
         (np.repeat([200.0, 65535.0], 1024)[:, None, None, None], r"images / 65535\."),

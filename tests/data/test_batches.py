@@ -182,7 +182,7 @@ def test_either_split_as_arrays(numbered):
             assert labels.tolist() == expected[:num]  # the rest of the last batch as well
             assert (taken[:, 0, 0, 0] == labels).all()
         assert [len(batch[1]) for batch in part.in_order()][-1] == 1
-        with pytest.raises(ValueError, match="num of at least 1, .* Received: num=0"):
+        with pytest.raises(ValueError, match="num as .* at least 1. Received: num=0"):
             part.take(0)
 
 

@@ -32,7 +32,7 @@ def test_dataset_says_what_it_holds(numbered):
         ({"batch_size": True}, "Received: batch_size=True"),
         ({"seed": -1}, "Received: seed=-1"),
         ({"image_size": 0}, "image_size .* at least 1. Received: image_size=0"),
-        ({"image_size": (8, 0)}, "Received: image_size=0"),
+        ({"image_size": (8, 0)}, r"Received: image_size=\(8, 0\)"),
         ({"image_size": (8, 8, 3)}, r"\(height, width\).*image_size=\(8, 8, 3\)"),
         ({"image_size": "8"}, "Received: image_size='8'"),
         ({"augment": ("spin",)}, r"\('flip', 'crop'\).*Received: augment=\('spin',\)"),

@@ -190,10 +190,6 @@ def test_interpolation_ends_at_what_it_was_given():
         assert way.shape == (2, 5, *SHAPE)
         ends = np.stack([gan.decode(z[:2]), gan.decode(z[2:])], axis=1)
         np.testing.assert_allclose(way[:, [0, -1]], ends, atol=1e-5)
-    with pytest.raises(ValueError, match="as many starts as ends"):
-        gan.interpolate(z[:2], z[:3])
-    with pytest.raises(ValueError, match="at least 2 steps.*steps=1"):
-        gan.interpolate(z[:2], z[2:], steps=1)
 
 
 class Killed(Exception):

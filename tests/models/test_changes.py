@@ -260,15 +260,6 @@ def nets(model):
 
 @pytest.mark.one_backend
 @sized
-@pytest.mark.parametrize("value", [0, -1, 2.5, "large"])
-def test_sizes_that_there_are_not(model_class, arguments, sizes, value):
-    for name in sizes:
-        with pytest.raises(ValueError, match=f"Expected {name} of at least 1. Received: {name}="):
-            model_class(SHAPE, **arguments, **{name: value})
-
-
-@pytest.mark.one_backend
-@sized
 def test_sizes_with_networks_of_ones_own(model_class, arguments, sizes):
     smallest = {name: size for name, (size, _) in sizes.items()}
     made = model_class(SHAPE, **arguments, **smallest)

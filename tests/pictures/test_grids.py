@@ -90,7 +90,7 @@ def test_bools_are_black_and_white():
 @pytest.mark.parametrize("argument", [{"columns": 0}, {"columns": -1}, {"scale": 0}, {"gap": -1}])
 def test_sizes_of_a_grid(argument):
     ((name, value),) = argument.items()
-    with pytest.raises(ValueError, match=f"Expected {name} of .* Received: {name}={value}"):
+    with pytest.raises(ValueError, match=f"Expected {name} as .* Received: {name}={value}"):
         pictures.grid(np.zeros((4, 2, 2, 1)), **argument)
 
 

@@ -1,10 +1,10 @@
 """The family of models whose generator is trained by a network that judges its images."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from kgen import priors
+from kgen.checks import flag, whole_number
 from kgen.fields import seed_words, seeds_of
 from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models import games, output_range
@@ -14,6 +14,7 @@ from kgen.models.image_model import preset_dtype
 from kgen.models.kept import is_rebuilt
 from kgen.models.latent_model import LatentModel, SamplesPrior
 from kgen.models.output_range import last_activation
+from kgen.models.penalties import as_penalties
 from kgen.models.scalar import ScalarOf
 from kgen.noise import SeededNoise
 from kgen.warn import warn
@@ -97,32 +98,27 @@ class AdversarialModel(SamplesPrior, LatentModel):
             seed=seed,
             **kwargs,
         )
-        if not isinstance(adversary_steps, (int, np.integer)) or adversary_steps < 1:
-            raise ValueError(
-                f"Expected at least one step of the {player}, a whole number of them. Received: "
-                f"{adversary_steps}"
-            )
+        self.adversary_steps = whole_number("adversary_steps", adversary_steps)
+        self.projection = flag("projection", projection)
+        self.spectral_normalization = flag("spectral_normalization", spectral_normalization)
+        self.log_gradient_norms = flag("log_gradient_norms", log_gradient_norms)
+        penalties = self.with_penalty(penalties, R1(r1_weight))
         if projection and self.condition is None:
             raise ValueError(
                 "Expected num_classes or a condition with projection=True. Received: None"
             )
-        self.check_sizes(generator, adversary, width=width)
-        self.adversary_steps = adversary_steps
+        self.set_sizes(generator, adversary, width=width)
         self.loss = loss
-        self.width = width
-        self.projection = projection
-        self.spectral_normalization = spectral_normalization
-        self.log_gradient_norms = log_gradient_norms
         with preset_dtype(self.dtype_policy):
             self.generator = generator or self.generator_preset(
-                self.code_size, self.image_shape, width, condition=self.condition
+                self.code_size, self.image_shape, self.width, condition=self.condition
             )
             judge = adversary or self.adversary_preset(
                 self.image_shape,
-                width,
+                self.width,
                 condition=self.condition,
-                projection=projection,
-                spectral_normalization=spectral_normalization,
+                projection=self.projection,
+                spectral_normalization=self.spectral_normalization,
                 name=player,
             )
         self.check_network(
@@ -134,9 +130,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
         )
         self.check_adversary(player, judge)
         self._check_presets_options(player, judge)
-        self.adversary = Adversary(
-            judge, loss, self.with_penalty(penalties, R1(r1_weight)), label_smoothing, name=player
-        )
+        self.adversary = Adversary(judge, loss, penalties, label_smoothing, name=player)
         self.add_logs(*self.adversary.log_names())
         self.average = None
         if ema_decay is not None:
@@ -154,6 +148,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
             penalties: sequence of `Penalty`.
             short_form: `Penalty`.
         """
+        penalties = as_penalties(penalties)
         same = [each for each in penalties if each.name == short_form.name]
         if same and not is_rebuilt() and short_form.weight not in (0.0, same[0].weight):
             raise ValueError(

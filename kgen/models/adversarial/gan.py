@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from kgen import networks
+from kgen.checks import whole_number
 from kgen.models.adversarial.adversarial_model import AdversarialModel
 from kgen.models.scalar import ScalarOf
 
@@ -83,7 +84,7 @@ class GAN(AdversarialModel):
             latent_dim,
             generator=generator,
             adversary=discriminator,
-            adversary_steps=discriminator_steps,
+            adversary_steps=whole_number("discriminator_steps", discriminator_steps),
             player="discriminator",
             loss=loss,
             label_smoothing=label_smoothing,

@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from kgen import networks, pictures, priors
+from kgen.checks import whole_number
 from kgen.fields import Seed, Vector, seeds_of
 from kgen.losses import categorical_nll, normal_nll
 from kgen.models import output_range
@@ -83,9 +84,9 @@ class InfoGAN(DCGAN):
         codes = Codes(priors.get(prior, latent_dim), categorical, continuous)
         super().__init__(image_shape, latent_dim, prior=codes, **kwargs)
         self.categorical = codes.categorical
-        self.continuous = continuous
+        self.continuous = codes.continuous
         self.info_weight = info_weight
-        outputs = self.code_size - latent_dim
+        outputs = self.code_size - self.latent_dim
         _, features = self.check_adversary("discriminator", self.discriminator)
         with preset_dtype(self.dtype_policy):
             self.recognition = recognition or networks.recognition_head(*features, outputs)
@@ -153,11 +154,7 @@ class InfoGAN(DCGAN):
             NumPy array (num, code_size).
         """
         z, values = np.array(z), np.broadcast_to(values, (len(z),))
-        if not 0 <= code < len(self.categorical) + self.continuous:
-            raise ValueError(
-                f"Expected a code in 0..{len(self.categorical) + self.continuous - 1}. Received: "
-                f"{code=}"
-            )
+        code = whole_number("code", code, at_least=0, at_most=self.prior.num_codes - 1)
         if code < len(self.categorical):
             self._check_categories(values[:, None], self.categorical[code])
             start = self.latent_dim + sum(self.categorical[:code])

@@ -54,9 +54,7 @@ class LSGAN(DCGAN):
                 f"Expected no a, b and c with another loss. Received: {a=}, {b=}, {c=}, {loss=}"
             )
         super().__init__(image_shape, latent_dim, loss=paper if loss is None else loss, **kwargs)
-        self.a = a
-        self.b = b
-        self.c = c
+        self.a, self.b, self.c = paper.a, paper.b, paper.c
 
     @property
     def loss(self):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kgen import networks
+from kgen.checks import whole_number
 from kgen.models.adversarial.adversarial_model import AdversarialModel
 from kgen.models.scalar import Scalar
 
@@ -70,7 +71,7 @@ class WGAN(AdversarialModel):
             latent_dim,
             generator=generator,
             adversary=critic,
-            adversary_steps=n_critic,
+            adversary_steps=whole_number("n_critic", n_critic),
             player="critic",
             loss=loss,
             prior=prior,

@@ -5,6 +5,7 @@ import functools
 import keras
 
 from kgen import networks
+from kgen.checks import whole_number
 from kgen.models.adversarial.adversarial_model import AdversarialModel
 from kgen.models.penalties import GradientPenalty
 from kgen.models.scalar import ScalarOf
@@ -73,14 +74,13 @@ class WGANGP(AdversarialModel):
         prior: str = "normal",
         **kwargs,
     ):
-        if decay_steps is not None and decay_steps < 1:
-            raise ValueError(f"Expected decay_steps of at least 1. Received: {decay_steps=}")
+        decay_steps = whole_number("decay_steps", decay_steps, optional=True)
         super().__init__(
             image_shape,
             latent_dim,
             generator=generator,
             adversary=critic,
-            adversary_steps=n_critic,
+            adversary_steps=whole_number("n_critic", n_critic),
             player="critic",
             loss=loss,
             penalties=self.with_penalty(penalties, GradientPenalty(gp_weight)),

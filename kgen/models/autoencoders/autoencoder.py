@@ -63,8 +63,6 @@ class Autoencoder(EncoderDecoder):
             latent_dim,
             encoder,
             decoder,
-            encoded_size=latent_dim,
-            decoded_shape=tuple(image_shape),
             unbounded=("decoder",),
             architecture=architecture,
             width=width,

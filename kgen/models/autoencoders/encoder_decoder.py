@@ -1,5 +1,6 @@
 """The family of models of an encoder to a short code and a decoder back."""
 
+import numpy as np
 from keras import ops
 
 from kgen import networks, pictures
@@ -23,8 +24,8 @@ class EncoderDecoder(LatentModel):
             encoded_size), or None for the preset.
         decoder: keras.Model from (batch, latent_dim) to (batch, *decoded_shape), or None for the
             preset.
-        encoded_size: int.
-        decoded_shape: tuple (height, width, n).
+        encoded_size: int. Defaults to `latent_dim`.
+        decoded_shape: tuple (height, width, n). Defaults to `image_shape`.
         unbounded: of "encoder" and "decoder", what gives numbers of any size.
         architecture: "dense" or "convolutional". The presets.
         width: int. Units of the dense presets' layers, 200 by default; channels of the
@@ -42,8 +43,8 @@ class EncoderDecoder(LatentModel):
         latent_dim,
         encoder,
         decoder,
-        encoded_size,
-        decoded_shape,
+        encoded_size=None,
+        decoded_shape=None,
         unbounded=(),
         architecture="dense",
         width=None,
@@ -60,20 +61,20 @@ class EncoderDecoder(LatentModel):
                 "Expected no depth of convolutional presets, which follows from the image's size. "
                 f"Received: {depth=}"
             )
-        self.check_sizes(encoder, decoder, width=width, depth=depth)
+        self.set_sizes(encoder, decoder, width=width, depth=depth)
         self.architecture = architecture
-        self.width = width
-        self.depth = depth
+        encoded_size = encoded_size or self.latent_dim
+        decoded_shape = decoded_shape or self.image_shape
         if architecture == "dense":
-            sizes = {"units": (depth or 2) * (width or 200,)}
+            sizes = {"units": (self.depth or 2) * (self.width or 200,)}
             presets = networks.dense_encoder, networks.dense_decoder
         else:
-            sizes = {"filters": width or 32}
+            sizes = {"filters": self.width or 32}
             presets = networks.convolutional_encoder, networks.convolutional_decoder
         sizes["condition"] = self.condition
         with preset_dtype(self.dtype_policy):
             self.encoder = encoder or presets[0](self.image_shape, encoded_size, **sizes)
-            self.decoder = decoder or presets[1](latent_dim, decoded_shape, **sizes)
+            self.decoder = decoder or presets[1](self.latent_dim, decoded_shape, **sizes)
         numbers = (*output_range.AT_LEAST_0, *output_range.BOUNDED)
         excluded = {name: numbers if name in unbounded else () for name in ("encoder", "decoder")}
         self.check_network(
@@ -84,7 +85,11 @@ class EncoderDecoder(LatentModel):
             excluded=excluded["encoder"],
         )
         self.check_network(
-            "decoder", self.decoder, (latent_dim,), decoded_shape, excluded=excluded["decoder"]
+            "decoder",
+            self.decoder,
+            (self.latent_dim,),
+            decoded_shape,
+            excluded=excluded["decoder"],
         )
 
     def _encode(self, x, y, training=False):
@@ -129,6 +134,29 @@ class EncoderDecoder(LatentModel):
             NumPy array (num, height, width, channels) in [0, 1].
         """
         return self.answer("reconstruct", labels, batch_size=batch_size, image=images)["image"]
+
+    def interpolate(self, start, end, labels=None, *, steps=11, spherical=False, batch_size=256):
+        """The images on the way from each of `start` to its partner in `end`.
+
+        Args:
+            start: latent vectors (num, latent_dim), or images (num, height, width, channels), which
+                are encoded first, floats in [0, 1] or integers in 0..255.
+            end: array of the same shape.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            steps: int. Images on a way, both ends among them.
+            spherical: bool. Along the great circle instead of the straight line; see `LatentModel`.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, steps, height, width, channels) in [0, 1].
+        """
+        start, end = (
+            self.encode(each, labels, batch_size=batch_size) if np.ndim(each) > 2 else each
+            for each in (start, end)
+        )
+        return super().interpolate(
+            start, end, labels, steps=steps, spherical=spherical, batch_size=batch_size
+        )
 
     def _read_network(self, network, x, y, training):
         return ops.cast(network(self.join(x, y), training=training), "float32")

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen import backend, distributions, priors
+from kgen import backend, checks, distributions, priors
+from kgen.checks import whole_number
 from kgen.fields import Seed, seeds_of
 from kgen.losses import bits_per_dim
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
@@ -85,7 +86,8 @@ class VAE(SamplesPrior, EncoderDecoder):
         seed: int | None = None,
         **kwargs,
     ):
-        *size, channels = image_shape
+        *size, channels = checks.image_shape("image_shape", image_shape)
+        prior = priors.get("normal", latent_dim)
         if likelihood is None:
             likelihood = "bernoulli" if channels == 1 else "discretized_logistic"
         distribution = distributions.get(likelihood)
@@ -94,13 +96,13 @@ class VAE(SamplesPrior, EncoderDecoder):
             latent_dim,
             encoder,
             decoder,
-            encoded_size=2 * latent_dim,
+            encoded_size=2 * prior.size,
             decoded_shape=(*size, channels * distribution.parameters),
             unbounded=("encoder", "decoder") if isinstance(likelihood, str) else ("encoder",),
             architecture=architecture,
             width=width,
             depth=depth,
-            prior=priors.Normal(latent_dim),
+            prior=prior,
             num_classes=num_classes,
             condition=condition,
             seed=seed,
@@ -255,8 +257,7 @@ class VAE(SamplesPrior, EncoderDecoder):
 
     def _log_weights(self, images, labels, num_samples, seed, batch_size):
         """Yields log p(x, z) - log q(z|x) of a few samples z at a time, (num, samples)."""
-        if num_samples < 1:
-            raise ValueError(f"Expected num_samples of at least 1. Received: {num_samples=}")
+        num_samples = whole_number("num_samples", num_samples)
         x = self.image.check(images)
         seeds = seeds_of(seed, len(x))
         # So many samples that the decoder's images take 16 MiB in batches of the default size.

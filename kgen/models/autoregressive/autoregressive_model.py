@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kgen import pictures
+from kgen.checks import number, whole_number
 from kgen.fields import Mask, Seed, seeds_of
 from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
 from kgen.models.image_model import ImageModel, preset_dtype
@@ -54,20 +55,16 @@ class AutoregressiveModel(ImageModel):
         super().__init__(
             image_shape, num_classes=num_classes, condition=condition, seed=seed, **kwargs
         )
-        if not 2 <= levels <= 256:
-            raise ValueError(f"Expected levels in 2..256. Received: levels={levels}")
-        self.check_sizes(network, width=width, depth=depth)
-        self.levels = levels
-        self.width = width
-        self.depth = depth
+        self.levels = whole_number("levels", levels, at_least=2, at_most=256)
+        self.set_sizes(network, width=width, depth=depth)
         if network is None:
             is_colour = self.image_shape[-1] > 1
             with preset_dtype(self.dtype_policy):
                 network = self.network_preset(
                     self.image_shape,
                     self.num_outputs,
-                    width or (128 if is_colour else 16),
-                    depth or (15 if is_colour else 7),
+                    self.width or (128 if is_colour else 16),
+                    self.depth or (15 if is_colour else 7),
                     1024 if is_colour else None,
                     **({} if self.condition is None else {"condition": self.condition}),
                 )
@@ -224,8 +221,7 @@ class AutoregressiveModel(ImageModel):
         """
         x = self.image.check(images)
         self._tell_of_levels(np.asarray(images))
-        if copies < 1:
-            raise ValueError(f"Expected copies of at least 1. Received: copies={copies}")
+        copies = whole_number("copies", copies)
         rows = {
             "image": np.repeat(x, copies, axis=0),
             "mask": np.repeat(Mask(self.image_shape[:2]).rows(mask, len(x)), copies, axis=0),
@@ -249,10 +245,8 @@ class AutoregressiveModel(ImageModel):
 
     def _fill(self, start, rows, y, temperature, batch_size):
         """Draws the hidden pixels of images, some images and rows of them at a time."""
-        if not temperature > 0:
-            raise ValueError(f"Expected temperature above 0. Received: {temperature=}")
-        if batch_size < 1:
-            raise ValueError(f"Expected batch_size of at least 1. Received: {batch_size=}")
+        temperature = np.float32(number("temperature", temperature, above=0))
+        batch_size = whole_number("batch_size", batch_size)
         num, height = len(rows["seed"]), self.image_shape[0]
         given = self.run(start, rows, y, show_progress=False, batch_size=batch_size)
         # Batches and blocks of rows of one size each, so that nothing compiles twice.
@@ -262,7 +256,6 @@ class AutoregressiveModel(ImageModel):
         given = {name: np.pad(array, padding) for name, array in given.items()}
         y = None if y is None else np.pad(y, padding[:1] + [(0, 0)] * (y.ndim - 1))
         made = np.zeros(given["known"].shape, "float32")
-        temperature = np.float32(temperature)
         starts = [
             (i, j) for i in range(0, len(made), batch_size) for j in range(0, height, block_rows)
         ]
