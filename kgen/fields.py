@@ -398,7 +398,7 @@ def _names(names, num):
     """Names of so many classes or attributes as a tuple of str; None where there are none."""
     if names is None:
         return None
-    found = () if isinstance(names, str) or not np.iterable(names) else tuple(map(str, names))
+    found = tuple(map(str, names)) if np.iterable(names) else ()
     if len(found) != num or len(set(found)) < num:
         raise ValueError(f"Expected {num} different names. Received: names={found or names!r}")
     return found

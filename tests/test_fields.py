@@ -161,7 +161,7 @@ def test_a_name_is_for_all():
         (lambda: Image((4, 0, 1)), "of at least 1 each"),
         (lambda: Label(0), "num_classes=0"),
         (lambda: Label(3, names=("a", "b")), r"3 different names. Received: names=\('a', 'b'\)"),
-        (lambda: Label(2, names="ab"), "different names. Received: names='ab'"),
+        (lambda: Attributes(3, names="ab"), r"3 different names. Received: names=\('a', 'b'\)"),
         (lambda: Label(2, names=2), "different names. Received: names=2"),
         (lambda: Label(2, names=("a", "a")), "different names"),
         (lambda: Attributes(0), "num=0"),

@@ -98,14 +98,10 @@ def test_steps_of_an_adversary(model_class, name, steps):
     ("call", "message"),
     [
         (lambda: vae(depth="x"), whole("depth")),
-        (lambda: vae(likelihood=3), "Expected likelihood in "),
         (lambda: vae(likelihood=["normal"]), "Expected likelihood in "),
         (lambda: vae(likelihood=FixedNormal), "Expected likelihood in .*or an object"),
-        (lambda: vae(encoder="dense", width=None, depth=None), "encoder to map .*encoder='dense'"),
-        (lambda: vae(beta="x"), "Expected beta of "),
         (lambda: FixedNormal("x"), "Expected std as a finite number above 0"),
         (lambda: gan(prior=["normal"]), "Expected prior in .*or a Prior"),
-        (lambda: gan(loss=["hinge"]), "Expected loss in "),
         (lambda: gan(penalties=["r1"]), r"Expected penalties as a sequence .*\['r1'\]"),
         (lambda: gan(penalties=[R1]), "Expected penalties as a sequence of kgen.models.adversary"),
         (lambda: gan(penalties=R1(1.0)), r"Expected penalties as a sequence .*<R1"),
@@ -157,6 +153,10 @@ def test_what_cannot_be_made(call, message):
             for name in ("gan", "pixel_cnn")
             for size in ("x", None, 2.5, 0, True)
         ),
+        *(
+            ("pixel_cnn", lambda model, t=t: model.sample(1, temperature=t), "temperature as a fin")
+            for t in ("x", None, 0.0, -1.0, np.nan)
+        ),
         ("gan", lambda model: model.sample(2, seed="x"), "seed as a whole number"),
         ("gan", lambda model: model.draw_latents(2.5), whole("num")),
         ("gan", lambda model: model.interpolate(Z, Z, steps=2.5), whole("steps", 2)),
@@ -171,11 +171,8 @@ def test_what_cannot_be_made(call, message):
         ("vae", lambda model: model.log_likelihood(IMAGES, num_samples=1.5), whole("num_samples")),
         ("vae", lambda model: model.log_likelihood(IMAGES, num_samples="x"), whole("num_samples")),
         ("info_gan", lambda model: model.set_code(model.draw_latents(2), 0.5, 1), "code as a whol"),
-        ("pixel_cnn", lambda model: model.sample(1, temperature="x"), "temperature as a finite nu"),
-        ("pixel_cnn", lambda model: model.sample(1, temperature=None), "temperature as a finite "),
-        ("pixel_cnn", lambda model: model.sample(1, temperature=0), "a finite number above 0"),
         ("pixel_cnn", lambda model: model.complete(IMAGES, HIDDEN, copies=1.5), whole("copies")),
-        ("pixel_cnn", lambda model: model.complete(IMAGES, HIDDEN, copies="x"), whole("copies")),
+        ("pixel_cnn", lambda model: model.complete(IMAGES, HIDDEN, copies=0), whole("copies")),
         ("pixel_cnn", lambda model: model.complete(IMAGES, "x"), "mask of shape"),
         ("vae", lambda model: model.export("digits", version="x"), whole("version")),
         ("vae", lambda model: kgen.pictures.samples(model, 2.5), whole("num")),
@@ -208,7 +205,6 @@ def test_what_a_verb_does_not_take(models, name, call, message):
         ({"validation_split": 0.9}, "Expected images to train on"),
         ({"validation_data": (IMAGES,) * 4}, "validation_data as .*Received: 4 in a tuple"),
         ({"validation_data": ()}, "validation_data as .*Received: 0 in a tuple"),
-        ({"validation_data": "x"}, "Expected images as an array"),
         ({"callbacks": "x"}, "callbacks as objects of keras.callbacks.Callback. .*'x'"),
         ({"callbacks": [print]}, "callbacks as objects of keras.callbacks.Callback"),
         ({"callbacks": keras.callbacks.EarlyStopping}, "callbacks as objects .*EarlyStopping"),
