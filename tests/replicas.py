@@ -148,7 +148,7 @@ def overflow():
     model.compile({"player": scaled})
     model.fit(data(ZOO["vae"]).train, verbose=0)
     return np.array(
-        [ops.convert_to_numpy(v).item() for v in (*model.weights[:1], scaled.dynamic_scale)]
+        [ops.convert_to_numpy(v).item() for v in (*model.trainable_weights, scaled.dynamic_scale)]
     )
 
 

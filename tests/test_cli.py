@@ -283,7 +283,6 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["train", "infogan", "--categorical", "ten"], 2, "integers.*'ten'"),
         (["train", "infogan", "--categorical", "1"], 1, "categorical as .* at least 2 each"),
         (["train", "wgan", "--clip", "0"], 1, "clip.*above 0.*clip=0.0"),
-        (["train", "wgan", "--batch_size", "16"], 1, "divide by the 5 steps of the critic"),
         (["train", "vae", "--learning_rate", "nan"], 1, "finite learning rate.*learning_rate=nan"),
         (["train", "vae", "--latent_dim", "0"], 1, "latent.*at least 1"),
         (["train", "vae", "--dataset", "./missing"], 1, "missing does not exist"),
