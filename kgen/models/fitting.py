@@ -73,6 +73,7 @@ class Fitting(backend.Model):
         if kwargs.get("_use_cached_eval_dataset"):
             return super().evaluate(x, y, batch_size=batch_size, **kwargs)
         batch_size = whole_number("batch_size", batch_size, optional=True)
+        kwargs["steps"] = whole_number("steps", kwargs.get("steps"), optional=True)
         refuse_weights(sample_weight=kwargs.get("sample_weight"))
         self.prepare_replicas(self._seed_generators_of_all())
         look = backend.Look(self._look_at)
@@ -210,22 +211,20 @@ def _checked(batch_size, epochs, callbacks=None, **kwargs):
     for name in ("steps_per_epoch", "validation_steps", "validation_batch_size"):
         kwargs[name] = whole_number(name, kwargs.get(name), optional=True)
     kwargs["initial_epoch"] = whole_number("initial_epoch", kwargs.get("initial_epoch", 0), 0)
+    frequency = kwargs.setdefault("validation_freq", 1)
+    if not np.iterable(frequency):
+        kwargs["validation_freq"] = whole_number("validation_freq", frequency)
     split = number("validation_split", kwargs.get("validation_split"), optional=True)
     if split is not None and not 0 <= split < 1:
         raise ValueError(f"Expected validation_split in [0, 1). Received: validation_split={split}")
     data = kwargs.get("validation_data")
-    if isinstance(data, (list, tuple)) and len(data) not in (1, 2, 3):
+    is_bare = hasattr(data, "shape")
+    if is_bare or (isinstance(data, (list, tuple)) and len(data) not in (1, 2, 3)):
         raise ValueError(
             "Expected validation_data as (images,), (images, labels) or batches. Received: "
-            f"{len(data)} in a {type(data).__name__}"
+            f"validation_data={data!r:.80}"
         )
-    callbacks = _flat(callbacks)
-    for each in callbacks:
-        if not isinstance(each, keras.callbacks.Callback):
-            raise ValueError(
-                f"Expected callbacks as objects of keras.callbacks.Callback. Received: {each!r:.80}"
-            )
-    return batch_size, epochs, callbacks, kwargs
+    return batch_size, epochs, _flat(callbacks), kwargs
 
 
 def refuse_weights(**weights):
@@ -246,7 +245,13 @@ def _flat(callbacks):
     """A list of what `fit` takes as callbacks."""
     if isinstance(callbacks, keras.callbacks.CallbackList):
         return list(callbacks.callbacks)
-    return [each for each in keras.tree.flatten(callbacks) if each is not None]
+    found = [each for each in keras.tree.flatten(callbacks) if each is not None]
+    for each in found:
+        if not isinstance(each, keras.callbacks.Callback):
+            raise ValueError(
+                f"Expected callbacks as objects of keras.callbacks.Callback. Received: {each!r:.80}"
+            )
+    return found
 
 
 def _whole_epoch(data):
