@@ -2,7 +2,6 @@
 
 import hashlib
 import itertools
-import types
 
 import keras
 import numpy as np
@@ -162,7 +161,7 @@ KINDS = {
 
 
 def compiled(function, *args):
-    model = types.SimpleNamespace(variables=[], jax_state_sync=lambda: None)
+    model = backend.Model()
     return ops.convert_to_numpy(backend.compile_function(model, function)(*args))
 
 
