@@ -302,7 +302,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
             return
         labels = None if self.condition is None else self.condition.example()[0]
         y = self.conditions(labels, 16)
-        noise = SeededNoise(seed_words(seeds_of(0, 16)))
+        noise = SeededNoise(ops.convert_to_tensor(seed_words(seeds_of(0, 16))))
         y = None if y is None else ops.convert_to_tensor(y)
         x = ops.convert_to_numpy(self.generate(self.prior.draw(noise, 16), y))
         low, high = float(x.min()), float(x.max())
