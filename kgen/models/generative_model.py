@@ -262,11 +262,8 @@ class GenerativeModel(Kept, Fitting):
         refuse_weights(sample_weight=sample_weight)
         vars(self)["_logged_names"] = set()
         step(*self.inputs(x, y), StepNoise(generator.next()))
-        return {
-            name: tracker.result()
-            for name, tracker in self._trackers.items()
-            if name in self._logged_names
-        }
+        shown = self._logged_names or self._trackers  # TensorFlow wants some
+        return {name: tracker.result() for name, tracker in self._trackers.items() if name in shown}
 
     def get_metrics_result(self):
         """The means of what was logged since they began."""

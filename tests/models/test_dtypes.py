@@ -64,7 +64,7 @@ MODELS = {
     name: (case.make, case.image_shape, case.y(4)) for name, case in ZOO.items() if case.samples
 }
 MODELS["every_option"] = (every_option, (16, 16, 1), np.arange(4) % 3)
-QUICK = ("wgan", "pixel_cnn", "every_option")
+QUICK = ("pixel_cnn", "every_option")
 
 
 @pytest.mark.filterwarnings("ignore:.*judges a batch together", "ignore:Explicitly requested dtype")
