@@ -2,11 +2,16 @@
 
 import contextlib
 import contextvars
+import functools
+import threading
 
 import keras
 from keras import ops
 
 _ASIDE = contextvars.ContextVar("aside", default=False)
+_FOUND = contextvars.ContextVar("found", default=None)  # of a thread, as each replica has one
+_LOCK = threading.Lock()
+_NUM_OPEN = {}  # by a layer's id, how many collect from it
 
 
 @contextlib.contextmanager
@@ -20,18 +25,28 @@ def collected(layers):
         layers: list of keras.layers.Layer.
     """
     found = []
-
-    def add_loss(loss):
-        if not _ASIDE.get():
-            found.extend(ops.cast(each, "float32") for each in keras.tree.flatten(loss))
-
-    for layer in layers:
-        vars(layer)["add_loss"] = add_loss
+    with _LOCK:
+        for layer in layers:
+            vars(layer)["add_loss"] = functools.partial(_add_loss, layer)
+            _NUM_OPEN[id(layer)] = _NUM_OPEN.get(id(layer), 0) + 1
+    token = _FOUND.set((set(map(id, layers)), found))
     try:
         yield found
     finally:
-        for layer in layers:
-            del vars(layer)["add_loss"]
+        _FOUND.reset(token)
+        with _LOCK:
+            for layer in layers:
+                _NUM_OPEN[id(layer)] -= 1
+                if not _NUM_OPEN[id(layer)]:
+                    del _NUM_OPEN[id(layer)], vars(layer)["add_loss"]
+
+
+def _add_loss(layer, loss):
+    wanted, found = _FOUND.get() or ((), None)
+    if id(layer) not in wanted:
+        type(layer).add_loss(layer, loss)
+    elif not _ASIDE.get():
+        found.extend(ops.cast(each, "float32") for each in keras.tree.flatten(loss))
 
 
 @contextlib.contextmanager
