@@ -44,10 +44,10 @@ def first_batch(stream):
         )
     if isinstance(stream, keras.utils.PyDataset):
         return stream[0], stream
-    if hasattr(stream, "__next__"):
-        batch = next(stream)
-        return batch, itertools.chain([batch], stream)
-    return next(iter(stream)), stream
+    batch = next(iter(stream), None)
+    if batch is None:
+        raise ValueError("Expected at least one batch. Received: an empty stream")
+    return batch, itertools.chain([batch], stream) if hasattr(stream, "__next__") else stream
 
 
 def watched(stream, first, look):

@@ -1,6 +1,7 @@
 """What `fit` and `evaluate` look at before the first step."""
 
 import contextlib
+import threading
 
 import keras
 import numpy as np
@@ -72,6 +73,11 @@ class Fitting(backend.Model):
         """`keras.Model.evaluate`; the same data gives the same figures."""
         if kwargs.get("_use_cached_eval_dataset"):
             return super().evaluate(x, y, batch_size=batch_size, **kwargs)
+        if self._fitting_thread not in (None, threading.get_ident()):
+            raise RuntimeError(
+                "Expected evaluate after fit, or in a callback of it. Received: a call from "
+                "another thread than the one that trains, whose means and noise it would mix"
+            )
         batch_size = whole_number("batch_size", batch_size, optional=True)
         kwargs["steps"] = whole_number("steps", kwargs.get("steps"), optional=True)
         refuse_weights(sample_weight=kwargs.get("sample_weight"))
@@ -86,16 +92,16 @@ class Fitting(backend.Model):
 
     @contextlib.contextmanager
     def _fitting(self):
-        vars(self)["_is_fitting"] = True
+        vars(self)["_fitting_thread"] = threading.get_ident()
         try:
             yield
         finally:
-            vars(self)["_is_fitting"] = False
+            vars(self)["_fitting_thread"] = None
 
     @contextlib.contextmanager
     def _means_kept(self):
         """Inside, a callback may evaluate in the middle of an epoch of `fit`."""
-        if not self._is_fitting:
+        if self._fitting_thread is None:
             yield
             return
         with backend.synchronized():

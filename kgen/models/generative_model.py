@@ -64,7 +64,7 @@ class GenerativeModel(Kept, Fitting):
         self._functions = {}
         self._player_of = {}
         self._logged_names = set()
-        self._is_fitting = False
+        self._fitting_thread = None
         self._minimizing = None
         self.built = True  # as soon as `__init__` has made the networks: `fit` shall call nothing
 

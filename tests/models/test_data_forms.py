@@ -174,6 +174,7 @@ def test_advice_on_images_is_right(images, advice):
     ("given", "message"),
     [
         ((None,), "Received: NoneType"),
+        ((iter([]),), "at least one batch. Received: an empty stream"),
         (("photographs/",), "Received: str"),
         ((kgen.data.load("digits"),), "`train` of what kgen.data.load gives.*Dataset"),
         ((IMAGES, LABELS.astype("float32")), r"labels.astype\('int32'\)"),

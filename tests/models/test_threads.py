@@ -51,6 +51,26 @@ def test_another_thread_may_sample_during_fit():
     assert_same(arrays(model.trainable_variables), arrays(expected.trainable_variables))
 
 
+def test_another_thread_may_not_evaluate_during_fit():
+    model, errors = dense_vae(seed=0), []
+    model.compile()
+
+    def evaluate():
+        try:
+            model.evaluate(IMAGES, verbose=0)
+        except RuntimeError as error:
+            errors.append(str(error))
+
+    def in_a_thread(epoch, logs):
+        thread = threading.Thread(target=evaluate)
+        thread.start()
+        thread.join()
+
+    callback = keras.callbacks.LambdaCallback(on_epoch_begin=in_a_thread)
+    model.fit(IMAGES, epochs=2, verbose=0, callbacks=[callback])
+    assert len(errors) == 2 and "in a callback of it" in errors[0]
+
+
 @pytest.mark.parametrize("name", ["vae", "pixel_cnn"])
 def test_a_few_rows_are_compiled_for_few_sizes(name, monkeypatch):
     case = ZOO[name]
