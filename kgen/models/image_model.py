@@ -68,12 +68,22 @@ class ImageModel(GenerativeModel):
 
     def check_inputs(self, x, y):
         x = _plain(self.image, self.image.require(x))
+        self.tell_of_integers(x)
         if self.condition is None:
             return x, None
         return x, _plain(self.condition, self.condition.require_rows(y, len(x)))
 
     def inputs(self, x, y):
         return to_unit_range(x), None if self.condition is None else _tensor(self.condition, y)
+
+    def tell_of_integers(self, x):
+        """Warns, once, of images of 0 and 1 as integers, which are nearly black."""
+        if x.dtype.kind in "iu" and x.max() == 1:
+            self.tell_once(
+                "integers",
+                "The images are integers up to 1, which count as of 255. If 1 is white, they are "
+                "images.astype(bool).",
+            )
 
     def tell_once(self, kind, message):
         """Warns of the data, once of each kind."""

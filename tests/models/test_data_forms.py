@@ -170,6 +170,12 @@ def test_advice_on_images_is_right(images, advice):
         make().fit(images, LABELS)
 
 
+def test_integers_of_0_and_1_are_told_of():
+    model = make()
+    with pytest.warns(UserWarning, match=r"integers up to 1.*images.astype\(bool\)"):
+        model.fit(np.rint(IMAGES).astype("int32"), LABELS, verbose=0)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [

@@ -339,6 +339,9 @@ class AutoregressiveModel(ImageModel):
         self._tell_of_levels(x)
         return x, y
 
+    def tell_of_integers(self, x):
+        """Nothing: `check_inputs` tells of integers up to the model's levels."""
+
     def _tell_of_levels(self, x):
         """Warns, once, of images that are not of the model's levels."""
         is_integer = np.issubdtype(x.dtype, np.integer)
