@@ -88,6 +88,7 @@ class OrderedArrays(OrderedBatches):
         super().__init__()
         self._arrays, self._batch_size, self._seed = arrays, batch_size, seed
         self._num = len(keras.tree.flatten(arrays)[0])
+        self._order = None, np.arange(self._num)  # of an epoch
 
     @property
     def settings(self) -> dict:
@@ -99,9 +100,10 @@ class OrderedArrays(OrderedBatches):
     def read(self, position: Position) -> tuple[np.ndarray, ...]:
         if position.batch >= len(self):
             raise IndexError(f"Expected a batch below {len(self)}. Received: {position.batch}")
-        rows = np.arange(self._num)
-        if self._seed is not None:
+        epoch, rows = self._order
+        if self._seed is not None and epoch != position.epoch:
             rows = np.random.default_rng((self._seed, position.epoch)).permutation(self._num)
+            self._order = position.epoch, rows
         start = position.batch * self._batch_size
         chosen = rows[start : start + self._batch_size]
         return keras.tree.map_structure(lambda array: array[chosen], self._arrays)

@@ -31,7 +31,8 @@ class Model(keras.Model):
         logs = self.run_train_step(data)
         if self.num_processes > 1:
             _average([v.value for v in self._statistics])
-            return self.get_metrics_result()
+            means = Model.get_metrics_result(self)
+            return {name: means[name] for name in logs}
         return logs
 
     @torch.no_grad()

@@ -158,14 +158,12 @@ class GenerativeModel(Kept, Fitting):
 
     def _find_layers(self):
         """Looks up the layers of each player, and normalises those that begin so."""
-        layers = {p: _layers_of(networks) for p, networks in self.players().items()}
+        players = self.players()
+        layers = {player: _layers_of(networks) for player, networks in players.items()}
         vars(self)["_layers_of"] = layers  # which Keras shall not track
-        spectral = {player: spectral_layers(each) for player, each in layers.items()}
-        vars(self)["_spectral_layers"] = spectral
+        vars(self)["_spectral_layers"] = {p: spectral_layers(each) for p, each in layers.items()}
         if not int(ops.convert_to_numpy(self._steps)):
-            for layer in {
-                id(layer): layer for each in spectral.values() for layer in each
-            }.values():
+            for layer in spectral_layers(_layers_of(sum(players.values(), []))):
                 layer.normalize()
 
     def _player_variables(self):

@@ -87,9 +87,13 @@ class ImageModel(GenerativeModel):
 
     def tell_once(self, kind, message):
         """Warns of the data, once of each kind."""
-        if kind not in self._told:
+        if not self.has_told(kind):
             self._told.add(kind)
             warn(message)
+
+    def has_told(self, kind):
+        """Whether `tell_once` warned of this."""
+        return kind in self._told
 
     def adapt(self, images):
         """Fits to the training images what the paper's model has before training; mostly nothing.

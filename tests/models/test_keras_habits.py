@@ -133,6 +133,8 @@ def test_an_autoencoder_predicts_reconstructions(vae):
     with pytest.raises(ValueError, match="images / 255"):
         vae.predict(255 * IMAGES, verbose=0)
     conditional = dense_vae(num_classes=3)
+    with pytest.raises(ValueError, match="Expected labels"):
+        conditional.predict(IMAGES, verbose=0)
     y = np.arange(8) % 3
     np.testing.assert_array_equal(
         conditional.predict([IMAGES, y], verbose=0), conditional.reconstruct(IMAGES, y)

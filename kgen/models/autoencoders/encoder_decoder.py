@@ -104,9 +104,10 @@ class EncoderDecoder(LatentModel):
         x, y = (inputs, None) if self.condition is None else inputs
         return self._reconstruct(*self.inputs(x, y), training=training)
 
-    def predict(self, x, batch_size=None, **kwargs):
+    def predict(self, x, batch_size=None, verbose="auto"):
         """`reconstruct` by Keras' name, of arrays; of a conditional model's `[images, labels]`."""
-        images, labels = (x, None) if self.condition is None else x
+        is_pair = isinstance(x, (list, tuple)) and len(x) == 2
+        images, labels = x if self.condition is not None and is_pair else (x, None)
         return self.reconstruct(images, labels, batch_size=batch_size or 256)
 
     def encode(self, images, labels=None, *, batch_size=256):

@@ -124,14 +124,14 @@ class VAE(SamplesPrior, EncoderDecoder):
 
     def check_inputs(self, x, y):
         x, y = super().check_inputs(x, y)
-        if isinstance(self.distribution, distributions.Bernoulli):
-            self._tell_of_grey(x)
+        if isinstance(self.distribution, distributions.Bernoulli) and not self.has_told("grey"):
+            self._tell_of_grey(x[:64])
         return x, y
 
     def _tell_of_grey(self, x):
         """Warns, once, of images of which binarization leaves little."""
-        some = self.image.check(x[:1000])
-        if np.mean(4.0 * some * (1.0 - some)) > 0.7:  # digits of 8x8 have 0.28, photographs 0.75
+        x = x / 255.0 if x.dtype.kind in "iu" else x.astype("float32")
+        if np.mean(4.0 * x * (1.0 - x)) > 0.7:  # digits of 8x8 have 0.28, photographs 0.75
             self.tell_once(
                 "grey",
                 "The likelihood 'bernoulli' draws each pixel black or white, and these images are "
