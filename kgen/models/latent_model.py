@@ -8,7 +8,7 @@ from kgen.checks import flag, whole_number
 from kgen.fields import Vector, seeds_of
 from kgen.models.image_model import ImageModel, Samples
 from kgen.models.latents import lerp, slerp
-from kgen.models.output_range import last_activation
+from kgen.models.output_range import EXCLUDED, last_activation
 
 
 class LatentModel(ImageModel):
@@ -47,7 +47,7 @@ class LatentModel(ImageModel):
         raise NotImplementedError
 
     def check_network(
-        self, name, network, input_shape, *output_shapes, is_conditional=True, excluded=()
+        self, name, network, input_shape, *output_shapes, is_conditional=True, gives=None
     ):
         """Raises a ValueError unless a network maps between these shapes.
 
@@ -57,7 +57,7 @@ class LatentModel(ImageModel):
             input_shape: tuple, without the batch.
             *output_shapes: tuples, without the batch; "n" for any length.
             is_conditional: bool. Of a conditional model the network takes the condition as well.
-            excluded: names of activations that it must not end in, of `kgen.models.output_range`.
+            gives: one of `kgen.models.output_range.EXCLUDED`, or None for what has any range.
 
         Returns:
             The outputs' shapes, without the batch.
@@ -92,12 +92,9 @@ class LatentModel(ImageModel):
             advice = " Concatenate them." if len(wanted) == 1 < len(shapes) else ""
             refuse(f"a {name} with an output of shape {', '.join(map(str, shapes))}.{advice}")
         activation = last_activation(network)
-        if activation in excluded:
-            wanted = (
-                "numbers of any size" if "tanh" in excluded else "images in [-1, 1], as by tanh"
-            )
+        if gives is not None and activation in EXCLUDED[gives]:
             raise ValueError(
-                f"Expected {name} to end in {wanted}, which {activation} cannot make. Received: "
+                f"Expected {name} to end in {gives}, which {activation} cannot make. Received: "
                 f"{name}={network.name}"
             )
         return [shape[1:] for shape in shapes]

@@ -2,8 +2,11 @@
 
 import keras
 
-AT_LEAST_0 = ("relu", "relu6", "sigmoid", "hardsigmoid", "softmax", "softplus", "exponential")
-BOUNDED = ("sigmoid", "hardsigmoid", "softmax", "tanh", "hardtanh", "softsign")
+_AT_LEAST_0 = ("relu", "relu6", "sigmoid", "hardsigmoid", "softmax", "softplus", "exponential")
+
+IMAGES, NUMBERS = "images in [-1, 1], as by tanh", "numbers of any size"
+# Of each what it cannot come from.
+EXCLUDED = {IMAGES: _AT_LEAST_0, NUMBERS: (*_AT_LEAST_0, "tanh", "hardtanh", "softsign")}
 
 # Layers and operations.
 _OF_SHAPE_ALONE = "Reshape Flatten Permute Transpose Squeeze ExpandDims Cropping2D Identity".split()

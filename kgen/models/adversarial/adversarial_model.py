@@ -13,7 +13,6 @@ from kgen.models.average import Average
 from kgen.models.image_model import preset_dtype
 from kgen.models.kept import is_rebuilt
 from kgen.models.latent_model import LatentModel, SamplesPrior
-from kgen.models.output_range import last_activation
 from kgen.models.penalties import as_penalties
 from kgen.models.scalar import ScalarOf
 from kgen.noise import SeededNoise
@@ -126,7 +125,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
             self.generator,
             (self.code_size,),
             self.image_shape,
-            excluded=output_range.AT_LEAST_0,
+            gives=output_range.IMAGES,
         )
         self.check_adversary(player, judge)
         self._check_presets_options(player, judge)
@@ -180,12 +179,12 @@ class AdversarialModel(SamplesPrior, LatentModel):
 
     def check_adversary(self, name, network):
         """Raises a ValueError unless the adversary maps images to logits."""
-        self.check_network(name, network, self.image_shape, (1,), excluded=self._no_logits())
+        self.check_network(name, network, self.image_shape, (1,), gives=self._logits())
 
-    def _no_logits(self):
-        """Activations that an adversary's logits cannot come from; a loss of one's own may ask."""
+    def _logits(self):
+        """What the adversary gives; a loss of the user's own may ask for any range."""
         is_own = not isinstance(self._loss, str) and type(self._loss) not in games.GAMES.values()
-        return () if is_own else (*output_range.AT_LEAST_0, *output_range.BOUNDED)
+        return None if is_own else output_range.NUMBERS
 
     def _check_presets_options(self, player, network):
         """Raises a ValueError if the user's own adversary lacks what an option asks for."""
@@ -298,7 +297,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
         return ops.clip(images, 0.0, 1.0)  # of a generator of the user's own
 
     def check_outputs(self):
-        if last_activation(self.generator) == "tanh":
+        if output_range.last_activation(self.generator) == "tanh":
             return
         labels = None if self.condition is None else self.condition.example()[0]
         y = self.conditions(labels, 16)

@@ -96,12 +96,12 @@ class InfoGAN(DCGAN):
             features,
             (outputs,),
             is_conditional=False,
-            excluded=(*output_range.AT_LEAST_0, *output_range.BOUNDED),
+            gives=output_range.NUMBERS,
         )
 
     def check_adversary(self, name, network):
         return self.check_network(
-            name, network, self.image_shape, (1,), ("n",), excluded=self._no_logits()
+            name, network, self.image_shape, (1,), ("n",), gives=self._logits()
         )
 
     def players(self):

@@ -4,9 +4,9 @@ import numpy as np
 from keras import ops
 
 from kgen import networks, pictures
-from kgen.models import output_range
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import LatentModel
+from kgen.models.output_range import NUMBERS
 
 ARCHITECTURES = ("dense", "convolutional")
 
@@ -75,21 +75,20 @@ class EncoderDecoder(LatentModel):
         with preset_dtype(self.dtype_policy):
             self.encoder = encoder or presets[0](self.image_shape, encoded_size, **sizes)
             self.decoder = decoder or presets[1](self.latent_dim, decoded_shape, **sizes)
-        numbers = (*output_range.AT_LEAST_0, *output_range.BOUNDED)
-        excluded = {name: numbers if name in unbounded else () for name in ("encoder", "decoder")}
+        gives = dict.fromkeys(unbounded, NUMBERS)
         self.check_network(
             "encoder",
             self.encoder,
             self.image_shape,
             (encoded_size,),
-            excluded=excluded["encoder"],
+            gives=gives.get("encoder"),
         )
         self.check_network(
             "decoder",
             self.decoder,
             (self.latent_dim,),
             decoded_shape,
-            excluded=excluded["decoder"],
+            gives=gives.get("decoder"),
         )
 
     def _encode(self, x, y, training=False):
