@@ -187,7 +187,7 @@ def spectral_gan(**kwargs):
 def test_a_generator_is_normalised_when_it_is_used():
     """After the step, in the average, and from the first step on."""
     gan, layer = spectral_gan(seed=0, ema_decay=0.0)
-    gan.compile(keras.optimizers.SGD(0.1), run_eagerly=EAGER)
+    gan.compile(keras.optimizers.SGD(1.0), run_eagerly=EAGER)
 
     def largest(network):
         return np.linalg.norm(network.get_weights()[0], 2)
