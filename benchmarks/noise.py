@@ -49,7 +49,7 @@ def main(_):
     def draw(y, noise):
         return noise.normal((noise.num, *SHAPE))
 
-    rows = {"seed": kgen.fields.seeds_of(0, 64)}
+    rows = {"seed": kgen.seeds.seeds_of(0, 64)}
     gan.run(draw, rows)
     draws = [seconds(lambda: gan.run(draw, rows)) for _ in range(ROUNDS.value)]
     print(f"{backend}: 64 x 28 x 28 normal numbers {1e3 * statistics.median(draws):.2f} ms")

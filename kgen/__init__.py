@@ -23,6 +23,7 @@ _ROOMS = (
     "pictures",
     "priors",
     "runs",
+    "seeds",
     "serving",
 )
 _CLASSES = {

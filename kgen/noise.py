@@ -116,7 +116,7 @@ class SeededNoise(Noise):
     """The noise of seeds: row i of every draw is a function of seed i alone.
 
     Args:
-        key: int32 tensor (batch, 2), the seeds' words as `kgen.fields.seed_words` gives them.
+        key: int32 tensor (batch, 2), the seeds' words as `kgen.seeds.seed_words` gives them.
 
     Reference: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3, 2011.
     https://doi.org/10.1145/2063384.2063405

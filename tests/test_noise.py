@@ -10,8 +10,8 @@ from keras import ops
 
 from kgen import backend
 from kgen.backend import replicas
-from kgen.fields import seed_words, seeds_of
 from kgen.noise import _DRAWS_APART, _TURNS_APART, SeededNoise, StepNoise, threefry
+from kgen.seeds import seed_words, seeds_of
 from tests.toys import ToyWGANGP
 
 BACKEND = keras.backend.backend()

@@ -9,9 +9,9 @@ from keras import ops
 
 import kgen
 from kgen import networks, priors
-from kgen.fields import seed_words, seeds_of
 from kgen.noise import SeededNoise, StepNoise
 from kgen.priors import Codes, Normal, Uniform
+from kgen.seeds import seed_words, seeds_of
 from tests.contract import EAGER
 
 SHAPE = (8, 8, 1)

@@ -74,7 +74,7 @@ def _answer(function, inputs, condition):
     def answer(**given):
         given = {name: _checked(name, of, given[name]) for name, of in inputs.items()}
         y = None if condition is None else given.pop(condition.input_name)
-        if "seed" in given:  # the lower word first, as in `kgen.fields.seed_words`
+        if "seed" in given:  # the lower word first, as in `kgen.seeds.seed_words`
             given["noise"] = SeededNoise(tf.bitcast(given.pop("seed"), tf.int32))
         return function(y, **given)
 

@@ -7,11 +7,12 @@ from keras import ops
 
 from kgen import checks, fields, pictures
 from kgen.checks import whole_number
-from kgen.fields import Image, Label, Seed, seed_words, seeds_of
+from kgen.fields import Image, Label, Seed
 from kgen.models.generative_model import GenerativeModel, to_unit_range
 from kgen.models.in_batches import in_batches
 from kgen.models.kept import is_rebuilt
 from kgen.noise import SeededNoise
+from kgen.seeds import seed_words, seeds_of
 from kgen.warn import warn
 
 for _field in (

@@ -5,10 +5,11 @@ import numpy as np
 from keras import ops
 
 from kgen.checks import flag, whole_number
-from kgen.fields import Vector, seeds_of
+from kgen.fields import Vector
 from kgen.models.image_model import ImageModel, Samples
 from kgen.models.latents import lerp, slerp
 from kgen.models.output_range import EXCLUDED, last_activation
+from kgen.seeds import seeds_of
 
 
 class LatentModel(ImageModel):

@@ -9,11 +9,12 @@ from PIL import Image
 
 from kgen.callbacks.differences import check_same
 from kgen.checks import whole_number
-from kgen.fields import Label, seeds_of
+from kgen.fields import Label
 from kgen.models.in_batches import with_progress
 from kgen.pictures.grids import to_bytes
 from kgen.runs.config import read_json
 from kgen.runs.folder import NOTES, write_json
+from kgen.seeds import seeds_of
 from kgen.whole_file import check_can_hold, check_can_write, replacing
 
 SETTINGS = "samples.json"

@@ -6,6 +6,7 @@ import numpy as np
 
 from kgen import fields
 from kgen.checks import number, whole_number
+from kgen.seeds import seeds_of
 from kgen.serving.image_file import ImageFile
 
 # The largest number of images that a server computes at once, and a client asks for at once.
@@ -102,7 +103,7 @@ class Client:
             NumPy array (num, height, width, channels) in [0, 1].
         """
         signature = "generate" if codes is None else "generate_codes"
-        given = {"seed": fields.seeds_of(seed, num)} | self._condition(signature, labels, num)
+        given = {"seed": seeds_of(seed, num)} | self._condition(signature, labels, num)
         if codes is not None:
             given["codes"] = self._rows(signature, "codes", codes, num)
         return self.predict(signature, **given)["image"]
@@ -178,7 +179,7 @@ class Client:
         mask = self._rows("complete", "mask", mask, num)
         given = {"mask": mask} | self._condition("complete", labels, num)
         given = {name: np.repeat(rows, copies, axis=0) for name, rows in given.items()}
-        given["seed"] = fields.seeds_of(seed, num, copies)
+        given["seed"] = seeds_of(seed, num, copies)
         images = [image for image in images for _ in range(copies)]
         made = self._of_images("complete", images, **given)["image"]
         return made.reshape(num, copies, *made.shape[1:])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kgen.fields import seed_words, seeds_of
 from kgen.noise import SeededNoise
+from kgen.seeds import seed_words, seeds_of
 from tests import own_models
 
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 
-from kgen.fields import seeds_of
+from kgen.seeds import seeds_of
 from tests import exported as exporting
 from tests import goldens
 from tests.contract import (

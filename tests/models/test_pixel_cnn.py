@@ -8,8 +8,8 @@ from keras import ops
 
 import kgen
 from kgen import backend
-from kgen.fields import seed_words, seeds_of
 from kgen.noise import SeededNoise, StepNoise
+from kgen.seeds import seed_words, seeds_of
 from tests.tiers import in_tiers
 
 SHAPES = [(4, 4, 1), (3, 3, 3)]

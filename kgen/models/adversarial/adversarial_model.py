@@ -5,7 +5,6 @@ from keras import ops
 
 from kgen import priors
 from kgen.checks import flag, whole_number
-from kgen.fields import seed_words, seeds_of
 from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models import games, output_range
 from kgen.models.adversary import R1, Adversary
@@ -16,6 +15,7 @@ from kgen.models.latent_model import LatentModel, SamplesPrior
 from kgen.models.penalties import as_penalties
 from kgen.models.scalar import ScalarOf
 from kgen.noise import SeededNoise
+from kgen.seeds import seed_words, seeds_of
 from kgen.warn import warn
 
 

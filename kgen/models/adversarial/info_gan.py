@@ -9,13 +9,14 @@ from keras import ops
 
 from kgen import networks, pictures, priors
 from kgen.checks import whole_number
-from kgen.fields import Seed, Vector, seeds_of
+from kgen.fields import Seed, Vector
 from kgen.losses import categorical_nll, normal_nll
 from kgen.models import output_range
 from kgen.models.adversarial.dcgan import DCGAN
 from kgen.models.image_model import preset_dtype
 from kgen.models.scalar import Scalar
 from kgen.priors import Codes
+from kgen.seeds import seeds_of
 
 
 @keras.saving.register_keras_serializable("kgen")

@@ -8,12 +8,13 @@ from keras import ops
 
 from kgen import backend, checks, distributions, priors
 from kgen.checks import whole_number
-from kgen.fields import Seed, seeds_of
+from kgen.fields import Seed
 from kgen.losses import bits_per_dim
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 from kgen.models.in_batches import with_progress
 from kgen.models.latent_model import SamplesPrior
 from kgen.models.scalar import Scalar
+from kgen.seeds import seeds_of
 
 
 @keras.saving.register_keras_serializable("kgen")

@@ -8,11 +8,12 @@ from keras import ops
 
 from kgen import pictures
 from kgen.checks import number, whole_number
-from kgen.fields import Mask, Seed, seeds_of
+from kgen.fields import Mask, Seed
 from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import size_of_batches, with_progress
 from kgen.networks import CausalNetwork
+from kgen.seeds import seeds_of
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown
 
