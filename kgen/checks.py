@@ -69,13 +69,14 @@ def image_shape(name, value):
     return whole_numbers(name, value, "(height, width, channels)", length=3)
 
 
-def number(name, value, above=None, optional=False):
+def number(name, value, above=None, at_least=None, optional=False):
     """An argument that is a finite number.
 
     Args:
         name: str. What the error calls it.
         value: what was given.
         above: float, which it is not itself, or None for any.
+        at_least: float, or None for any.
         optional: bool. None is taken too.
 
     Returns:
@@ -84,8 +85,9 @@ def number(name, value, above=None, optional=False):
     if optional and value is None:
         return None
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
-    if not (is_number and math.isfinite(value)) or (above is not None and value <= above):
-        limit = "" if above is None else f" above {above}"
+    is_above = above is None or (is_number and value > above)
+    if not (is_number and math.isfinite(value) and is_above and _is_within(value, at_least, None)):
+        limit = _limits(at_least, None) if above is None else f" above {above}"
         none = " or None" if optional else ""
         raise ValueError(
             f"Expected {name} as a finite number{limit}{none}. Received: {name}={value!r:.80}"

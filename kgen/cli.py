@@ -12,6 +12,7 @@ import re
 import signal
 import sys
 import tempfile
+import warnings
 from typing import NamedTuple
 
 from absl import flags
@@ -116,7 +117,8 @@ def main(argv=None):
         print(f"kgen {__version__}")
         return 0
     try:
-        return _run(*arguments)
+        with _warnings_in_a_line():
+            return _run(*arguments)
     except flags.Error as error:
         print(f"kgen: {error}", file=sys.stderr)
         return 2
@@ -126,6 +128,23 @@ def main(argv=None):
     except KeyboardInterrupt:
         print("kgen: Interrupted.", file=sys.stderr)
         return INTERRUPTED
+
+
+@contextlib.contextmanager
+def _warnings_in_a_line():
+    """Shows kgen's warnings without the place in the code that they came from."""
+    by_python = warnings.formatwarning
+
+    def formatted(message, category, *where, **kwargs):
+        if category is UserWarning:
+            return f"kgen: {message}\n"
+        return by_python(message, category, *where, **kwargs)
+
+    warnings.formatwarning = formatted
+    try:
+        yield
+    finally:
+        warnings.formatwarning = by_python
 
 
 def _run(name, *arguments):

@@ -4,6 +4,9 @@ Each is described once, by NumPy alone: `fit`, the verbs, the data, a SavedModel
 the same field what a row of an input is, its shape, dtype and range, and refuse another by it.
 """
 
+import numbers
+from collections.abc import Sequence
+
 import numpy as np
 
 from kgen import checks
@@ -123,11 +126,20 @@ class Field:
         return f"{type(self).__name__}({arguments})"
 
     def _as_array(self, array, name):
-        if array is None or isinstance(array, (dict, tuple)):
+        """What numbers, names, lists, arrays and tensors hold, as a NumPy array."""
+        is_one = isinstance(array, (Sequence, numbers.Number)) and not isinstance(array, tuple)
+        if not is_one and not hasattr(array, "__array__"):
             raise ValueError(
-                f"Expected {name} as one array or tensor. Received: {type(array).__name__}"
+                f"Expected {name} as one array or tensor, as take() gives of a split, and labels "
+                f"beside it as an argument of their own. Received: {type(array).__name__}"
             )
-        return np.asarray(array)
+        try:
+            return np.asarray(array)
+        except Exception as error:  # of whatever has no values now
+            raise ValueError(
+                f"Expected {name} as rows of one shape, and outside of tf.function and jax.jit, "
+                f"inside of which there are no values. Received: {type(array).__name__}"
+            ) from error
 
     def _in_shape(self, array):
         """The array, or one of the rows' shape if it is another form of the same."""
@@ -220,6 +232,11 @@ class Label(Field):
     input_name = "label"
 
     def __init__(self, num_classes, names=None):
+        if np.iterable(num_classes):
+            raise ValueError(
+                "Expected num_classes as a whole number, and names after it, as Label(2, names="
+                f"['cat', 'dog']). Received: num_classes={num_classes!r:.80}"
+            )
         self.num_classes = whole_number("num_classes", num_classes)
         self.names = _names(names, self.num_classes)
         self.high = self.num_classes - 1
@@ -253,10 +270,20 @@ class Label(Field):
         numbers = {each: number for number, each in enumerate(self.names or ())}
         unknown = sorted({str(each) for each in given.ravel()} - numbers.keys())
         if unknown:
-            known = f"one of {', '.join(numbers)}" if numbers else f"numbers in 0..{self.high}"
-            raise ValueError(f"Expected labels: {known}. Received: {', '.join(unknown)}")
+            raise ValueError(f"Expected labels: {self._known(unknown)}. Received: {unknown!r:.200}")
         return np.array([numbers[str(each)] for each in given.ravel()], "int32").reshape(
             given.shape
+        )
+
+    def _known(self, unknown):
+        """What labels there are, in words for who gives others."""
+        if self.names:
+            return f"one of {', '.join(self.names)}"
+        if all(each.isdecimal() for each in unknown):
+            return f"numbers in 0..{self.high}, as labels.astype('int32') of text"
+        return (
+            f"numbers in 0..{self.high}; for names, a model with condition=kgen.fields.Label("
+            f"{self.num_classes}, names=[...])"
         )
 
 
@@ -354,9 +381,15 @@ class Mask(Field):
     def get_config(self):
         return {"shape": self.shape}
 
+    def _in_shape(self, array):
+        has_channel = array.ndim in (3, 4) and array.shape[-3:] == (*self.shape, 1)
+        return array[..., 0] if has_channel else array
+
     def _check_values(self, array, name):
         if array.dtype != bool:
-            raise ValueError(f"Expected {self.describe()}. Received: {array.dtype} {name}")
+            is_flags = array.dtype.kind in "iuf" and np.all((array == 0) | (array == 1))
+            hint = f" Convert it: {name}.astype(bool)." if is_flags else ""
+            raise ValueError(f"Expected {self.describe()}.{hint} Received: {array.dtype} {name}")
 
 
 class Seed(Field):

@@ -50,9 +50,9 @@ def test_another_shape_is_refused(field):
 
 
 @each_field
-@pytest.mark.parametrize("nothing", [None, {"a": 1}, (1, 2)])
+@pytest.mark.parametrize("nothing", [None, {"a": 1}, (1, 2), iter([[1]]), object()])
 def test_what_is_no_array_is_refused(field, nothing):
-    with pytest.raises(ValueError, match="Expected .* as one array or tensor. Received: "):
+    with pytest.raises(ValueError, match="Expected .* as one array or tensor, .*Received: "):
         field.check(nothing)
 
 
@@ -73,8 +73,9 @@ def test_what_is_no_array_is_refused(field, nothing):
         (Label(3), [-1], r"Received: labels in -1\.\.-1"),
         (Label(3), [0.0], r"in 0\.\.2. Convert them: labels.astype\('int32'\). Received: float64"),
         (Label(3), [True], r"Expected labels in 0\.\.2. Received: bool labels"),
-        (Label(3), ["a"], r"Expected labels: numbers in 0\.\.2. Received: a"),
-        (Label(2, ("x", "y")), ["x", "z", "w"], "Expected labels: one of x, y. Received: w, z"),
+        (Label(3), ["a"], r"0\.\.2; for names, .*Label\(3, names=\[...\]\). Received: \['a'\]"),
+        (Label(3), ["0", "2"], r"0\.\.2, as labels.astype\('int32'\) of text. Received: \['0', '2"),
+        (Label(2, ("x", "y")), ["x", "z", "w"], r"one of x, y. Received: \['w', 'z'\]"),
         (Label(2, ("x", "y")), [5], r"Received: labels in 5\.\.5"),
         (Attributes(2), [[0.0, 0.5]], "Expected attributes of 0 or 1. Received: other values"),
         (Attributes(2), [[0, 2]], r"Expected attributes in 0\.\d*\.\.1\.\d*. Received: .* 0\.\.2"),
@@ -92,7 +93,7 @@ def test_what_is_no_array_is_refused(field, nothing):
         (
             Mask((1, 2)),
             [[[0, 1]]],
-            "Expected a bool mask, True where a pixel is hidden.*int64 mask",
+            r"True where a pixel is hidden.*Convert it: mask.astype\(bool\).*int64 mask",
         ),
         (Seed(), [0.5], r"Expected int64 of shape \(num\). Received: float64 seed"),
     ],
@@ -120,6 +121,7 @@ def test_other_values_are_refused_with_words(field, rows, message):
         (Vector(2, [0, -1], [2, 1]), [[2.0, -1.0]], [[2.0, -1.0]]),
         (Tokens(2, 5), np.int64([[4, 0]]), [[4, 0]]),
         (Mask((1, 2)), [[[True, False]]], [[[True, False]]]),
+        (Mask((1, 2)), [[[[True], [False]]]], [[[True, False]]]),
         (Seed(), np.int32([-3]), [-3]),
     ],
 )
@@ -159,6 +161,7 @@ def test_a_name_is_for_all():
         (lambda: Image((4, 5)), r"shape as \(height, width, channels\).*Received: shape=\(4, 5\)"),
         (lambda: Image((4, 0, 1)), "of at least 1 each"),
         (lambda: Label(0), "num_classes=0"),
+        (lambda: Label(["a", "b"]), r"Label\(2, names=.*Received: num_classes=\['a', 'b'\]"),
         (lambda: Label(3, names=("a", "b")), r"3 different names. Received: names=\('a', 'b'\)"),
         (lambda: Attributes(3, names="ab"), r"3 different names. Received: names=\('a', 'b'\)"),
         (lambda: Label(2, names=2), "different names. Received: names=2"),

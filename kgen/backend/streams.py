@@ -137,6 +137,6 @@ def to_numpy(x):
     except ValueError as error:
         kinds = dict.fromkeys(str(getattr(row, "shape", type(row).__name__)) for row in x)
         raise ValueError(
-            "Expected a list of rows of one shape, such as images of one size, and images and "
-            f"labels as a tuple. Received: rows of {' and '.join([*kinds][:2])}"
+            "Expected a list of rows of one shape, such as images of one size, and labels as an "
+            f"argument of their own. Received: rows of {' and '.join([*kinds][:2])}"
         ) from error

@@ -178,7 +178,7 @@ def value_and_grad(loss_fn, variables, optimizer=None):
     values = [variable.value for variable in variables]
     if not all(value.requires_grad for value in values):
         raise ValueError(
-            "Expected compile() and fit anew after a network was frozen. Received: "
+            "Expected compile() again, and then fit, after a network was frozen. Received: "
             f"{next(v.path for v in variables if not v.value.requires_grad)}, which is frozen"
         )
     with torch.enable_grad():

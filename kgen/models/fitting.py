@@ -59,9 +59,9 @@ class Fitting(backend.Model):
             callbacks = [reading.follower(), *callbacks]
             kwargs["shuffle"] = False
         kwargs["validation_data"] = self._check_validation(kwargs.get("validation_data"), look)
-        # What is frozen in the middle of `fit` would go on moving.
+        # What is frozen in the middle of `fit` would go on moving; callbacks set learning rates.
         check = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: self._check_optimizers())
-        callbacks = [check, *callbacks]
+        callbacks = [*callbacks, check]
         with contextlib.ExitStack() as stack:
             for callback in around:
                 stack.enter_context(callback.around_fit(reading))
@@ -78,6 +78,7 @@ class Fitting(backend.Model):
                 "Expected evaluate after fit, or in a callback of it. Received: a call from "
                 "another thread than the one that trains, whose means and noise it would mix"
             )
+        self._assert_compile_called("evaluate")
         batch_size = whole_number("batch_size", batch_size, optional=True)
         kwargs["steps"] = whole_number("steps", kwargs.get("steps"), optional=True)
         refuse_weights(sample_weight=kwargs.get("sample_weight"))
@@ -228,9 +229,15 @@ def _checked(batch_size, epochs, callbacks=None, **kwargs):
     if is_bare or (isinstance(data, (list, tuple)) and len(data) not in (1, 2, 3)):
         raise ValueError(
             "Expected validation_data as (images,), (images, labels) or batches. Received: "
-            f"validation_data={data!r:.80}"
+            f"{_described(data)}"
         )
     return batch_size, epochs, _flat(callbacks), kwargs
+
+
+def _described(data):
+    if hasattr(data, "shape"):
+        return f"an array of shape {tuple(data.shape)}"
+    return f"a {type(data).__name__} of {len(data)}"
 
 
 def refuse_weights(**weights):

@@ -176,13 +176,13 @@ class GenerativeModel(Kept, Fitting):
         """Raises a ValueError if players have other variables than when they were compiled."""
         if not isinstance(getattr(self, "optimizer", None), OptimizerGroup):
             return
-        self.optimizer.check_schedules()
+        self.optimizer.check_rates()
         for player, variables in self._player_variables().items():
             if [*map(id, variables)] != [*map(id, self.optimizer.player_variables[player])]:
                 raise ValueError(
-                    "Expected compile() and fit anew, whose optimizers move the variables that "
-                    "there were, after a network was replaced or frozen or its variables changed. "
-                    f"Received: a {player} with others"
+                    "Expected compile() again, and then fit, after a network was replaced, frozen "
+                    "or changed: the optimizers have the variables of before. Received: other "
+                    f"variables of the {player}"
                 )
 
     def minimize(self, loss_fn, player, *args):

@@ -12,6 +12,19 @@ from kgen.models.output_range import EXCLUDED, last_activation
 from kgen.seeds import seeds_of
 
 
+def _declared_otherwise(network, inputs):
+    """The shape of an input that a network declares and that these are not of, or None.
+
+    Keras takes any last axis where one of the two has length 1.
+    """
+    declared = keras.tree.flatten(getattr(network, "inputs", None) or ())
+    for own, given in zip(declared, keras.tree.flatten(inputs), strict=False):
+        pairs = zip(own.shape[1:], given.shape[1:], strict=False)
+        if any(size not in (None, asked) for size, asked in pairs):
+            return own.shape
+    return None
+
+
 class LatentModel(ImageModel):
     """A model that decodes a latent vector z into an image.
 
@@ -48,7 +61,14 @@ class LatentModel(ImageModel):
         raise NotImplementedError
 
     def check_network(
-        self, name, network, input_shape, *output_shapes, is_conditional=True, gives=None
+        self,
+        name,
+        network,
+        input_shape,
+        *output_shapes,
+        meaning="",
+        is_conditional=True,
+        gives=None,
     ):
         """Raises a ValueError unless a network maps between these shapes.
 
@@ -57,6 +77,7 @@ class LatentModel(ImageModel):
             network: keras.Model.
             input_shape: tuple, without the batch.
             *output_shapes: tuples, without the batch; "n" for any length.
+            meaning: str. What is in the outputs, in words.
             is_conditional: bool. Of a conditional model the network takes the condition as well.
             gives: one of `kgen.models.output_range.EXCLUDED`, or None for what has any range.
 
@@ -72,14 +93,18 @@ class LatentModel(ImageModel):
             also = f" and a {what}" if takes_condition else ""
             raise ValueError(
                 f"Expected {name} to map {batch_of(input_shape)}{also} to "
-                f"{' and '.join(map(batch_of, output_shapes))}. Received: {received}"
+                f"{' and '.join(map(batch_of, output_shapes))}{meaning and ', '}{meaning}. "
+                f"Received: {received}"
             ) from error
 
         takes_condition = is_conditional and self.condition is not None
         if not isinstance(network, keras.Model):
             refuse(f"{name}={network!r}, which is no keras.Model")
+        inputs = self.symbolic_inputs(input_shape, is_conditional)
+        if (declared := _declared_otherwise(network, inputs)) is not None:
+            refuse(f"{name}={network.name}, which takes {declared}")
         try:
-            outputs = network(self.symbolic_inputs(input_shape, is_conditional))
+            outputs = network(inputs)
         except Exception as error:  # of whatever a user's network raises
             takes = getattr(network, "input_shape", "other inputs")
             refuse(f"{name}={network.name}, which takes {takes}", error)
@@ -91,7 +116,8 @@ class LatentModel(ImageModel):
         )
         if not fits:
             advice = " Concatenate them." if len(wanted) == 1 < len(shapes) else ""
-            refuse(f"a {name} with an output of shape {', '.join(map(str, shapes))}.{advice}")
+            given = " and ".join(map(str, shapes))
+            refuse(f"{name}={network.name}, whose output is {given}.{advice}")
         activation = last_activation(network)
         if gives is not None and activation in EXCLUDED[gives]:
             raise ValueError(

@@ -1,11 +1,11 @@
 """One optimizer object that stands for those of all players."""
 
 import math
-import numbers
 
 import keras
 
 from kgen import backend
+from kgen.checks import number
 from kgen.models import learning_rates, optimizer_config
 from kgen.models.learning_rates import ScaledSchedule, first_rate, given_rate, innermost
 from kgen.models.optimizer_config import copied, serialize
@@ -122,7 +122,9 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                 "Expected a number for the learning rate. A compiled step keeps its schedule: give "
                 f"compile() optimizers with another one. Received: learning_rate={value}"
             )
-        value = value if isinstance(value, numbers.Real) else learning_rates.to_float(value)
+        if hasattr(value, "__array__"):
+            value = learning_rates.to_float(value)
+        value = number("learning_rate", value, at_least=0.0)
         first, *_ = self._first_rates
         with backend.synchronized():
             for optimizer, rate in zip(self.optimizers, self._first_rates, strict=True):
@@ -138,8 +140,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         for optimizer in self.optimizers:
             learning_rates.scale(optimizer, factor)
 
-    def check_schedules(self):
-        """Raises a ValueError if a player was given another schedule than it was compiled with."""
+    def check_rates(self):
+        """Raises a ValueError if a player was given another schedule, or a rate that is none."""
         for player, optimizer in self.by_player.items():
             given = given_rate(optimizer)
             if given is not self._given[player] and not isinstance(given, float):
@@ -147,6 +149,8 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                     f"Expected compile() anew for another schedule of the {player}'s learning "
                     f"rate. Received: learning_rate={given}"
                 )
+            rate = learning_rates.to_float(optimizer.learning_rate)
+            number(f"the {player}'s learning_rate", rate, at_least=0.0)
 
     def finalize_variable_values(self, var_list):
         for player, optimizer in self.by_player.items():

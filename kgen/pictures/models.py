@@ -1,5 +1,7 @@
 """What a model makes, as pictures."""
 
+import functools
+
 import numpy as np
 
 from kgen.checks import number, whole_number, whole_numbers
@@ -7,7 +9,25 @@ from kgen.pictures.files import path_first
 from kgen.pictures.grids import grid
 
 
-@path_first
+def _made_by(verb):
+    """Lets a picture's function check, before it works, its path and that its model has a verb."""
+
+    def decorate(function):
+        @functools.wraps(function)
+        def checked(model, *args, **kwargs):
+            if not hasattr(model, verb):
+                raise ValueError(
+                    f"Expected a model with {verb}, of which {function.__name__} are pictures. "
+                    f"Received: {type(model).__name__}"
+                )
+            return function(model, *args, **kwargs)
+
+        return path_first(checked)
+
+    return decorate
+
+
+@_made_by("sample")
 def samples(model, num, labels=None, seed=None, path=None, **kwargs):
     """A grid of samples; of a conditional model a row a class or condition, in turn.
 
@@ -34,7 +54,7 @@ def samples(model, num, labels=None, seed=None, path=None, **kwargs):
     return grid(model.sample(len(labels), labels, seed=seed, **kwargs), columns, path)
 
 
-@path_first
+@_made_by("reconstruct")
 def reconstructions(model, images, labels=None, path=None, columns=8):
     """Originals with their reconstructions below them.
 
@@ -59,7 +79,7 @@ def reconstructions(model, images, labels=None, path=None, columns=8):
     return grid(np.concatenate(rows), columns, path)
 
 
-@path_first
+@_made_by("complete")
 def completions(model, images, mask, labels=None, copies=4, seed=None, path=None, **kwargs):
     """What a model makes of images of which a part is hidden: a row an image.
 
@@ -87,7 +107,7 @@ def completions(model, images, mask, labels=None, copies=4, seed=None, path=None
     return grid(rows.reshape(-1, *rows.shape[2:]), copies + 2, path)
 
 
-@path_first
+@_made_by("decode")
 def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     """The latent plane of two dimensions, by equal steps of the prior's probability.
 
@@ -115,7 +135,7 @@ def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     return grid(model.decode(z, label), size, path, gap=0)
 
 
-@path_first
+@_made_by("decode")
 def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
     """One latent dimension varied at a time: a row a dimension.
 
@@ -140,7 +160,7 @@ def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
     return grid(model.decode(rows.reshape(-1, model.code_size), label), steps, path)
 
 
-@path_first
+@_made_by("interpolate")
 def interpolation(model, start, end, steps=11, spherical=False, labels=None, path=None):
     """The way from each of `start` to its partner in `end`: a row a pair.
 
@@ -162,7 +182,7 @@ def interpolation(model, start, end, steps=11, spherical=False, labels=None, pat
     return grid(rows.reshape(-1, *rows.shape[2:]), steps, path)
 
 
-@path_first
+@_made_by("decode")
 def arithmetic(model, a, b, c, labels=None, path=None):
     """Latent arithmetic, a - b + c: three rows of what goes in, and a row of results.
 
@@ -189,7 +209,7 @@ def arithmetic(model, a, b, c, labels=None, path=None):
     return grid(model.decode(rows.reshape(4 * columns, -1), labels), columns, path)
 
 
-@path_first
+@_made_by("set_code")
 def codes(model, rows=10, steps=10, seed=None, label=None, path=None):
     """Samples of an InfoGAN, one code varied along each row: a block of `rows` rows a code.
 

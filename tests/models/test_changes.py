@@ -155,7 +155,7 @@ def test_training_after_a_change_needs_compile(change):
     else:
         dense = [each for each in model.decoder.layers if isinstance(each, keras.layers.Dense)]
         dense[0].enable_lora(2)
-    with pytest.raises(ValueError, match=r"Expected compile\(\) and fit anew"):
+    with pytest.raises(ValueError, match=r"Expected compile\(\) again"):
         model.fit(images(8), batch_size=4, verbose=0)
     model.compile(keras.optimizers.SGD(0.1))
     before = arrays(model.decoder.trainable_variables)

@@ -141,6 +141,67 @@ def test_an_autoencoder_predicts_reconstructions(vae):
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([2 * IMAGES - 1], r"Rescale them, for example \(images \+ 1\) / 2"),
+        ([[IMAGES]], r"Expected model\(images, training=...\).*Received: \['list'\]"),
+        ([IMAGES, IMAGES], r"reconstruct.*Received: \['ndarray', 'ndarray'\]"),
+    ],
+)
+def test_what_an_autoencoder_is_not_called_with(vae, given, message):
+    with pytest.raises(ValueError, match=message):
+        vae(*given)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([IMAGES], r"Expected model\(\[images, labels\], training=...\)"),
+        ([IMAGES, np.zeros(8, int)], r"Received: \['ndarray', 'ndarray'\]"),
+        ([[IMAGES, np.full(8, 3)]], r"Expected labels in 0\.\.2. Received: labels in 3\.\.3"),
+        ([[IMAGES, np.zeros(8, int), None]], "Expected model"),
+    ],
+)
+def test_what_a_conditional_autoencoder_is_not_called_with(given, message):
+    with pytest.raises(ValueError, match=message):
+        dense_vae(num_classes=3)(*given)
+
+
+def test_inside_another_model(vae):
+    """With tensors of Keras', which have no values yet."""
+    inputs = keras.Input(SHAPE)
+    doubled = keras.Model(inputs, 2.0 * vae(inputs, training=False))
+    expected = 2.0 * vae.reconstruct(IMAGES)
+    np.testing.assert_allclose(doubled.predict(IMAGES, verbose=0), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.each_backend
+def test_what_has_not_been_compiled_is_not_evaluated():
+    for call in (lambda m: m.evaluate(IMAGES), lambda m: m.fit(IMAGES)):
+        with pytest.raises(ValueError, match="compile"):
+            call(dense_vae())
+
+
+@pytest.mark.parametrize("verb", ["encode", "elbo", "predict", "log_likelihood", "reconstruct"])
+def test_verbs_take_no_batches(vae, verb):
+    data = kgen.data.load("digits")
+    for batches in (data.train, data.test, data, iter([IMAGES]), (IMAGES, IMAGES)):
+        with pytest.raises(ValueError, match=r"one array or tensor, as take\(\) gives.*Received"):
+            getattr(vae, verb)(batches)
+
+
+@pytest.mark.each_backend
+def test_verbs_are_not_compiled(vae):
+    compiled = {
+        "tensorflow": lambda verb: __import__("tensorflow").function(verb),
+        "jax": lambda verb: __import__("jax").jit(verb),
+        "torch": lambda verb: lambda x: verb(keras.KerasTensor(x.shape)),
+    }[keras.backend.backend()]
+    with pytest.raises(ValueError, match="Expected images as rows.*outside of tf.function and jax"):
+        compiled(vae.encode)(keras.ops.convert_to_tensor(IMAGES))
+
+
 def test_a_batch_at_a_time(vae):
     """`train_on_batch`, as tutorials on GANs write it."""
     steps = int(keras.ops.convert_to_numpy(vae.steps))

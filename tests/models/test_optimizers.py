@@ -183,6 +183,22 @@ def test_a_number_takes_the_place_of_a_papers_schedule():
     assert rates(gan.optimizer) == pytest.approx([1e-4, 2e-4])
 
 
+@pytest.mark.parametrize("rate", [float("nan"), float("inf"), -0.5])
+def test_a_rate_that_is_none_is_refused_where_it_is_set_or_used(rate):
+    model, message = slopes(), "learning_rate as a finite number of at least 0.0. Received: "
+    for given in (rate, np.float32(rate), ops.convert_to_tensor(rate), "0.1", True, None):
+        with pytest.raises(ValueError, match=message):
+            model.optimizer.learning_rate = given
+    assert rates(model.optimizer) == [0.125, 0.5]
+    by_epoch = keras.callbacks.LearningRateScheduler(lambda epoch: rate if epoch else 0.25)
+    with pytest.raises(ValueError, match=f"the low's {message}"):
+        climb(model, 2, by_epoch, epochs=2)
+    model = slopes({"low": SGD(0.125), "high": SGD(Halving())})
+    model.optimizer["high"].learning_rate = rate
+    with pytest.raises(ValueError, match=f"the high's {message}"):
+        climb(model, 1)
+
+
 def test_another_schedule_needs_another_compile():
     model, cosine = slopes(), schedules.CosineDecay(0.1, 10)
     with pytest.raises(ValueError, match="a number for the learning rate.*give\\s+compile"):

@@ -60,12 +60,29 @@ def dcgan(network):
         (lambda: kgen.VAE(SHAPE, 3, encoder=judge("relu", 6)), "encoder .*which relu"),
         (lambda: kgen.Autoencoder(SHAPE, 3, decoder=generator("sigmoid")), "decoder .*sigmoid"),
         (lambda: kgen.InfoGAN(SHAPE, 3, recognition=recognition("softmax")), "recogn.*softmax"),
-        (lambda: kgen.VAE(SHAPE, 3, encoder=two_outputs()), r"\(None, 3\), .*3\). Concatenate"),
+        (lambda: kgen.VAE(SHAPE, 3, encoder=two_outputs()), r"\(None, 3\) and .*3\). Concatenate"),
+        (
+            lambda: kgen.VAE(SHAPE, 3, encoder=judge(None, 3)),
+            r"6\), means and then log-var.*None, 3",
+        ),
+        (
+            lambda: kgen.DCGAN(SHAPE, 3, discriminator=of_colours((8, 8, 3))),
+            r"takes \(None, 8, 8, 3",
+        ),
+        (
+            lambda: kgen.DCGAN(SHAPE, 3, discriminator=of_colours((None, None, 3))),
+            "takes .*None, 3",
+        ),
     ],
 )
 def test_what_can_be_seen_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def of_colours(shape):
+    pool = layers.GlobalAveragePooling2D()
+    return keras.Sequential([keras.Input(shape), layers.Conv2D(2, 3), pool, layers.Dense(1)])
 
 
 def spectral(activation):
@@ -86,6 +103,7 @@ def test_what_fits_is_taken(recwarn):
     dcgan(generator("tanh"))
     dcgan(nested(scaled=True))
     kgen.DCGAN(SHAPE, 3, discriminator=judge("leaky_relu"))
+    kgen.DCGAN(SHAPE, 3, discriminator=of_colours((None, None, 1)))
     kgen.Autoencoder(SHAPE, 3, encoder=judge("sigmoid", 3))  # a code may be in any range
     losses = (lambda real, fake: fake - real), (lambda real, fake: -fake)
     kgen.DCGAN(SHAPE, 3, discriminator=judge("sigmoid"), loss=losses)

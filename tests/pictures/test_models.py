@@ -56,6 +56,29 @@ def test_reconstructions_lie_below_their_originals():
     assert model.labels is labels
 
 
+@pytest.mark.parametrize(
+    ("name", "given", "verb"),
+    [
+        ("samples", [4], "sample"),
+        ("reconstructions", [None], "reconstruct"),
+        ("completions", [None, None], "complete"),
+        ("manifold", [], "decode"),
+        ("traversal", [None], "decode"),
+        ("interpolation", [None, None], "interpolate"),
+        ("arithmetic", [None, None, None], "decode"),
+        ("codes", [], "set_code"),
+    ],
+)
+def test_a_picture_is_of_a_model_that_can_make_it(name, given, verb, tmp_path):
+    class Other:
+        pass
+
+    message = f"Expected a model with {verb}, of which {name} are pictures. Received: Other"
+    with pytest.raises(ValueError, match=message):
+        getattr(pictures, name)(Other(), *given, path=str(tmp_path / "a.png"))
+    assert not list(tmp_path.iterdir())
+
+
 def test_manifold_goes_by_quantiles():
     model = Stub()
     picture = pictures.manifold(model, size=3, dims=(2, 0), label=7)

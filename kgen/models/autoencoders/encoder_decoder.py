@@ -26,6 +26,7 @@ class EncoderDecoder(LatentModel):
             preset.
         encoded_size: int. Defaults to `latent_dim`.
         decoded_shape: tuple (height, width, n). Defaults to `image_shape`.
+        meanings: dict. What is in the outputs of "encoder" and "decoder", in words.
         unbounded: of "encoder" and "decoder", what gives numbers of any size.
         architecture: "dense" or "convolutional". The presets.
         width: int. Units of the dense presets' layers, 200 by default; channels of the
@@ -45,6 +46,7 @@ class EncoderDecoder(LatentModel):
         decoder,
         encoded_size=None,
         decoded_shape=None,
+        meanings=None,
         unbounded=(),
         architecture="dense",
         width=None,
@@ -75,21 +77,13 @@ class EncoderDecoder(LatentModel):
         with preset_dtype(self.dtype_policy):
             self.encoder = encoder or presets[0](self.image_shape, encoded_size, **sizes)
             self.decoder = decoder or presets[1](self.latent_dim, decoded_shape, **sizes)
-        gives = dict.fromkeys(unbounded, NUMBERS)
-        self.check_network(
-            "encoder",
-            self.encoder,
-            self.image_shape,
-            (encoded_size,),
-            gives=gives.get("encoder"),
-        )
-        self.check_network(
-            "decoder",
-            self.decoder,
-            (self.latent_dim,),
-            decoded_shape,
-            gives=gives.get("decoder"),
-        )
+        for name, network, takes, maps_to in (
+            ("encoder", self.encoder, self.image_shape, (encoded_size,)),
+            ("decoder", self.decoder, (self.latent_dim,), decoded_shape),
+        ):
+            meaning = (meanings or {}).get(name, "")
+            gives = NUMBERS if name in unbounded else None
+            self.check_network(name, network, takes, maps_to, meaning=meaning, gives=gives)
 
     def _encode(self, x, y, training=False):
         """Codes (batch, latent_dim) of images in [0, 1], as tensors."""
@@ -98,8 +92,24 @@ class EncoderDecoder(LatentModel):
     def _reconstruct(self, x, y, training=False):
         return self._decode(self._encode(x, y, training=training), y, training=training)
 
+    def __call__(self, inputs, *others, **kwargs):
+        is_pair = isinstance(inputs, (list, tuple))
+        if others or is_pair != (self.condition is not None) or (is_pair and len(inputs) != 2):
+            takes = "images" if self.condition is None else "[images, labels]"
+            raise ValueError(
+                f"Expected model({takes}, training=...) or a verb, as reconstruct(images, labels). "
+                f"Received: {[type(each).__name__ for each in (inputs, *others)]}"
+            )
+        x, y = inputs if is_pair else (inputs, None)
+        if isinstance(x, np.ndarray):
+            x, y = self.check_inputs(x, y)
+        return super().__call__([x, y] if is_pair else x, **kwargs)
+
     def call(self, inputs, training=False):
-        """Reconstructs images, or `[images, condition]`, inside another Keras model."""
+        """Reconstructs images, or `[images, condition]`, inside another Keras model.
+
+        NumPy arrays are checked as `fit` checks them, tensors are not.
+        """
         x, y = (inputs, None) if self.condition is None else inputs
         return self._reconstruct(*self.inputs(x, y), training=training)
 

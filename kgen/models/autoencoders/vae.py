@@ -99,6 +99,7 @@ class VAE(SamplesPrior, EncoderDecoder):
             decoder,
             encoded_size=2 * prior.size,
             decoded_shape=(*size, channels * distribution.parameters),
+            meanings={"encoder": "means and then log-variances"},
             unbounded=("encoder", "decoder") if isinstance(likelihood, str) else ("encoder",),
             architecture=architecture,
             width=width,
