@@ -67,12 +67,19 @@ OPTIONS = {
 
 
 def make(case):
-    """A model of the zoo without Dropout, whose noise is each replica's own."""
+    """A model of the zoo without Dropout, whose noise is each replica's own.
+
+    The players of a game add to the losses in which they are called, each replica to its own: that
+    of a generator waits in the middle of its loss for what batch normalization has on the others.
+    """
     random.seed(0)  # where Keras' initializers take their seeds from
     model = case.make(**OPTIONS.get(case.name, {}))
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
+    if hasattr(model, "adversary"):
+        for network in (model.adversary.network, model.generator):
+            network.layers[-1].activity_regularizer = keras.regularizers.L2(0.1)
     return model
 
 
