@@ -41,8 +41,9 @@ def _decode(file):
     """The pixels of a file, uint8 (height, width, 1 to 4); 2 and 4 channels end with an alpha."""
     start = tf.strings.substr(tf.strings.join([file, bytes(24)]), 0, 24)
     is_jpeg, is_png = tf.io.is_jpeg(file), tf.strings.substr(start, 0, 8) == PNG
-    message = ["Expected a PNG or JPEG file. Received one that starts with", start]
-    with tf.control_dependencies([tf.debugging.Assert(is_jpeg | is_png, message)]):
+    first = tf.io.decode_raw(tf.strings.substr(start, 0, 8), tf.uint8)  # a message is text
+    message = ["Expected a PNG or JPEG file. Received one whose first bytes are", first]
+    with tf.control_dependencies([tf.debugging.Assert(is_jpeg | is_png, message, summarize=8)]):
         size = tf.cond(
             is_jpeg,
             lambda: tf.io.extract_jpeg_shape(file)[:2],

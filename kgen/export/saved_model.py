@@ -112,14 +112,17 @@ def _concrete(function, inputs):
 def _checked(name, of: fields.Field, tensor):
     """What a network gets of an input: rows of the field's shape, range and dtype, or an error."""
     tensor = tf.ensure_shape(tensor, (None, *of.shape), name)
+    checks = []
+    if tensor.dtype.is_floating:
+        message = [f"Expected finite {name}. Received: NaN or infinity"]
+        checks.append(tf.debugging.Assert(tf.reduce_all(tf.math.is_finite(tensor)), message))
     for limit, is_within in ((of.low, tf.greater_equal), (of.high, tf.less_equal)):
         if limit is not None:
-            limit = tf.constant(limit, tensor.dtype)
             message = [f"Expected {name} in", of.low, "..", of.high, "Received:", tensor]
-            check = tf.debugging.Assert(tf.reduce_all(is_within(tensor, limit)), message)
-            with tf.control_dependencies([check]):
-                tensor = tf.identity(tensor)
-    return tf.cast(tensor, of.dtype)
+            fits = is_within(tensor, tf.constant(limit, tensor.dtype))
+            checks.append(tf.debugging.Assert(tf.reduce_all(fits), message))
+    with tf.control_dependencies(checks):
+        return tf.cast(tensor, of.dtype)
 
 
 def _describe(tensors):

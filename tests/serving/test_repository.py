@@ -1,5 +1,6 @@
 """The served model of the repository, as a clone has it, and what the documentation says of it."""
 
+import collections
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+import kgen
 from tests.serving import c_api
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -37,6 +39,46 @@ def test_the_repositorys_model_makes_digits(c_program, tmp_path):
     images = found["generate.image"].reshape(500, 1, 64)
     nearest = np.square(images - means).sum(-1).argmin(-1)
     assert np.mean(nearest == labels) > 0.9
+
+
+MADE = {
+    "digits": lambda: kgen.VAE(
+        (8, 8, 1), latent_dim=16, condition=kgen.fields.Label(10, names=tuple("0123456789"))
+    )
+}
+
+
+def described(version):
+    """Of each signature its tensors; and all operations, with the small constants among them."""
+    import tensorflow as tf
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    with open(version / "saved_model.pb", "rb") as file:
+        (graph,) = SavedModel.FromString(file.read()).meta_graphs
+    operations = collections.Counter()
+    for function in graph.graph_def.library.function:
+        for node in function.node_def:
+            value = tf.make_ndarray(node.attr["value"].tensor) if node.op == "Const" else None
+            operations[node.op, repr(value) if value is not None and value.size < 9 else ""] += 1
+    tensors = {
+        (name, way, key): (info.dtype, str(info.tensor_shape))
+        for name, of in graph.signature_def.items()
+        for way in ("inputs", "outputs")
+        for key, info in getattr(of, way).items()
+    }
+    return tensors, operations, graph.meta_info_def.tensorflow_version
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", [each.name for each in SERVED.iterdir() if each.is_dir()])
+def test_a_model_of_the_repository_is_what_an_export_makes_of_it_now(name, tmp_path):
+    """Its signatures, and all that it computes and checks but for the weights."""
+    version = pathlib.Path(MADE[name]().export(str(tmp_path / name)))
+    *served, of_served = described(SERVED / name / "1")
+    *fresh, of_fresh = described(version)
+    assert served[0] == fresh[0]
+    if of_served == of_fresh:
+        assert served[1] - fresh[1] == fresh[1] - served[1] == collections.Counter()
 
 
 # `saved_model_cli`'s own main, twice for one import of TensorFlow.

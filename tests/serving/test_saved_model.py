@@ -173,10 +173,14 @@ BAD = {
     "an attribute of 2": ("gan_of_attributes", "generate", {"attributes": [[0, 2]] * 64}, "attr"),
     "a condition beyond 1": ("vae_of_images", "generate", {"condition": 255.0}, "condition"),
     "an image beyond 1": ("vae", "encode", {"image": 255.0}, "image"),
-    "NaN": ("vae", "encode", {"image": np.nan}, "image"),
+    "NaN": ("vae", "encode", {"image": np.nan}, "Expected finite image"),
+    "latents of NaN": ("vae", "decode", {"z": np.nan}, "Expected finite z. Received: NaN or inf"),
+    "infinite latents": ("conditional_gan", "decode", {"z": -np.inf}, "Expected finite z"),
+    "a code of NaN": ("info_gan", "generate_codes", {"codes": np.nan}, "Expected finite codes"),
     "a category too many": ("info_gan", "generate_codes", {"codes": [[3, 0.0]] * 64}, "codes"),
     "a number beyond 1": ("info_gan", "generate_codes", {"codes": [[2, 1.1]] * 64}, "codes"),
-    "no image": ("vae", "encode_bytes", {"image_bytes": [b"junk"] * 64}, "PNG or JPEG"),
+    "no image": ("vae", "encode_bytes", {"image_bytes": [b"junk"] * 64}, r"\[106 117 110 107 0"),
+    "bytes": ("vae", "encode_bytes", {"image_bytes": [b"GIF\xff\xfe"] * 64}, r"\[71 73 70 255 254"),
     "half a file": ("vae", "encode_bytes", {"image_bytes": 0.5}, "Invalid PNG"),
 }
 
@@ -210,7 +214,7 @@ def test_bad_requests_are_refused(case, served, session_of):
             given[key] = np.array(value, given[key].dtype)
         else:
             given[key] = given[key].copy()
-            given[key][5, 2, 1, 0] = value
+            given[key].reshape(64, -1)[5, 1] = value
     session, signatures = session_of(name)
     of = signatures[signature]
     feed = {info.name: given[key] for key, info in of.inputs.items()}
