@@ -9,6 +9,7 @@ import kgen
 from kgen import networks
 from kgen.models.adversary import R1, R2, GradientPenalty
 from tests.contract import EAGER, arrays, assert_same
+from tests.tiers import in_tiers
 from tests.zoo import SHAPE, dcgan, dense_vae, perceptrons
 
 pytestmark = pytest.mark.each_backend
@@ -38,15 +39,16 @@ class Adding(keras.layers.Layer):
 
 
 PENALTIES = {"none": [], "r1": [R1(0.0)], "all": [R1(0.0), R2(0.0), GradientPenalty(0.0)]}
+each_penalty = pytest.mark.parametrize("penalty", in_tiers(PENALTIES, quick=["all"]))
 
 
-@pytest.mark.parametrize("penalties", PENALTIES.values(), ids=PENALTIES)
-def test_what_layers_add_to_the_loss_counts_in_each_call_that_the_loss_is_of(penalties):
+@each_penalty
+def test_what_layers_add_to_the_loss_counts_in_each_call_that_the_loss_is_of(penalty):
     l2 = keras.regularizers.L2
     gan, judge = gan_of(
         keras.layers.Dense(1, activity_regularizer=l2(0.1), kernel_regularizer=l2(0.2)),
         Adding(),
-        penalties=penalties,
+        penalties=PENALTIES[penalty],
     )
     found, minimize = {"discriminator": 0.0, "generator": 0.0}, gan.minimize
     gan.add_logs(*(f"whole_{player}" for player in found))
@@ -66,10 +68,12 @@ def test_what_layers_add_to_the_loss_counts_in_each_call_that_the_loss_is_of(pen
 
 
 @pytest.mark.filterwarnings(*JOINT)
-@pytest.mark.parametrize("penalties", PENALTIES.values(), ids=PENALTIES)
-def test_averages_of_batch_normalization_are_of_the_losses_calls_alone(penalties):
+@each_penalty
+def test_averages_of_batch_normalization_are_of_the_losses_calls_alone(penalty):
     norm = keras.layers.BatchNormalization(momentum=0.5)
-    gan, judge = gan_of(keras.layers.Dense(2), norm, keras.layers.Dense(1), penalties=penalties)
+    gan, judge = gan_of(
+        keras.layers.Dense(2), norm, keras.layers.Dense(1), penalties=PENALTIES[penalty]
+    )
     gan.fit(IMAGES, batch_size=8, shuffle=False, verbose=0)
     expected = 0.0
     for x in (2 * IMAGES - 1, 0 * IMAGES, 0 * IMAGES):  # real, fakes, fakes in the generator's
