@@ -88,4 +88,4 @@ class Server:
     def _forget(self):
         """Asks for the signatures anew the next time, as there may be a new version; says them."""
         known, self._known = self._known, None
-        return f" The model's signatures: {signatures.listed(known)}." if known else ""
+        return f"; the model's signatures: {signatures.listed(known)}" if known else ""

@@ -188,7 +188,7 @@ def test_labels_beyond_the_classes_are_refused(client_of):
     for labels, message in (("dog", "numbers in 0.*dog"), (-1, "-1"), (0.5, "float64"), ([1], "2")):
         with pytest.raises(ValueError, match=message):
             client.generate(2, labels)
-    words = r"(?s)refused: .*Expected label in.*2.*The model's signatures: decode, generate"
+    words = r"(?s)refused: .*Expected label in.*2.*the model's signatures: decode, generate"
     with pytest.raises(ValueError, match=words):
         client.generate(2, labels=3)
 
