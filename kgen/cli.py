@@ -238,7 +238,7 @@ def _of_the_model(function, name, subject, config):
 
 @contextlib.contextmanager
 def _quiet():
-    """Keeps TensorFlow's reports on its start-up off the screen, unless an exception follows."""
+    """Keeps TensorFlow's reports on its start-up off the screen, unless it fails without a word."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     sys.stderr.flush()
     screen = os.dup(2)
@@ -246,6 +246,8 @@ def _quiet():
         os.dup2(reports.fileno(), 2)
         try:
             yield
+        except (ValueError, OSError):
+            raise
         except BaseException:
             reports.seek(0)
             os.write(screen, reports.read())

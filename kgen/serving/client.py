@@ -1,13 +1,12 @@
 """A client of TensorFlow Serving for the models that kgen exports."""
 
-import time
-
 import numpy as np
 
 from kgen import fields
-from kgen.checks import number, whole_number
+from kgen.checks import whole_number
 from kgen.seeds import seeds_of
-from kgen.serving.image_file import ImageFile
+from kgen.serving.server import Server
+from kgen.serving.signatures import input_field, listed
 
 # The largest number of images that a server computes at once, and a client asks for at once.
 MAX_ROWS = 64
@@ -19,33 +18,29 @@ class Client:
     """Asks a served model, with NumPy arrays in and out.
 
     The verbs take and give what the model's own of the same names do, and images of a seed are the
-    same. Requests of many images are sent in parts. All are repeatable, so after a connection error
-    one is sent again, each time after a longer wait.
+    same. Requests of many images are sent in parts of 64. All are repeatable, so after a connection
+    error one is sent again, each time after a longer wait. An answer is returned if it is what was
+    asked for: all rows, of the signature's shapes and dtypes, finite, images in [0, 1], whole PNGs.
 
     Args:
         address: str. "localhost:8501" or "https://..." of the REST API, "grpc://localhost:8500" of
             gRPC, which needs the extra `serving`.
         model: str. The model's name on the server.
         version: int or None. By default the server's latest.
-        timeout: float. Seconds that one request may take. Defaults to 60.
+        timeout: float. Seconds for a request of up to 64 rows, from its connection to the answer's
+            last byte, with all that is tried again and the waits between. A call of more rows has
+            as long for each of its parts. Defaults to 60.
         retries: int. How often to try again after a connection error. Defaults to 3.
 
-    All methods raise a ValueError for what the model does not take and what the server refuses, a
-    ConnectionError if there is no server, a TimeoutError if it is too slow.
+    All methods raise a ValueError for what the model does not take, what the server refuses and an
+    answer that is wrong, a ConnectionError if there is no server or no whole answer, a TimeoutError
+    if it is too slow.
     """
 
     def __init__(self, address, model, version=None, timeout=60.0, retries=3):
-        if address.startswith("grpc://"):
-            from kgen.serving.grpc_api import Grpc as Api
-        else:
-            from kgen.serving.rest_api import Rest as Api
-        version = whole_number("version", version, at_least=0, optional=True)
-        timeout = number("timeout", timeout, above=0)
+        self._server = Server(address, model, version, timeout, retries)
         self.address = address
         self.model = model
-        self.retries = whole_number("retries", retries, at_least=0)
-        self._api = Api(address.removeprefix("grpc://"), model, version, timeout)
-        self._signatures = None
 
     def signatures(self):
         """What the model answers.
@@ -54,9 +49,7 @@ class Client:
             dict of "inputs" and "outputs" of each signature by its name, each a dict of (dtype,
             shape) by name; None in a shape is any number.
         """
-        if self._signatures is None:
-            self._signatures = self._ask(self._api.signatures)
-        return self._signatures
+        return self._server.signatures()
 
     def predict(self, signature, **inputs):
         """Asks for any signature.
@@ -72,20 +65,21 @@ class Client:
         expected = self._fields(signature)
         if inputs.keys() != expected.keys():
             raise ValueError(
-                f"Expected for {signature} of {self.model}: {', '.join(sorted(expected))}. "
-                f"Received: {', '.join(sorted(inputs))}"
+                f"Expected for {signature} of {self.model}: {listed(expected)}. Received: "
+                f"{listed(inputs)}"
             )
         inputs = {name: expected[name].check(inputs[name], name) for name in inputs}
         num, *others = {len(rows) for rows in inputs.values()}
         if others:
             lengths = ", ".join(f"{len(rows)} of {name}" for name, rows in inputs.items())
             raise ValueError(f"Expected as many rows of each. Received: {lengths}")
-        of = self.signatures()[signature]
+        known = self.signatures()
+        of = known[signature]
         inputs = {name: rows.astype(of["inputs"][name][0]) for name, rows in inputs.items()}
         parts = []
         for start in range(0, num, MAX_ROWS):
             part = {name: rows[start : start + MAX_ROWS] for name, rows in inputs.items()}
-            parts.append(self._ask(self._api.predict, signature, part, of["outputs"]))
+            parts.append(self._server.predict(known, signature, part))
         return {name: np.concatenate([part[name] for part in parts]) for name in of["outputs"]}
 
     def generate(self, num, labels=None, *, codes=None, seed=None):
@@ -106,7 +100,7 @@ class Client:
         given = {"seed": seeds_of(seed, num)} | self._condition(signature, labels, num)
         if codes is not None:
             given["codes"] = self._rows(signature, "codes", codes, num)
-        return self.predict(signature, **given)["image"]
+        return self._outputs(signature, "image", **given)[0]
 
     def decode(self, z, labels=None):
         """The images of latent vectors.
@@ -118,7 +112,8 @@ class Client:
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        return self.predict("decode", z=z, **self._condition("decode", labels, len(z)))["image"]
+        condition = self._condition("decode", labels, len(z))
+        return self._outputs("decode", "image", z=z, **condition)[0]
 
     def encode(self, images, labels=None):
         """The codes of images; of a variational model the posterior's means.
@@ -132,7 +127,7 @@ class Client:
             NumPy array (num, latent_dim).
         """
         condition = self._condition("encode", labels, len(images))
-        return self._of_images("encode", images, **condition)["code"]
+        return self._of_images("encode", images, "code", **condition)[0]
 
     def posterior(self, images, labels=None):
         """A variational model's q(z|x) of images, of which `encode` gives the mean.
@@ -145,8 +140,7 @@ class Client:
             NumPy arrays mean and log_var, each (num, latent_dim).
         """
         condition = self._condition("posterior", labels, len(images))
-        found = self._of_images("posterior", images, **condition)
-        return found["mean"], found["log_var"]
+        return self._of_images("posterior", images, "mean", "log_var", **condition)
 
     def reconstruct(self, images, labels=None):
         """Images encoded and decoded again.
@@ -159,7 +153,7 @@ class Client:
             NumPy array (num, height, width, channels) in [0, 1].
         """
         condition = self._condition("reconstruct", labels, len(images))
-        return self._of_images("reconstruct", images, **condition)["image"]
+        return self._of_images("reconstruct", images, "image", **condition)[0]
 
     def complete(self, images, mask, labels=None, *, copies=1, seed=None):
         """Images whose hidden pixels are drawn given all that comes before them in scan order.
@@ -181,13 +175,25 @@ class Client:
         given = {name: np.repeat(rows, copies, axis=0) for name, rows in given.items()}
         given["seed"] = seeds_of(seed, num, copies)
         images = [image for image in images for _ in range(copies)]
-        made = self._of_images("complete", images, **given)["image"]
+        (made,) = self._of_images("complete", images, "image", **given)
         return made.reshape(num, copies, *made.shape[1:])
 
-    def _of_images(self, signature, images, **given):
+    def _of_images(self, signature, images, *outputs, **given):
         if len(images) and isinstance(images[0], bytes):
-            return self.predict(f"{signature}_bytes", image_bytes=images, **given)
-        return self.predict(signature, image=images, **given)
+            return self._outputs(f"{signature}_bytes", *outputs, image_bytes=images, **given)
+        return self._outputs(signature, *outputs, image=images, **given)
+
+    def _outputs(self, signature, *outputs, **given):
+        """What `predict` gives by these names, of a signature that has them."""
+        self._fields(signature)
+        known = self.signatures()[signature]["outputs"]
+        if not known.keys() >= set(outputs):
+            raise ValueError(
+                f"Expected {listed(outputs)} of {signature} of {self.model}. Received: its outputs "
+                f"{listed(known)}"
+            )
+        found = self.predict(signature, **given)
+        return tuple(found[name] for name in outputs)
 
     def _condition(self, signature, labels, num):
         """Rows of a conditional model's condition by its name; nothing of another's."""
@@ -208,46 +214,7 @@ class Client:
         known = self.signatures()
         if signature not in known:
             raise ValueError(
-                f"Expected a signature of {self.model}: {', '.join(sorted(known))}. Received: "
-                f"{signature}"
+                f"Expected a signature of {self.model}: {listed(known)}. Received: {signature}"
             )
         expected = known[signature]["inputs"]
-        return {name: _field(name, dtype, shape[1:]) for name, (dtype, shape) in expected.items()}
-
-    def _ask(self, call, *args):
-        for attempt in range(self.retries + 1):
-            try:
-                return call(*args)
-            except ConnectionError as error:
-                if attempt == self.retries:
-                    raise ConnectionError(
-                        f"There is no server to be reached at {self.address}, after {attempt + 1} "
-                        f"tries: {error}"
-                    ) from error
-                time.sleep(0.1 * 2**attempt)
-            except ValueError as error:
-                known, self._signatures = self._signatures, None  # there may be a new version
-                hint = f"\nThe model's signatures: {', '.join(sorted(known))}." if known else ""
-                raise ValueError(f"{self.address} refused: {error}{hint}") from error
-
-
-class _Rows(fields.Field):
-    """What is nothing but rows of a shape."""
-
-    def __init__(self, shape, dtype):
-        self.shape, self.dtype = shape, dtype
-
-
-def _field(name, dtype, shape):
-    """The field of an input, of which the server says the name, dtype and a row's shape."""
-    if dtype == "object":
-        return ImageFile()
-    if dtype == "bool":
-        return fields.Mask(shape)
-    if name in ("image", "condition"):
-        return fields.Image(shape)
-    if name == "label":
-        return fields.Label(2**31 - 1)  # the server knows how many
-    if name == "attributes":
-        return fields.Attributes(*shape)
-    return _Rows(shape, dtype)
+        return {name: input_field(name, dtype, shape) for name, (dtype, shape) in expected.items()}

@@ -4,6 +4,7 @@ import numpy as np
 
 from kgen import pictures
 from kgen.checks import whole_number
+from kgen.printable import printable
 from kgen.serving.client import Client
 
 
@@ -24,7 +25,7 @@ def generate(
         num: int. How many images.
         labels: sequence of int. The classes of a conditional model, a row each.
         seed: int. The same seed gives the same images, those of `kgen sample`.
-        timeout: float. Seconds that a request of up to 64 images may take.
+        timeout: float. Seconds for a request of up to 64 images, tries again and waits included.
         out: str. The picture.
 
     Returns:
@@ -41,5 +42,5 @@ def generate(
         num = len(labels)
     images = Client(server, model, timeout=timeout).generate(num, labels, seed=seed)
     pictures.grid(images, columns, path=out)
-    print(f"Wrote {out}")
+    print(f"Wrote {printable(out)}")
     return out

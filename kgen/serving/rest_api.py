@@ -1,20 +1,20 @@
 """TensorFlow Serving's REST API, with the standard library alone."""
 
 import base64
-import http.client
 import json
-import urllib.error
-import urllib.request
+import urllib.parse
 
 import numpy as np
 
-DTYPES = {
-    "DT_BOOL": "bool",
-    "DT_FLOAT": "float32",
-    "DT_INT32": "int32",
-    "DT_INT64": "int64",
-    "DT_STRING": "object",
-}
+from kgen.printable import printable
+from kgen.serving.exchange import exchange
+from kgen.serving.signatures import Refusal, require_outputs, tensor
+
+# Bytes that an answer may have: of signatures or of an error, and for each value, which can have a
+# line of its own with brackets around it.
+PLAIN_BYTES, VALUE_BYTES = 2**22, 128
+# What values of a dtype are read as, by NumPy's kinds.
+_READ = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
 
 
 class Rest:
@@ -24,78 +24,92 @@ class Rest:
         address: str. "host:port", with "http://" or "https://" before it or not.
         model: str.
         version: int or None.
-        timeout: float, in seconds.
     """
 
-    def __init__(self, address, model, version, timeout):
+    def __init__(self, address, model, version):
         server = address if "://" in address else f"http://{address}"
-        self._url = f"{server.rstrip('/')}/v1/models/{model}"
+        self._url = f"{server.rstrip('/')}/v1/models/{urllib.parse.quote(model)}"
         if version is not None:
             self._url += f"/versions/{version}"
-        self._timeout = timeout
 
-    def signatures(self):
-        answer = self._ask("/metadata")
-        signatures = answer["metadata"]["signature_def"]["signature_def"]
-        return {
-            name: {side: _tensors(of[side]) for side in ("inputs", "outputs")}
-            for name, of in signatures.items()
-            if of["inputs"]
-        }
+    def signatures(self, seconds):
+        answer = self._ask("/metadata", None, seconds, PLAIN_BYTES)
+        return _parsed(answer, _signatures)
 
-    def predict(self, signature, inputs, outputs):
+    def predict(self, signature, inputs, outputs, seconds, most):
         body = {
             "signature_name": signature,
             "inputs": {name: _to_json(rows) for name, rows in inputs.items()},
         }
-        found = self._ask(":predict", body)["outputs"]
+        data = json.dumps(body).encode()
+        answer = self._ask(":predict", data, seconds, PLAIN_BYTES + VALUE_BYTES * most)
+        found = _parsed(answer, lambda found: found["outputs"])
         if len(outputs) == 1:  # whose name the server leaves out
             found = dict.fromkeys(outputs, found)
-        return {
-            name: _from_json(found[name], dtype, shape) for name, (dtype, shape) in outputs.items()
-        }
+        require_outputs(outputs, found)
+        return {name: _from_json(name, found[name], dtype) for name, (dtype, _) in outputs.items()}
 
-    def _ask(self, end, body=None):
-        data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(self._url + end, data)
-        try:
-            with urllib.request.urlopen(request, timeout=self._timeout) as response:
-                return json.load(response)
-        except urllib.error.HTTPError as error:
-            text = error.read().decode(errors="replace")
-            if error.code == 503:
-                raise ConnectionError(text) from error
-            raise ValueError(error_message(text)) from error
-        except (urllib.error.URLError, http.client.HTTPException, ConnectionError) as error:
-            reason = getattr(error, "reason", error)
-            if isinstance(reason, TimeoutError):
-                raise self._too_slow() from error
-            raise ConnectionError(str(reason)) from error
-        except TimeoutError as error:
-            raise self._too_slow() from error
-
-    def _too_slow(self):
-        return TimeoutError(f"No answer from {self._url} within {self._timeout} seconds.")
+    def _ask(self, end, data, seconds, most):
+        """The body of an answer; an error of it is that of its status."""
+        answer = exchange(self._url + end, data, seconds, most)
+        if 300 <= answer.status < 400:
+            to = printable(answer.headers["Location"], 200)
+            raise Refusal(f"Expected the server's own address. Received: a redirection to {to}")
+        words = f"HTTP {answer.status}, {error_message(answer.body)}"
+        if answer.status in (502, 503):
+            raise ConnectionError(words)
+        if answer.status == 504:
+            raise TimeoutError(words)
+        if answer.status != 200:
+            raise Refusal(words)
+        encoding = answer.headers["Content-Encoding"] or "identity"
+        if encoding != "identity":
+            raise ValueError(f"Expected plain JSON. Received: {printable(encoding, 40)}")
+        return answer.body
 
 
-def error_message(text):
+def error_message(body):
     """The server's own words, from `{"error": ...}`; its escapes are not always JSON's."""
+    text = body.decode(errors="replace")
     try:
-        return json.loads(text)["error"]
-    except (ValueError, KeyError, TypeError):
-        return text.strip()
+        text = json.loads(text)["error"]
+    except (ValueError, LookupError, TypeError, RecursionError):
+        pass
+    return printable(str(text).strip())
+
+
+def _parsed(body, parse):
+    """What is in an answer, by a function of its JSON."""
+    try:
+        return parse(json.loads(body))
+    except (
+        LookupError,
+        TypeError,
+        AttributeError,
+        ValueError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        received = printable(body[:200].decode(errors="replace").strip())
+        raise ValueError(
+            f"Expected JSON of TensorFlow Serving. Received: {received or 'nothing'}"
+        ) from error
+
+
+def _signatures(answer):
+    signatures = answer["metadata"]["signature_def"]["signature_def"]
+    return {
+        name: {side: _tensors(of[side]) for side in ("inputs", "outputs")}
+        for name, of in signatures.items()
+        if of["inputs"]
+    }
 
 
 def _tensors(infos):
     return {
-        name: (DTYPES[info["dtype"]], tuple(_size(d) for d in info["tensor_shape"]["dim"]))
+        name: tensor(name, info["dtype"], [int(d["size"]) for d in info["tensor_shape"]["dim"]])
         for name, info in infos.items()
     }
-
-
-def _size(dimension):
-    size = int(dimension["size"])
-    return None if size < 0 else size
 
 
 def _to_json(rows):
@@ -104,7 +118,26 @@ def _to_json(rows):
     return rows.tolist()
 
 
-def _from_json(found, dtype, shape):
+def _from_json(name, rows, dtype):
+    """An array of a dtype, or of another if it came as that."""
     if dtype == "object":
-        return np.array([base64.b64decode(file["b64"]) for file in found], "O")
-    return np.array(found, dtype).reshape(-1, *shape[1:])
+        return _files(name, rows)
+    try:
+        array = np.asarray(rows)
+    except ValueError as error:
+        raise ValueError(f"Expected {name} as rows of one shape. Received: others") from error
+    kind = np.dtype(dtype).kind
+    if array.dtype.kind not in _READ[kind]:
+        return array
+    with np.errstate(over="ignore"):
+        converted = array.astype(dtype)
+    return converted if kind == "f" or np.array_equal(converted, array) else array
+
+
+def _files(name, rows):
+    try:
+        return np.array([base64.b64decode(row["b64"], validate=True) for row in rows], "O")
+    except (LookupError, TypeError, ValueError) as error:
+        raise ValueError(
+            f"Expected {name} as files in base64. Received: {printable(repr(rows)[:80])}"
+        ) from error

@@ -1,3 +1,4 @@
+import contextlib
 import dataclasses
 import os
 import subprocess
@@ -6,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from tests.serving import c_api
+from tests.serving import c_api, rest_parts
 from tests.serving.models import MODELS, rows_of
 
 ROWS = 64
@@ -54,3 +55,10 @@ def served(tmp_path_factory):
 @pytest.fixture(scope="session")
 def c_program(tmp_path_factory):
     return c_api.build(str(tmp_path_factory.mktemp("c")))
+
+
+@pytest.fixture
+def serve():
+    """Starts a server, see `rest_parts.running`."""
+    with contextlib.ExitStack() as stack:
+        yield lambda *args, **kwargs: stack.enter_context(rest_parts.running(*args, **kwargs))
