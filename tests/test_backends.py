@@ -202,7 +202,7 @@ def test_a_script_may_have_any_name(tmp_path):
 
 
 LEVELS = (
-    ("checks", "registration", "version", "warn", "whole_file"),
+    ("checks", "printable", "registration", "version", "warn", "whole_file"),
     ("backend",),
     ("fields", "noise"),
     ("losses", "layers"),
