@@ -92,8 +92,8 @@ def load(
               `test`, `testing`, `val`, `valid` or `validation` or alone, these are the splits; of
               several tests the first in this order that has no other classes is used. A folder
               `train` of images among other folders is a class. Grey if all are grey, else RGB;
-              16 bits are scaled to 8; transparency is composited on white. What cannot be read or
-              is not used is named in a warning;
+              16 bits are scaled to 8; transparency is composited on white. What cannot be read, or
+              is of more than 2^27 pixels (134 million), or is not used, is named in a warning;
             - two paths or names in a tuple: of two unpaired sets, or of two folders of pairs;
             - images as an array, a tensor or a list of either: (num, height, width, 1 or 3), or
               grey without channels, (num, height, width); integers in 0..255, bool, or floats in
