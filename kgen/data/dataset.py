@@ -16,6 +16,7 @@ from kgen.data.npz import from_npz
 from kgen.data.splits import Source, unpaired
 from kgen.data.tfds import from_tfds
 from kgen.fields import Field, Image, Label
+from kgen.printable import printable
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,7 @@ def load(
     if augmenter is not None:
         augmenter = augment_batch(augmenter, num_images, found.domains is None)
     return Dataset(
-        name=found.name,
+        name=printable(found.name),
         image_shape=found.image_shape,
         condition=found.condition,
         num_train=found.train.size,
@@ -195,14 +196,14 @@ def _open(source, image_size, data_dir, paired) -> Source:
         return digits(image_size)
     if path.is_dir():
         return from_folder(path, image_size)
-    if path.is_file():
-        if path.suffix.lower() == ".npz":
-            return from_npz(path, image_size)
+    if path.is_file() and path.suffix.lower() == ".npz":
+        return from_npz(path, image_size)
+    if path.exists():
         raise ValueError(f"Expected a folder or an .npz. Received: source={str(source)!r}")
     is_path = isinstance(source, os.PathLike) or path.is_absolute() or source[0] in ".~"
     if is_path or path.suffix.lower() == ".npz":
         raise FileNotFoundError(
-            f"Expected an existing folder or .npz; {path.absolute()} does not exist. "
+            f"Expected an existing folder or .npz; {printable(path.absolute())} does not exist. "
             f"Received: source={str(source)!r}"
         )
     return from_tfds(source, image_size, data_dir)

@@ -77,7 +77,7 @@ def _images(name, parts, image_size):
         np.array(part_of),
         image_size,
         None if is_flat else np.array(labels, "int32"),
-        None if is_flat else Label(len(class_names), class_names),
+        None if is_flat else Label(len(class_names), map(printable, class_names)),
     )
 
 

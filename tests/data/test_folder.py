@@ -243,11 +243,17 @@ def test_names_forge_no_lines(tmp_path, write_many):
         (tmp_path / "a\n\x1b[2Kb" / name).write_bytes(b"broken")
     (tmp_path / "e\rf").mkdir()
     with pytest.warns(UserWarning) as caught:
-        load(tmp_path)
+        data = load(tmp_path)
+    assert data.class_names == (r"a\n\x1b[2Kb",)
     messages = [str(each.message) for each in caught]
     assert len(messages) == 2 and all(each.isprintable() for each in messages)
     assert r"a\n\x1b[2Kb/c\nkgen: all is well\x1b[31m.png (" in messages[1]
     assert r"d\udcff.png" in messages[1] and r"e\rf" in messages[0]
+
+
+def test_a_data_set_is_called_by_a_printable_name(tmp_path, write_many):
+    write_many(2, "a\nb")
+    assert load(tmp_path / "a\nb").name == r"a\nb"
 
 
 def test_messages_of_many_broken_files_are_short(storage, tmp_path, write_many):

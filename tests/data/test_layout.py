@@ -223,3 +223,11 @@ def test_folders_that_cannot_be_listed_are_named(lay, monkeypatch):
     ) as caught:
         data = load(folder)
     assert len(caught) == 1 and data.num_train + data.num_test == 4
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.npz"])
+def test_a_pipe_is_no_data_set(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(name)
+    with pytest.raises(ValueError, match=f"Expected a folder or an .npz. Received: source='{name}"):
+        load(name)
