@@ -11,6 +11,9 @@ import numpy as np
 
 from kgen import checks
 from kgen.checks import whole_number
+from kgen.printable import printable
+
+_MAX_CLASSES = 2**31  # whose numbers int32 holds
 
 
 class Field:
@@ -150,7 +153,8 @@ class Field:
 
     def _check_values(self, array, name):
         """Raises a ValueError for values of another type or out of range."""
-        if np.issubdtype(np.dtype(self.dtype), np.integer) and array.dtype.kind not in "iu":
+        is_integer = np.issubdtype(np.dtype(self.dtype), np.integer)
+        if is_integer and array.dtype.kind not in "iu":
             whole = array.dtype.kind == "f" and np.all(array == np.rint(array))
             hint = f" Convert them: {name}.astype({self.dtype!r})." if whole else ""
             raise ValueError(f"Expected {self.describe()}.{hint} Received: {array.dtype} {name}")
@@ -164,6 +168,12 @@ class Field:
                     f"Expected {name} in {self.low}..{self.high}. Received: {name} in "
                     f"{array.min()}..{array.max()}"
                 )
+        held = np.iinfo(self.dtype) if is_integer else np.finfo(self.dtype)
+        if array.min() < held.min or array.max() > held.max:
+            raise ValueError(
+                f"Expected {name} that {self.dtype} can hold, in {held.min}..{held.max}. Received: "
+                f"{name} in {array.min()}..{array.max()}"
+            )
 
     def _converted(self, array):
         return array.astype(self.dtype)
@@ -237,7 +247,7 @@ class Label(Field):
                 "Expected num_classes as a whole number, and names after it, as Label(2, names="
                 f"['cat', 'dog']). Received: num_classes={num_classes!r:.80}"
             )
-        self.num_classes = whole_number("num_classes", num_classes)
+        self.num_classes = whole_number("num_classes", num_classes, at_most=_MAX_CLASSES)
         self.names = _names(names, self.num_classes)
         self.high = self.num_classes - 1
 
@@ -278,7 +288,7 @@ class Label(Field):
     def _known(self, unknown):
         """What labels there are, in words for who gives others."""
         if self.names:
-            return f"one of {', '.join(self.names)}"
+            return f"one of {printable(', '.join(self.names))}"
         if all(each.isdecimal() for each in unknown):
             return f"numbers in 0..{self.high}, as labels.astype('int32') of text"
         return (
@@ -355,7 +365,7 @@ class Tokens(Field):
 
     def __init__(self, length, vocabulary):
         self.shape = (whole_number("length", length),)
-        self.vocabulary = whole_number("vocabulary", vocabulary, at_least=2)
+        self.vocabulary = whole_number("vocabulary", vocabulary, 2, _MAX_CLASSES)
         self.high = self.vocabulary - 1
 
     def get_config(self):
@@ -401,6 +411,10 @@ class Seed(Field):
     def get_config(self):
         return {}
 
+    def _as_array(self, array, name):
+        array = super()._as_array(array, name)
+        return array.view("int64") if array.dtype == "uint64" else array
+
 
 def as_text(array):
     """Names in an array of any type, bytes and objects among them, as str; other arrays as is.
@@ -410,7 +424,7 @@ def as_text(array):
     """
     if array.dtype.kind not in "SOT" or not all(isinstance(x, (str, bytes)) for x in array.flat):
         return array
-    names = [x if isinstance(x, str) else x.decode() for x in array.flat]
+    names = [x if isinstance(x, str) else x.decode(errors="backslashreplace") for x in array.flat]
     return np.array(names, str).reshape(array.shape)
 
 
@@ -420,7 +434,8 @@ def _rescaling(name, low, high):
         return f"({name} + 1) / 2"
     if low < 0:
         return f"({name} - {name}.min()) / ({name}.max() - {name}.min())"
-    return f"{name} / {next(most for most in (255, 65535, high) if high <= most)}"
+    most = next(most for most in (255, 1023, 4095, 16383, 65535, high) if high <= most)
+    return f"{name} / {most} for the range 0..{most}"
 
 
 def _names(names, num):

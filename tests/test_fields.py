@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen.fields import Attributes, Image, Label, Mask, Seed, Tokens, Vector
+from kgen.fields import Attributes, Field, Image, Label, Mask, Seed, Tokens, Vector, as_text
 
 FIELDS = [
     Image((4, 5, 1)),
@@ -60,6 +60,11 @@ def test_what_is_no_array_is_refused(field, nothing):
     ("field", "rows", "message"),
     [
         (Image((1, 1, 1)), [[[[1.5]]]], r"floats in \[0, 1\].*images / 255.*\[1.5, 1.5\]"),
+        (Image((1, 1, 1)), [[[[256]]]], r"images / 1023 for the range 0\.\.1023\. Received"),
+        (Image((1, 1, 1)), [[[[4095]]]], r"images / 4095 for the range 0\.\.4095\. Received"),
+        (Image((1, 1, 1)), [[[[4096]]]], "images / 16383 for"),
+        (Image((1, 1, 1)), [[[[16384]]]], "images / 65535 for"),
+        (Image((1, 1, 1)), [[[[65536]]]], "images / 65536 for"),
         (Image((1, 1, 1)), [[[[-0.5]]]], r"Received: float64 images in \[-0.5, -0.5\]"),
         (Image((1, 1, 1)), [[[[256]]]], r"integers in 0\.\.255.*Received: int64 images in \[256"),
         (Image((1, 1, 1)), [[[[-1]]]], r"Received: int64 images in \[-1, -1\]"),
@@ -77,6 +82,11 @@ def test_what_is_no_array_is_refused(field, nothing):
         (Label(3), ["0", "2"], r"0\.\.2, as labels.astype\('int32'\) of text. Received: \['0', '2"),
         (Label(2, ("x", "y")), ["x", "z", "w"], r"one of x, y. Received: \['w', 'z'\]"),
         (Label(2, ("x", "y")), [5], r"Received: labels in 5\.\.5"),
+        (Label(3), np.uint64([2**63]), r"Received: labels in 9223372036854775808\.\."),
+        (Label(2, ("x", "y")), ["a\n\x1b[2K"], r"one of x, y. Received: \['a\\n\\x1b\[2K'\]$"),
+        (Vector(1), [[1e300]], r"vectors that float32 can hold, in -3.4.*in 1e\+300\.\.1e\+300"),
+        (Vector(1), [[-1e300]], r"vectors that float32 can hold"),
+        (Seed(), np.float64([2.0**70]), "Received: float64 seed"),
         (Attributes(2), [[0.0, 0.5]], "Expected attributes of 0 or 1. Received: other values"),
         (Attributes(2), [[0, 2]], r"Expected attributes in 0\.\d*\.\.1\.\d*. Received: .* 0\.\.2"),
         (Attributes(1), [[np.nan]], "Expected finite attributes. Received: NaN"),
@@ -123,12 +133,43 @@ def test_other_values_are_refused_with_words(field, rows, message):
         (Mask((1, 2)), [[[True, False]]], [[[True, False]]]),
         (Mask((1, 2)), [[[[True], [False]]]], [[[True, False]]]),
         (Seed(), np.int32([-3]), [-3]),
+        (Seed(), np.uint64([2**64 - 3]), [-3]),
+        *(
+            (Label(3), np.array([2, 0], f"{order}{kind}"), [2, 0])
+            for kind in ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8")
+            for order in "<>"
+        ),
     ],
 )
 def test_what_is_taken(field, rows, expected):
     found = field.check(rows)
     assert found.dtype == field.dtype
     np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "int64", "uint64", "float32"])
+@pytest.mark.parametrize("value", [-(2**40), -129, -1, 0, 127, 128, 255, 256, 2**31, 2**40])
+def test_what_a_type_cannot_hold_is_refused(dtype, value):
+    """Of rows that have no other limit than their type's."""
+    field, array = Field(), np.array([value])
+    field.dtype = dtype
+    if np.array_equal(array.astype(dtype), array):
+        assert field.check(array).tolist() == [value]
+    else:
+        with pytest.raises(ValueError, match=f"{dtype} can hold, in .*in {value}..{value}$"):
+            field.check(array)
+
+
+@pytest.mark.parametrize("make", [Label, lambda num: Tokens(1, num)])
+def test_numbers_of_classes_fit_int32(make):
+    assert make(2**31).high == 2**31 - 1
+    with pytest.raises(ValueError, match=r"in [12]\.\.2147483648. Received: .*=2147483649"):
+        make(2**31 + 1)
+
+
+def test_names_in_another_encoding():
+    names = np.array([b"caf\xe9", b"tea"])
+    assert as_text(names).tolist() == [r"caf\xe9", "tea"]
 
 
 def test_float16_pixels_of_1_are_taken():

@@ -472,7 +472,7 @@ def test_a_run_completes_images(autoregressive, tmp_path):
 
 
 @pytest.mark.one_backend
-def test_a_run_completes_a_file(autoregressive, tmp_path):
+def test_a_run_completes_a_file(autoregressive, tmp_path, capsys):
     image, mask = (str(tmp_path / f"{name}.png") for name in ("image", "mask"))
     Image.fromarray(np.full((16, 20), 239, "uint8")).save(image)
     left = np.zeros((8, 8), "uint8")
@@ -481,6 +481,10 @@ def test_a_run_completes_a_file(autoregressive, tmp_path):
     path = runs.complete(
         str(autoregressive), image, mask, labels=(7,), copies=1, seed=0, out=str(tmp_path / "a.png")
     )
+    told = (
+        f"{image} of 16x20 is scaled, and cropped at its sides, to 8x8, as the model's images are"
+    )
+    assert capsys.readouterr().out.splitlines() == [told, f"Wrote {path}"]
     picture = np.asarray(Image.open(path))
     assert picture.shape == (10 * 6, 28 * 6)
     assert (picture[6:54, 6:30] == 128).all() and (picture[6:54, 30:54] == 239).all()
@@ -490,6 +494,29 @@ def test_a_run_completes_a_file(autoregressive, tmp_path):
     Image.fromarray(np.zeros((20, 16), "uint8")).save(mask)
     with pytest.raises(ValueError, match=r"\[\(8, 8\), \(16, 20\)\].*of \(20, 16\)"):
         runs.complete(str(autoregressive), image, mask, labels=(7,))
+    with open(image, "r+b") as file:
+        file.truncate(48)  # the header is whole
+    with pytest.raises(
+        ValueError, match="image=.*image.png, which cannot be read: image file is tr"
+    ):
+        runs.complete(str(autoregressive), image, labels=(7,))
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ((8, 8), ""),
+        ((4, 4), r"a\nb.png of 4x4 is scaled to 8x8, as the model's images are" + "\n"),
+        (
+            (3000, 2000),
+            r"a\nb.png of 3000x2000 is scaled, and cropped at its sides, to 8x8, as the model's "
+            "images are\n",
+        ),
+    ],
+)
+def test_what_becomes_of_an_image_of_another_size_is_told(capsys, size, told):
+    results._tell_of_resizing("a\nb.png", size, (8, 8))
+    assert capsys.readouterr().out == told
 
 
 @pytest.mark.one_backend

@@ -10,6 +10,8 @@ from kgen.fields import Attributes, Field, Image, Label, Vector, as_text
 
 Size = tuple[int, int] | None
 
+_MAX_LABEL = 2**31 - 1
+
 
 def digits(image_size: Size) -> Source:
     """The 1,797 handwritten digits of 8x8 pixels in scikit-learn: 1,500 train, 297 test."""
@@ -164,7 +166,7 @@ def _condition(values, names, kind) -> tuple[Field, np.ndarray]:
             f"Expected {name} as integers from 0 or names, of shape (num,) or (num, 1), or "
             "one-hot; attributes of 0 or 1 or vectors of floats, of shape (num, size); or images."
             f"{_advice(values, names)} Received: {name}.dtype={values.dtype}, "
-            f"{name}.shape={values.shape}"
+            f"{name}.shape={values.shape}{_range(values)}"
         )
     return field, field.check(values, name)
 
@@ -175,10 +177,10 @@ def _field_of(values, kind):
         names = np.unique(values)
         return Label(len(names), names)
     if values.ndim == 1 and values.dtype.kind in "iu":
-        return Label(max(0, int(values.max())) + 1)
-    if values.ndim != 2 or values.dtype.kind not in "biuf":
+        return None if values.max() > _MAX_LABEL else Label(max(0, int(values.max())) + 1)
+    size = values.shape[1] if values.ndim == 2 else 0
+    if not size or values.dtype.kind not in "biuf":
         return None
-    size = values.shape[1]
     are_bits = bool(np.isin(values, (0, 1)).all())
     if kind is None and are_bits and size > 1 and np.all(values.sum(axis=1) == 1):
         return Label(size)
@@ -187,9 +189,16 @@ def _field_of(values, kind):
     return Vector(size) if kind == "vectors" or values.dtype.kind == "f" else None
 
 
+def _range(values):
+    numbers = values.dtype.kind in "iuf" and values.size
+    return f", in {values.min()}..{values.max()}" if numbers else ""
+
+
 def _advice(values, names):
     if values.dtype.kind not in "biuf":
         return ""
+    if values.ndim == 1 and values.max() > _MAX_LABEL:
+        return " Number the classes: np.unique(..., return_inverse=True)[1]."
     are_whole = values.dtype.kind != "f" or np.all(values == np.rint(values))
     form = ".astype('float32')" if values.ndim == 2 else ".astype('int32')"
     form = form if are_whole else "[:, None], as vectors of one number"

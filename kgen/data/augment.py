@@ -32,7 +32,7 @@ def augmentation(names: Sequence[str]) -> Callable[[np.ndarray, int], np.ndarray
         )
     if not names:
         return None
-    require_tensorflow("`augment`")
+    require_tensorflow("`augment`", "keras-cv tensorflow")
     try:
         import keras_cv
     except (ImportError, ValueError) as error:  # keras-cv raises ValueError without TensorFlow.

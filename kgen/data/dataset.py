@@ -16,6 +16,7 @@ from kgen.data.npz import from_npz
 from kgen.data.splits import Source, unpaired
 from kgen.data.tfds import from_tfds
 from kgen.fields import Field, Image, Label
+from kgen.printable import printable
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ def load(
               `test`, `testing`, `val`, `valid` or `validation` or alone, these are the splits; of
               several tests the first in this order that has no other classes is used. A folder
               `train` of images among other folders is a class. Grey if all are grey, else RGB;
-              16 bits are scaled to 8; transparency is composited on white. What cannot be read or
-              is not used is named in a warning;
+              16 bits are scaled to 8; transparency is composited on white. What cannot be read, or
+              is of more than 2^27 pixels (134 million), or is not used, is named in a warning;
             - two paths or names in a tuple: of two unpaired sets, or of two folders of pairs;
             - images as an array, a tensor or a list of either: (num, height, width, 1 or 3), or
               grey without channels, (num, height, width); integers in 0..255, bool, or floats in
@@ -162,7 +163,7 @@ def load(
     if augmenter is not None:
         augmenter = augment_batch(augmenter, num_images, found.domains is None)
     return Dataset(
-        name=found.name,
+        name=printable(found.name),
         image_shape=found.image_shape,
         condition=found.condition,
         num_train=found.train.size,
@@ -195,14 +196,14 @@ def _open(source, image_size, data_dir, paired) -> Source:
         return digits(image_size)
     if path.is_dir():
         return from_folder(path, image_size)
-    if path.is_file():
-        if path.suffix.lower() == ".npz":
-            return from_npz(path, image_size)
+    if path.is_file() and path.suffix.lower() == ".npz":
+        return from_npz(path, image_size)
+    if path.exists():
         raise ValueError(f"Expected a folder or an .npz. Received: source={str(source)!r}")
     is_path = isinstance(source, os.PathLike) or path.is_absolute() or source[0] in ".~"
     if is_path or path.suffix.lower() == ".npz":
         raise FileNotFoundError(
-            f"Expected an existing folder or .npz; {path.absolute()} does not exist. "
+            f"Expected an existing folder or .npz; {printable(path.absolute())} does not exist. "
             f"Received: source={str(source)!r}"
         )
     return from_tfds(source, image_size, data_dir)

@@ -1,18 +1,27 @@
 """Many image files read at once, where broken ones stop nothing."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 
-from kgen.data.images import decode
+from kgen.data.images import BYTES_PER_PIXEL, decode
+from kgen.data.names import reason_of, with_reasons
 from kgen.data.splits import Batch
 from kgen.warn import warn
 
+DECODING_BYTES = 2**30
+"""What the images that are decoded at once may take: of large ones there are fewer at once."""
 
-def map_files(function: Callable, items: Iterable) -> tuple[list, list[Exception | None]]:
-    """The results and the errors of a function, in threads: Pillow decodes outside the GIL."""
+_NUM_THREADS = min(32, (os.cpu_count() or 1) + 4)
+
+
+def map_files(
+    function: Callable, items: Iterable, num_threads: int = _NUM_THREADS
+) -> tuple[list, list[str | None]]:
+    """The results of a function, and why an item has none; in threads, as Pillow leaves the GIL."""
 
     def attempt(item):
         try:
@@ -20,22 +29,19 @@ def map_files(function: Callable, items: Iterable) -> tuple[list, list[Exception
         except ImportError:
             raise
         except Exception as error:  # Decoders raise anything from OSError to SyntaxError.
-            return None, error
+            return None, reason_of(error)  # The exception itself would keep the pixels.
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(num_threads) as pool:
         attempts = list(pool.map(attempt, items))
-    return [result for result, _ in attempts], [error for _, error in attempts]
+    return [result for result, _ in attempts], [reason for _, reason in attempts]
 
 
-def warn_of_broken(broken: dict[Path, Exception], consequence: str, limit: int = 10) -> None:
-    """Warns with the names of the files that cannot be read, at most `limit` of them."""
+def warn_of_broken(broken: dict[Path, str], consequence: str) -> None:
+    """Warns with the names of the files that cannot be read, the first ones of many."""
     if not broken:
         return
-    named = [f"{path} ({error})" for path, error in list(broken.items())[:limit]]
-    if len(broken) > limit:
-        named.append(f"and {len(broken) - limit} more")
     files = "image file" if len(broken) == 1 else "image files"
-    warn(f"{len(broken)} {files} cannot be read; {consequence}: {', '.join(named)}")
+    warn(f"{len(broken)} {files} cannot be read; {consequence}: {with_reasons(broken)}")
 
 
 class ImageFiles:
@@ -48,6 +54,7 @@ class ImageFiles:
         paths: for each row its files.
         labels: int32 (number of rows,), or None.
         image_shapes: for each file of a row the (height, width, channels) that it is brought to.
+        num_pixels: integers (number of rows, files of a row), those of the files.
     """
 
     def __init__(
@@ -55,13 +62,15 @@ class ImageFiles:
         paths: Sequence[tuple[Path, ...]],
         labels: np.ndarray | None,
         image_shapes: Sequence[tuple[int, int, int]],
+        num_pixels: np.ndarray,
     ):
         self._paths = paths
         self._labels = labels
         self._image_shapes = image_shapes
+        self._at_once = _at_once(num_pixels)
         self._known_broken: set[Path] = set()
 
-    def decode(self, indices: np.ndarray) -> tuple[list[np.ndarray], dict[tuple, Exception]]:
+    def decode(self, indices: np.ndarray) -> tuple[list[np.ndarray], dict[tuple, str]]:
         """Decodes rows.
 
         Returns:
@@ -71,33 +80,44 @@ class ImageFiles:
 
         def fill(place):
             row, number = place
+            path = self._paths[indices[row]][number]
             *size, channels = self._image_shapes[number]
-            images[number][row] = decode(self._paths[indices[row]][number], channels, tuple(size))
+            images[number][row] = decode(path, channels, tuple(size))
 
-        places = [(row, number) for row in range(len(indices)) for number in range(len(images))]
-        _, errors = map_files(fill, places)
-        named = zip(places, errors, strict=True)
-        return images, {place: error for place, error in named if error is not None}
+        found, at_once = {}, self._at_once[indices]
+        for num_threads in np.unique(at_once):
+            places = list(zip(*(at_once == num_threads).nonzero(), strict=True))
+            _, reasons = map_files(fill, places, int(num_threads))
+            found |= zip(places, reasons, strict=True)
+        return images, {place: found[place] for place in sorted(found) if found[place] is not None}
 
     def __call__(self, indices: np.ndarray) -> Batch:
         """The batch of rows, with their labels where there are any."""
-        images, errors = self.decode(indices)
-        if errors:
+        images, reasons = self.decode(indices)
+        if reasons:
             indices = indices.copy()
             broken = {
-                self._paths[indices[row]][number]: error for (row, number), error in errors.items()
+                self._paths[indices[row]][number]: reason
+                for (row, number), reason in reasons.items()
             }
-            bad = sorted({row for row, _ in errors})
+            bad = sorted({row for row, _ in reasons})
             good = [row for row in range(len(indices)) if row not in bad]
             if not good:
-                names = ", ".join(f"{path} ({error})" for path, error in broken.items())
                 raise ValueError(
-                    f"Expected a batch with an image that can be read. Received: {names}"
+                    "Expected a batch with an image that can be read. Received: "
+                    f"{with_reasons(broken)}"
                 )
             taken = [good[k % len(good)] for k in range(len(bad))]
             for column in (*images, indices):
                 column[bad] = column[taken]
-            news = {path: e for path, e in broken.items() if path not in self._known_broken}
+            news = {path: why for path, why in broken.items() if path not in self._known_broken}
             self._known_broken.update(news)
             warn_of_broken(news, "another image of the batch takes the place of each")
         return (*images,) if self._labels is None else (*images, self._labels[indices])
+
+
+def _at_once(num_pixels):
+    """How many images like each are decoded at once, by powers of two, as they go together."""
+    bytes_of_each = BYTES_PER_PIXEL * np.maximum(num_pixels, 1)
+    most = np.clip(DECODING_BYTES // bytes_of_each, 1, _NUM_THREADS)
+    return np.where(most < _NUM_THREADS, 2 ** np.log2(most).astype(int), most)

@@ -9,8 +9,10 @@ from kgen.data import splits
 from kgen.data.files import ImageFiles, map_files, warn_of_broken
 from kgen.data.images import read_header
 from kgen.data.layout import kinds, lettered, list_classes, list_files, parts, warn_of_others
+from kgen.data.names import few, with_reasons
 from kgen.data.splits import IndexedSplit, Source, hold_out, unpaired
 from kgen.fields import Image, Label
+from kgen.printable import printable
 
 
 def from_folder(folder: Path, image_size: tuple[int, int] | None) -> Source:
@@ -34,7 +36,7 @@ def pairs(folders: Path | tuple[Path, Path], image_size: tuple[int, int] | None)
     if len(first) != len(second):
         raise ValueError(
             "Expected the same splits of both kinds of images. Received: "
-            f"{', '.join(map(str, first))} and {', '.join(map(str, second))}"
+            f"{few(first)} and {few(second)}"
         )
     matched = [_matched(part) for part in zip(first, second, strict=True)]
     part_of = np.repeat(range(len(first)), [len(rows) for rows in matched])
@@ -55,10 +57,11 @@ def _images(name, parts, image_size):
     for part, by_class in zip(parts, listed, strict=True):
         unknown = sorted(by_class.keys() - listed[0].keys())
         if unknown:
+            train, test = printable(parts[0].name), printable(part.name)
             raise ValueError(
-                f"Expected images directly in both {parts[0].name} and {part.name}, or a folder "
-                f"for each class in both, those of {part.name} among those of {parts[0].name}. "
-                f"Received: source={str(part.parent)!r} with {unknown} in {part.name} alone"
+                f"Expected images directly in both {train} and {test}, or a folder for each class "
+                f"in both, those of {test} among those of {train}. Received: source="
+                f"{str(part.parent)!r} with {few(map(repr, unknown))} in {test} alone"
             )
     warn_of_others(parts)
     rows, labels, part_of = [], [], []
@@ -74,7 +77,7 @@ def _images(name, parts, image_size):
         np.array(part_of),
         image_size,
         None if is_flat else np.array(labels, "int32"),
-        None if is_flat else Label(len(class_names), class_names),
+        None if is_flat else Label(len(class_names), map(printable, class_names)),
     )
 
 
@@ -88,15 +91,16 @@ def _matched(folders):
         if len(found) < len(files):
             twice = next(name for name in names if names.count(name) > 1)
             raise ValueError(
-                f"Expected one image of each name in {folder}. Received: several of {twice!r}"
+                f"Expected one image of each name in {printable(folder)}. Received: several of "
+                f"{twice!r}"
             )
         by_name.append(found)
     first, second = by_name
     alone = sorted(first.keys() ^ second.keys())
     if alone or not first:
         raise ValueError(
-            f"Expected images of the same names in {folders[0]} and {folders[1]}. Received: "
-            f"{len(first)} and {len(second)} images, {len(alone)} of them alone: {alone[:3]} ..."
+            f"Expected images of the same names in both of {few(folders)}. Received: {len(first)} "
+            f"and {len(second)} images, {len(alone)} of them alone: {few(map(repr, alone), 3)}"
         )
     return [(first[name], second[name]) for name in sorted(first)]
 
@@ -104,12 +108,12 @@ def _matched(folders):
 def _source(name, parts, rows, part_of, image_size, labels=None, label=None):
     """The source of rows of files: one a row, or the two of a pair."""
     width = len(rows[0])
-    headers, errors = map_files(read_header, [path for row in rows for path in row])
+    headers, reasons = map_files(read_header, [path for row in rows for path in row])
     broken = {
-        row[number]: errors[i * width + number]
+        row[number]: reasons[i * width + number]
         for i, row in enumerate(rows)
         for number in range(width)
-        if errors[i * width + number] is not None
+        if reasons[i * width + number] is not None
     }
     kept = np.array([i for i, row in enumerate(rows) if not broken.keys() & set(row)], int)
     shapes = [
@@ -117,12 +121,13 @@ def _source(name, parts, rows, part_of, image_size, labels=None, label=None):
         for n in range(width)
         if len(kept)
     ]
-    files = ImageFiles(rows, labels, shapes)
+    num_pixels = [math.prod(header[:2]) if header else 0 for header in headers]
+    files = ImageFiles(rows, labels, shapes, np.reshape(num_pixels, (-1, width)))
     if len(kept) * sum(map(math.prod, shapes)) <= splits.MEMORY_LIMIT:
-        images, errors = files.decode(kept)
-        broken |= {rows[kept[row]][number]: error for (row, number), error in errors.items()}
-        if errors:
-            bad = {row for row, _ in errors}
+        images, reasons = files.decode(kept)
+        broken |= {rows[kept[row]][number]: reason for (row, number), reason in reasons.items()}
+        if reasons:
+            bad = {row for row, _ in reasons}
             good = [row for row in range(len(kept)) if row not in bad]
             images, kept = [column[good] for column in images], kept[good]
         if labels is not None:
@@ -137,9 +142,9 @@ def _source(name, parts, rows, part_of, image_size, labels=None, label=None):
 
     for number, part in enumerate(parts):
         if not (part_of[kept] == number).any():
-            reasons = ", ".join(f"{path} ({error})" for path, error in list(broken.items())[:10])
             raise ValueError(
-                f"Expected an image that can be read. Received: source={str(part)!r} with {reasons}"
+                "Expected an image that can be read. Received: source="
+                f"{str(part)!r} with {with_reasons(broken)}"
             )
     warn_of_broken(broken, "the rest is used")
     if len(parts) == 2:
@@ -165,7 +170,7 @@ def _image_shape(paths, headers, kept, image_size):
             (h1, w1, _), (h2, w2, _) = headers[first], headers[i]
             raise ValueError(
                 f"Expected images of one size (height x width), or `image_size`, to which each is "
-                f"scaled and cropped. Received: {paths[first]} of {h1}x{w1}, {paths[i]} of "
-                f"{h2}x{w2}, image_size=None"
+                f"scaled and cropped. Received: {printable(paths[first])} of {h1}x{w1}, "
+                f"{printable(paths[i])} of {h2}x{w2}, image_size=None"
             )
     return (*headers[first][:2], channels)

@@ -1,8 +1,38 @@
 """Decodes and resizes images: whatever the source, the result is uint8 (or float) H x W x C."""
 
+import contextlib
+import math
+import os
+import stat
+import struct
+from collections.abc import Iterator
+
 import numpy as np
 
 from kgen.data.imports import require
+
+MAX_PIXELS = 2**27
+"""An image file of more pixels is not read, as a small one can decode to gigabytes."""
+
+MAX_FILE_BYTES = 2**30
+"""An image file of more bytes is not read, as some formats are held in memory whole."""
+
+BYTES_PER_PIXEL = 8
+"""What decoding takes for a while: four as Pillow has them, three as RGB, one to resize."""
+
+# Image.open tries all that Pillow knows, some of them by running another program.
+_FORMATS = ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "PPM")
+_ORIENTATION = 0x0112  # in EXIF
+_TURNED = {
+    2: lambda pixels: pixels[:, ::-1],
+    3: lambda pixels: pixels[::-1, ::-1],
+    4: lambda pixels: pixels[::-1],
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
+    8: np.rot90,
+}
+_STRIP_PIXELS = 2**20
 
 
 def _pil(module: str):
@@ -11,19 +41,77 @@ def _pil(module: str):
 
 def read_header(path) -> tuple[int, int, bool]:
     """(height, width, is it grey), from the header of an image file."""
-    with _pil("Image").open(path) as image:
-        width, height = image.size
+    with _opened(path) as image:
+        # Of a TIFF that lies on its side Pillow may have turned the size.
+        tags = getattr(image, "tag_v2", {})
+        width, height = (tags[256], tags[257]) if tags else image.size
         # EXIF orientations 5 to 8 lie on their side.
-        if image.getexif().get(0x0112, 1) >= 5:
+        if _orientation(image, path) >= 5:
             width, height = height, width
         return height, width, _is_grey(image)
 
 
+@contextlib.contextmanager
+def _opened(path) -> Iterator:
+    """An image file as Pillow has it, of which no more than the header is read.
+
+    Raises:
+        ValueError: it is no regular file, or too large.
+    """
+    found = os.stat(path)
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it is no file but a folder, a pipe, a socket or a device")
+    if found.st_size > MAX_FILE_BYTES:
+        raise ValueError(
+            f"it is of {found.st_size:,} bytes, and at most {MAX_FILE_BYTES:,} are read: scale it "
+            "down, or save its first image alone"
+        )
+    pil_image = _pil("Image")
+    advice = f"and at most {MAX_PIXELS:,} are read: scale it down"
+    try:
+        image = pil_image.open(path, formats=_FORMATS)
+    except pil_image.DecompressionBombError as error:
+        raise ValueError(f"it has too many pixels, {advice}. {error}") from error
+    except pil_image.UnidentifiedImageError as error:
+        raise ValueError(f"it is none of {', '.join(_FORMATS)}, or damaged") from error
+    with image:
+        tags = getattr(image, "tag_v2", {})
+        tile = (tags.get(322, 1), tags.get(323, 1))  # of a TIFF, which is decoded whole
+        if max(math.prod(image.size), math.prod(tile)) > MAX_PIXELS:
+            width, height = max(image.size, tile, key=math.prod)
+            raise ValueError(f"it is of {height}x{width} pixels, {advice}")
+        yield image
+
+
+def _orientation(image, path) -> int:
+    """The EXIF orientation, 1 to 8."""
+    # Not image.getexif(), which decodes a PNG to see what follows its pixels.
+    exif = _pil("Image").Image.getexif(image)
+    if image.format == "PNG" and _ORIENTATION not in exif:
+        exif.load(_exif_of_png(path))
+    return exif.get(_ORIENTATION, 1)
+
+
+def _exif_of_png(path) -> bytes:
+    """What the chunk eXIf of a PNG holds, wherever it is; empty without one."""
+    with open(path, "rb") as file:
+        file.seek(8)
+        while len(head := file.read(8)) == 8:
+            length, kind = struct.unpack(">I4s", head)
+            if kind == b"eXIf":
+                return file.read(min(length, 2**20))
+            file.seek(length + 4, os.SEEK_CUR)
+    return b""
+
+
 def _is_grey(image) -> bool:
-    if image.mode == "P":
-        palette = np.array(image.getpalette("RGB")).reshape(-1, 3)
+    if image.mode == "P" and image.palette is not None:
+        # Not image.getpalette(), which decodes the pixels.
+        palette = _pil("Image").new("P", (1, 1))
+        palette.putpalette(image.palette)
+        palette = np.array(palette.getpalette("RGB")).reshape(-1, 3)
         return bool((palette == palette[:, :1]).all())
-    return image.mode in ("1", "L", "LA") or image.mode.startswith("I")
+    return image.mode in ("1", "L", "LA", "P") or image.mode.startswith("I")
 
 
 def decode(path, channels: int, size: tuple[int, int] | None = None) -> np.ndarray:
@@ -40,25 +128,44 @@ def decode(path, channels: int, size: tuple[int, int] | None = None) -> np.ndarr
     Returns:
         uint8 (height, width, channels).
     """
-    pil_image = _pil("Image")
-    with pil_image.open(path) as file:
-        image = _pil("ImageOps").exif_transpose(file)
-    if image.mode.startswith("I"):
-        image = pil_image.fromarray(_to_bytes(np.asarray(image)))
+    with _opened(path) as image:
+        orientation = _orientation(image, path)
+        image.load()
+        if image.format == "TIFF":  # Pillow turns these by itself.
+            orientation = image.getexif().get(_ORIENTATION, 1)
+        pixels = _TURNED.get(orientation, np.asarray)(_pixels(image, channels))
+        return pixels if size is None else resize(pixels, size)
+
+
+def _pixels(image, channels):
+    """The pixels of a loaded image, a strip at a time: what is in between takes more memory."""
     if image.mode == "F":
         raise ValueError("its pixels are floats, of which no file says the range: save it as 8-bit")
+    width, height = image.size
+    pixels = np.empty((height, width, channels), "uint8")
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = image.crop((0, top, width, min(height, top + rows)))
+        converted = np.asarray(_on_white(strip).convert("L" if channels == 1 else "RGB"))
+        pixels[top : top + rows] = converted.reshape(-1, width, channels)
+    return pixels
+
+
+def _on_white(image):
+    """An image of 8 bits without transparency."""
+    pil_image = _pil("Image")
+    if image.mode.startswith("I"):
+        image = pil_image.fromarray(_to_bytes(np.asarray(image)))
     if image.has_transparency_data:
         white = pil_image.new("RGBA", image.size, "white")
         image = pil_image.alpha_composite(white, image.convert("RGBA"))
-    pixels = np.asarray(image.convert("L" if channels == 1 else "RGB"))
-    pixels = pixels.reshape(*pixels.shape[:2], channels)
-    return pixels if size is None else resize(pixels, size)
+    return image
 
 
 def _to_bytes(grey):
     low, high = grey.min(), grey.max()
     if low < 0 or high > 65535:
-        raise ValueError(f"its pixels are in {low}..{high}, of 16 bits in 0..65535")
+        raise ValueError(f"it has pixels in {low}..{high}, of 16 bits in 0..65535")
     return np.round(grey / 257).astype("uint8")
 
 

@@ -7,20 +7,21 @@ from types import ModuleType
 import keras
 
 
-def require(module: str, package: str, needed_for: str) -> ModuleType:
-    """Imports `module`, or says what to install and what it is needed for."""
+def require(module: str, packages: str, needed_for: str) -> ModuleType:
+    """Imports `module`, or says what to install, all of it at once, and what it is needed for."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
+        named = f"package{'s' * (' ' in packages)} {packages.replace(' ', ' and ')}"
         raise ImportError(
-            f"{needed_for} needs the package {package}, which cannot be imported here ({error}). "
-            f"Install it with: pip install {package}"
+            f"{needed_for} needs the {named}; {module} cannot be imported here ({error}). Install "
+            f"with: pip install {packages}"
         ) from error
 
 
-def require_tensorflow(needed_for: str) -> ModuleType:
+def require_tensorflow(needed_for: str, packages: str = "tensorflow") -> ModuleType:
     """Imports TensorFlow, and keeps it off the GPU when another backend trains there."""
-    tensorflow = require("tensorflow", "tensorflow", needed_for)
+    tensorflow = require("tensorflow", packages, needed_for)
     if keras.backend.backend() != "tensorflow":
         # TensorFlow only prepares data here; on the GPU it would take all the memory that the
         # model needs. A RuntimeError means that it is running already: then it is too late.

@@ -6,7 +6,9 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from kgen.data.names import few
 from kgen.data.splits import TESTS, TRAINS, split_names, warn_of_unused
+from kgen.printable import printable
 from kgen.warn import warn
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".jfif", ".bmp", ".gif", ".webp", ".tif", ".tiff")
@@ -40,7 +42,7 @@ def parts(folder: Path) -> list[Path]:
     if len(trains) != 1:
         raise ValueError(
             f"Expected one folder {' or '.join(TRAINS)} beside {' and '.join(tests)}. Received: "
-            f"source={str(folder)!r} with {sorted(inside)}"
+            f"source={str(folder)!r} with {few(map(repr, inside))}"
         )
     train = inside[trains[0]]
     fitting = [name for name in tests if _classes(inside[name]).keys() <= _classes(train).keys()]
@@ -61,7 +63,7 @@ def kinds(folder: Path) -> tuple[list[Path], list[Path]]:
         if len(names) != 2:
             raise ValueError(
                 "Expected a folder that holds two folders, one of each kind of images. "
-                f"Received: source={str(part)!r} with {[each.name for each in names]}"
+                f"Received: source={str(part)!r} with {few(each.name for each in names) or 'none'}"
             )
         found.append(names)
     return tuple(map(parts, found[0]) if len(found) == 1 else map(list, zip(*found, strict=True)))
@@ -101,14 +103,14 @@ def list_classes(folder: Path) -> dict[str, list[Path]]:
     if "" in inside and len(inside) > 1:
         raise ValueError(
             "Expected images directly in the folder, or a folder for each class, not both. "
-            f"Received: source={str(folder)!r} with {_images(folder)[0].name} beside the folder "
-            f"{max(inside)}"
+            f"Received: source={str(folder)!r} with {printable(_images(folder)[0].name)} beside "
+            f"the folder {printable(max(inside))}"
         )
     for name, child in inside.items():
         if name and all(split_names(_classes(child))):
             raise ValueError(
-                f"Expected the classes in the folders of the splits, as {TRAINS[0]}/{name} and "
-                f"{TESTS[0]}/{name}. Received: source={str(folder)!r} with splits in {name}"
+                f"Expected the classes in the folders of the splits, as {TRAINS[0]}/CLASS and "
+                f"{TESTS[0]}/CLASS. Received: source={str(folder)!r} with splits in {name!r}"
             )
     _warn_of_empty(folder, inside)
     return {name: list_files(child) if name else _images(child) for name, child in inside.items()}
@@ -120,20 +122,24 @@ def list_files(folder: Path) -> list[Path]:
 
 
 def warn_of_others(folders: Iterable[Path]):
-    """Warns of files that hold images and are not read."""
-    others = _named_others(folders)
+    """Warns of files that hold images and are not read, and of folders that cannot be listed."""
+    closed = []
+    others = _named_others(folders, onerror=closed.append)
     if others:
         warn(f"Not read, as they are none of {', '.join(EXTENSIONS)}: {others}.")
+    if closed:
+        warn(f"Not read, as they cannot be listed: {few(error.filename for error in closed)}.")
 
 
 def _warn_of_empty(folder, inside):
     empty = [child.name for child in _folders(folder) if child.name not in inside]
     if empty:
-        warn(f"{folder} has folders without images, which are left out: {', '.join(empty)}.")
+        warn(f"{printable(folder)} has folders without images, which are left out: {few(empty)}.")
 
 
-def _named_others(folders, before=""):
-    endings = [os.path.splitext(name)[1].lower() for each in folders for _, name in _walk(each)]
+def _named_others(folders, before="", onerror=None):
+    names = (name for each in folders for _, name in _walk(each, onerror))
+    endings = [os.path.splitext(name)[1].lower() for name in names]
     found = collections.Counter(ending for ending in endings if ending in _OTHERS)
     named = [f"{num} {ending} file{'s' * (num > 1)}" for ending, num in sorted(found.items())]
     return before * bool(named) + ", ".join(named)
@@ -153,23 +159,36 @@ def _innermost(folder):
 
 def _classes(folder) -> dict[str, Path]:
     """The folders in a folder that hold images, by name; "" is the folder, for its own images."""
-    own = {"": folder} if any(map(_is_image, os.listdir(folder))) else {}
+    own = {"": folder} if _images(folder) else {}
     holding = (child for child in _folders(folder) if any(_is_image(n) for _, n in _walk(child)))
     return own | {child.name: child for child in holding}
 
 
 def _folders(folder):
-    with os.scandir(folder) as entries:
-        names = sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
-    return [folder / name for name in names]
+    """The folders in a folder, but for links to what it is in itself."""
+    real = Path(os.path.realpath(folder))
+    found = [child for child, is_folder in _inside(folder) if is_folder]
+    return [
+        child
+        for child in found
+        if not (child.is_symlink() and real.is_relative_to(os.path.realpath(child)))
+    ]
 
 
 def _images(folder):
-    return [folder / name for name in sorted(filter(_is_image, os.listdir(folder)))]
+    return [path for path, is_folder in _inside(folder) if not is_folder and _is_image(path.name)]
 
 
-def _walk(folder):
-    for root, folders, names in os.walk(folder):
+def _inside(folder):
+    """What is in a folder and not hidden, by name, and whether it is a folder."""
+    with os.scandir(folder) as entries:
+        entries = sorted((e for e in entries if not e.name.startswith(".")), key=lambda e: e.name)
+    # Of a link in a circle `entry.is_dir()` raises.
+    return [(folder / e.name, os.path.isdir(e) if e.is_symlink() else e.is_dir()) for e in entries]
+
+
+def _walk(folder, onerror=None):
+    for root, folders, names in os.walk(folder, onerror=onerror):
         folders[:] = [name for name in folders if not name.startswith(".")]
         yield from ((root, name) for name in names if not name.startswith("."))
 

@@ -1,11 +1,21 @@
 """Sources that are an `.npz`."""
 
+import contextlib
+import math
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
 
+from kgen.data import splits
 from kgen.data.arrays import of_parts
+from kgen.data.names import few, reason_of
 from kgen.data.splits import TESTS, TRAINS, Source, warn_of_unused
+from kgen.printable import printable
+
+MAX_RATIO = 100
+"""Arrays of more than `MEMORY_LIMIT` and so many times their file's bytes are not unpacked."""
 
 _KINDS = ("attributes", "vectors", "images2")  # as the name says; of others the values do
 
@@ -23,46 +33,86 @@ def from_npz(path: Path, image_size: tuple[int, int] | None) -> Source:
 
     Grey images may lack the channel axis, as in Keras' `mnist.npz`.
     """
-    arrays = _read(path)
-    received = f"Received: source={str(path)!r} with the keys {sorted(arrays)}"
-    key = next((key for key in _KEYS if key in arrays), None)
-    given = [each for each in _KEYS.get(key, ()) if each in arrays]
+    with _as_value_error(path):
+        keys = _keys(path)
+    parts = _parts(path, keys)
+    with _as_value_error(path):
+        arrays = _read(path, {name: keys[name] for name in sum(parts, [])})
+    kind = next((name for name in parts[0] if name in _KINDS), None)
+    read = [[arrays[name] for name in part] for part in parts]
+    return of_parts(path.stem, read, parts, image_size, kind)
+
+
+def _parts(path, keys):
+    """The keys of the images and of what comes with them, of one split or of each of two."""
+    received = f"Received: source={str(path)!r} with the keys {few(map(repr, sorted(keys)))}"
+    key = next((key for key in _KEYS if key in keys), None)
+    given = [each for each in _KEYS.get(key, ()) if each in keys]
     if key is None or len(given) > 1:
         raise ValueError(
             "Expected an .npz with the keys x_train, y_train, x_test, y_test, or images (and one "
             f"of labels, attributes, vectors, images2), or x (and y). {received}"
         )
     names = [key, *given]
-    tests = [test for test in TESTS if _of_split(key, test) in arrays.keys() - {key}]
-    splits = [names] + [[_of_split(name, test) for name in names] for test in tests[:1]]
-    warn_of_unused(path, sorted(arrays.keys() - set(sum(splits, []))), sum(splits, []))
-    if not tests:
-        kind = given[0] if given and given[0] in _KINDS else None
-        return of_parts(path.stem, [[arrays[n] for n in names]], splits, image_size, kind)
-    if any((_of_split(each, tests[0]) in arrays) != (each in given) for each in _KEYS[key]):
+    tests = [test for test in TESTS if _of_split(key, test) in keys.keys() - {key}]
+    parts = [names] + [[_of_split(name, test) for name in names] for test in tests[:1]]
+    warn_of_unused(path, sorted(keys.keys() - set(sum(parts, []))), sum(parts, []))
+    if tests and any((_of_split(each, tests[0]) in keys) != (each in given) for each in _KEYS[key]):
         both = f"{_KEYS[key][0]} and {_of_split(_KEYS[key][0], tests[0])}"
         raise ValueError(f"Expected both {both} in an .npz, or neither. {received}")
-    parts = [[arrays[name] for name in names] for names in splits]
-    return of_parts(path.stem, parts, splits, image_size)
+    return parts
 
 
-def _read(path):
-    """The arrays of an `.npz` by their keys in small letters."""
+@contextlib.contextmanager
+def _as_value_error(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key.lower(): file[key] for key in file.files}
-            keys = file.files
+        yield
     except Exception as error:  # NumPy raises anything from BadZipFile to zlib.error.
         raise ValueError(
-            f"Expected an .npz of plain arrays (pickled objects are never loaded): {error}. "
-            f"Received: source={str(path)!r}"
+            "Expected an .npz of plain arrays (pickled objects are never loaded): "
+            f"{reason_of(error)}. Received: source={str(path)!r}"
         ) from error
-    if len(arrays) < len(keys):
-        raise ValueError(
-            "Expected keys in an .npz that differ in more than their case. Received: "
-            f"source={str(path)!r} with the keys {sorted(keys)}"
-        )
-    return arrays
+
+
+def _keys(path):
+    """The names of the members of an `.npz`, by their keys in small letters."""
+    with zipfile.ZipFile(path) as archive:
+        names = archive.namelist()
+    keys = {name.removesuffix(".npy").lower(): name for name in names}
+    if len(keys) < len(names):
+        raise ValueError(f"its keys differ in no more than their case: {few(sorted(names))}")
+    return keys
+
+
+def _read(path, names):
+    """The arrays of an `.npz` whose members are named, by key."""
+    with zipfile.ZipFile(path) as archive:
+        size = sum(_num_bytes(archive, name) for name in names.values())
+        if size > max(splits.MEMORY_LIMIT, MAX_RATIO * os.path.getsize(path)):
+            raise ValueError(
+                f"its {os.path.getsize(path):,} bytes unpack to {size:,}, more than {MAX_RATIO} "
+                "times as many; save so much without compression, by np.savez"
+            )
+        arrays = {}
+        for key, name in names.items():
+            with archive.open(name) as member:
+                arrays[key] = np.lib.format.read_array(member, allow_pickle=False)
+        return arrays
+
+
+def _num_bytes(archive, name):
+    """The bytes of an array, by its header, which the member must have."""
+    with archive.open(name) as member:
+        version = np.lib.format.read_magic(member)
+        if version == (1, 0):
+            shape, _, dtype = np.lib.format.read_array_header_1_0(member)
+        else:
+            shape, _, dtype = np.lib.format.read_array_header_2_0(member)
+    size = math.prod(shape) * max(1, dtype.itemsize)
+    held = archive.getinfo(name).file_size
+    if not dtype.hasobject and (min(shape, default=0) < 0 or size > held):
+        raise ValueError(f"{printable(name)} says {dtype} of {shape}, and has {held:,} bytes")
+    return size
 
 
 def _of_split(key, split):

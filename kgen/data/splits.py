@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from kgen.data.names import few
 from kgen.fields import Field, Image
+from kgen.printable import printable
 from kgen.warn import warn
 
 MEMORY_LIMIT = 2**30
@@ -147,7 +149,8 @@ def warn_of_unused(source, unused: Sequence[str], used: Sequence[str]):
     """Warns of what a source has beside the splits that are used."""
     if unused:
         verb = "is" if len(used) == 1 else "are"
-        warn(f"Of {source} {' and '.join(used)} {verb} used, and not {', '.join(unused)}.")
+        used = " and ".join(map(printable, used))
+        warn(f"Of {printable(source)} {used} {verb} used, and not {few(unused)}.")
 
 
 def num_held_out(num_images: int, what: str) -> int:

@@ -3,6 +3,8 @@
 import difflib
 import math
 import os
+from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -20,9 +22,12 @@ from kgen.data.splits import (
     warn_of_unused,
 )
 from kgen.fields import Attributes, Label
+from kgen.printable import printable
 
 # What a streamed set holds in memory to shuffle from; the files are shuffled as well.
 SHUFFLE_BYTES = 2**28
+TIMEOUT = 10
+"""Seconds that what is to be downloaded has to answer."""
 
 
 def from_tfds(
@@ -32,7 +37,7 @@ def from_tfds(
     builder = _builder(name, data_dir)
     image_shape, condition = _features(name, builder.info.features, image_size)
     if not builder.is_prepared():
-        builder.download_and_prepare()
+        _prepare(name, builder)
     parts = _parts(name, builder.info)
     num_images = sum(builder.info.splits[split].num_examples for split in parts)
     is_large = num_images * math.prod(image_shape) > splits.MEMORY_LIMIT
@@ -67,8 +72,9 @@ def _builder(name, data_dir):
         f"{name!r} is neither 'digits' nor an existing folder or .npz, and reading it from "
         "TensorFlow Datasets"
     )
-    require_tensorflow(needed_for)
-    tfds = require("tensorflow_datasets", "tensorflow-datasets", needed_for)
+    packages = "tensorflow tensorflow-datasets"
+    require_tensorflow(needed_for, packages)
+    tfds = require("tensorflow_datasets", packages, needed_for)
     if data_dir is not None and not os.path.isdir(os.path.expanduser(data_dir)):
         raise FileNotFoundError(
             "Expected data_dir as an existing folder, which has the prepared set or gets it from "
@@ -87,6 +93,45 @@ def _builder(name, data_dir):
             "Expected 'digits', the name of a data set of TensorFlow Datasets, or the path of an "
             f"existing folder or .npz.{meant} Received: source={name!r}"
         ) from None
+
+
+def _prepare(name, builder):
+    """Downloads a set and prepares it, or says soon that it cannot be reached."""
+    requests = require("requests", "requests", "Downloading from TensorFlow Datasets")
+    urls, folder = builder.url_infos or {}, builder.data_dir_root
+    size = sum(info.size for info in urls.values()) / 2**20
+    print(f"{name} is not prepared in {folder}: downloading it to there, {size:,.1f} MiB")
+    try:
+        if urls and not _has_downloads(folder, urls):
+            _check_reachable(urls)
+        builder.download_and_prepare()
+    except requests.RequestException as error:
+        raise ConnectionError(
+            f"Expected {name} prepared in {folder}, or a connection to download it: "
+            f"{printable(error)}. Where there is one, `tfds build {name} --data_dir FOLDER` "
+            f"prepares it, and FOLDER can be copied. Received: source={name!r}"
+        ) from error
+
+
+def _has_downloads(folder, urls):
+    """Whether a folder has files that TFDS downloaded earlier, perhaps on another machine."""
+    notes = [file.read_text() for file in Path(folder, "downloads").rglob("*.INFO")]
+    return any(url in note for note in notes for url in urls)
+
+
+def _check_reachable(urls):
+    """Raises an error of requests if no server answers: TFDS would go on trying for minutes."""
+    requests = require("requests", "requests", "Downloading from TensorFlow Datasets")
+    hosts = {urlsplit(url).netloc: url for url in urls if url.startswith("http")}
+    failed = None
+    for url in hosts.values():
+        try:
+            requests.get(url, stream=True, timeout=TIMEOUT).close()
+            return
+        except requests.RequestException as error:
+            failed = error
+    if failed is not None:
+        raise requests.ConnectionError(f"{' and '.join(hosts)} cannot be reached") from failed
 
 
 def _features(name, features, image_size):

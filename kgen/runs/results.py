@@ -8,6 +8,8 @@ import numpy as np
 from kgen import pictures
 from kgen.checks import whole_number
 from kgen.data.images import decode, read_header
+from kgen.data.names import reason_of
+from kgen.printable import printable
 from kgen.runs.folder import save_model, write_json
 from kgen.runs.run import load
 from kgen.runs.sampling import drawn, numbers
@@ -66,7 +68,8 @@ def complete(
     seed = drawn(seed)
     path = out or os.path.join(run, f"completions-seed-{seed}.png")
     pictures.check_path(path)
-    sizes = {name: _size(name, file) for name, file in (("image", image), ("mask", mask)) if file}
+    given = {name: file for name, file in (("image", image), ("mask", mask)) if file}
+    sizes = {name: _of_file(name, file, read_header)[:2] for name, file in given.items()}
     this = load(run)
     this.verb("complete", *arguments)
     height, width, channels = this.model.image_shape
@@ -75,16 +78,17 @@ def complete(
         images, own = this.model.examples(this.data(), num)
         labels = own if labels is None else labels
     else:
-        images = decode(image, channels, (height, width))[None]
+        images = _of_file("image", image, decode, channels, (height, width))[None]
+        _tell_of_resizing(image, sizes["image"], (height, width))
     hidden = this.model.lower_half()
     if mask is not None:
         fitting = {(height, width), sizes.get("image", (height, width))}
         if sizes["mask"] not in fitting:
             raise ValueError(
                 "Expected a mask of the model's height and width or of the image's, one of "
-                f"{sorted(fitting)}. Received: {mask} of {sizes['mask']}"
+                f"{sorted(fitting)}. Received: {printable(mask)} of {sizes['mask']}"
             )
-        hidden = decode(mask, 1, (height, width))[..., 0] > 127
+        hidden = _of_file("mask", mask, decode, 1, (height, width))[..., 0] > 127
     pictures.completions(
         this.model, images, hidden, labels, copies, seed=seed, path=path, **arguments
     )
@@ -152,19 +156,28 @@ def _write_course(run):
     return written
 
 
-def _size(name, path):
-    """(height, width) of an image file."""
+def _of_file(name, path, read, *arguments):
+    """What a function reads in an image file that the user named."""
     if not os.path.isfile(path):
         raise FileNotFoundError(
-            f"Expected {name} as an existing image file. Received: {name}={path}"
+            f"Expected {name} as an existing image file. Received: {name}={printable(path)}"
         )
     try:
-        return read_header(path)[:2]
+        return read(path, *arguments)
     except Exception as error:  # Decoders raise anything from OSError to SyntaxError.
         raise ValueError(
-            f"Expected {name} as an image file. Received: {name}={path}, which cannot be read: "
-            f"{error}"
+            f"Expected {name} as an image file. Received: {name}={printable(path)}, which cannot "
+            f"be read: {reason_of(error)}"
         ) from error
+
+
+def _tell_of_resizing(path, size, wanted):
+    """Says what became of an image of another size."""
+    if size == wanted:
+        return
+    (height, width), (h, w) = size, wanted
+    done = "scaled" if height * w == width * h else "scaled, and cropped at its sides,"
+    print(f"{printable(path)} of {height}x{width} is {done} to {h}x{w}, as the model's images are")
 
 
 def _describe(figures):

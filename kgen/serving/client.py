@@ -2,7 +2,6 @@
 
 import numpy as np
 
-from kgen import fields
 from kgen.checks import whole_number
 from kgen.seeds import seeds_of
 from kgen.serving.server import Server

@@ -95,6 +95,12 @@ def test_labels_of_any_plain_form_are_the_same_set(numbered, form):
     assert_same_set(load((images, forms.LABELS[form](labels % 4)), batch_size=3), plain)
 
 
+@pytest.mark.parametrize("kind", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", ">i4", ">u8"])
+def test_labels_of_every_width_are_the_same_set(numbered, kind):
+    images, labels = numbered()
+    forms.assert_same_set(load((images, labels.astype(kind))), load((images, labels)))
+
+
 @pytest.mark.parametrize("form", forms.NAMES)
 def test_names_of_any_plain_form_are_the_same_set(numbered, form):
     images, labels = numbered(10)
@@ -185,7 +191,8 @@ GOOD = np.zeros((4, 2, 2, 1), "uint8")
         (np.zeros((4, 0, 2, 1)), r"at least 1 each. Received: shape=\(0, 2, 1\)"),
         (np.full((4, 2, 2, 1), 255.0), r"\[0, 1\].*/ 255.*float64 images in \[255.0, 255.0\]"),
         (np.full((4, 2, 2, 1), -1.0), r"Rescale.*\(images \+ 1\) / 2.*images in \[-1.0, -1.0\]"),
-        (np.repeat([200.0, 65535.0], 1024)[:, None, None, None], r"images / 65535\."),
+        (np.repeat([200.0, 65535.0], 1024)[:, None, None, None], "images / 65535 for"),
+        (np.full((4, 2, 2, 1), 4095, "uint16"), r"images / 4095 for the range 0\.\.4095\."),
         (np.full((4, 2, 2, 1), np.nan), "finite"),
         (np.full((4, 2, 2, 1), -np.inf), "finite"),
         (np.full((4, 2, 2, 1), 256), r"0\.\.255.*int64 images in \[256, 256\]"),
@@ -206,6 +213,12 @@ def test_wrong_images(images, message):
         (np.full((4, 10), 2), r"0 or 1 or vectors of floats.*int64, labels.shape=\(4, 10\)"),
         (np.zeros((4, 2, 2, 2)), r"images2 of 1 channel.*images2.shape=\(4, 2, 2, 2\)"),
         (np.zeros((3, 2, 2)), r"each of the 4 images. Received: images2.shape=\(3, 2, 2, 1\)"),
+        (np.arange(4) + 2**40, r"Number the classes: np.unique\(.*int64.*, in 1099511627776\.\."),
+        (np.uint64([0, 1, 2, 2**63]), r"Number the classes.*uint64.*in 0\.\.9223372036854775808"),
+        (np.array([0, 1, 2, 2.0**40]), "Number the classes"),
+        (np.array([0, 1, 2, 2**31]), r"Number the classes.*in 0\.\.2147483648"),
+        (np.full((4, 2), 1e300), r"labels that float32 can hold.*in 1e\+300\.\.1e\+300"),
+        (np.zeros((4, 0)), r"Expected labels as integers.*labels.shape=\(4, 0\)"),
         (np.array([0, 1, -1, 2]), r"in 0\.\.2. Received: labels in -1\.\.2"),
         (np.array([0.0, 1.0, 2.0, 3.0]), "integers from 0 or names.*labels.dtype=float64"),
         (np.full((4, 2), np.nan), "finite labels"),

@@ -338,17 +338,17 @@ def test_arrays_that_do_not_fit(source, paired, message):
 
 def test_folders_that_do_not_fit(tmp_path, write_two):
     a, b = write_two(num=(3, 4))
-    with pytest.raises(ValueError, match=r"same names.*3 and 4 images, 1 of them alone: \['03'\]"):
+    with pytest.raises(ValueError, match=r"same names.*3 and 4 images, 1 of them alone: '03'"):
         load((a, b), paired=True)
     Picture.new("L", (6, 4)).save(a / "00.bmp")
     with pytest.raises(
         ValueError, match="one image of each name in .*a. Received: several of '00'"
     ):
         load((a, b), paired=True)
-    with pytest.raises(ValueError, match=r"holds two folders.*Received: source=.*a' with \[\]"):
+    with pytest.raises(ValueError, match=r"holds two folders.*Received: source=.*a' with none"):
         load(a, paired=True)
     write_two(("c", "c"), num=(1, 0))
-    with pytest.raises(ValueError, match=r"holds two folders.*with \['a', 'b', 'c'\]"):
+    with pytest.raises(ValueError, match=r"holds two folders.*with a, b, c"):
         load(tmp_path, paired=False)
     (tmp_path / "c" / "00.png").unlink()
     with pytest.raises(ValueError, match="Expected images of the same names.*Received: 4 and 0"):

@@ -104,5 +104,5 @@ def test_without_tensorflow(tmp_path, write_image):
     assert result.returncode == 0, result.stderr
     unknown_name, augment = result.stdout.splitlines()
     assert "'mnist' is neither 'digits' nor an existing folder" in unknown_name
-    assert "pip install tensorflow" in unknown_name
-    assert "`augment` needs the package tensorflow" in augment
+    assert unknown_name.endswith("pip install tensorflow tensorflow-datasets")
+    assert "`augment` needs the packages keras-cv and tensorflow" in augment

@@ -1,7 +1,15 @@
+import os
+import re
+import subprocess
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from kgen.data import load, splits
+from kgen.data import files, load, splits
 from kgen.data.images import decode
 
 
@@ -208,3 +216,117 @@ def test_folder_images_are_what_decode_gives(tmp_path, write_image):
     write_image("b.png", size=(9, 5))
     (image,) = load(tmp_path, image_size=4, batch_size=1).train[0]
     np.testing.assert_array_equal(image[0], decode(path, 3, (4, 4)))
+
+
+def test_what_is_no_image_file_is_named_and_left_out(storage, tmp_path, write_many):
+    write_many(3)
+    os.mkfifo(tmp_path / "pipe.png")
+    os.symlink("/dev/zero", tmp_path / "device.png")
+    os.symlink("nowhere", tmp_path / "dangling.png")
+    os.symlink("circle.png", tmp_path / "circle.png")
+    with pytest.warns(UserWarning, match="4 image files cannot be read") as caught:
+        data = load(tmp_path)
+    assert len(caught) == 1 and data.num_train + data.num_test == 3
+    message = str(caught[0].message)
+    for name, why in (
+        ("circle", "Errno"),
+        ("dangling", "No such file"),
+        ("device", "a socket or a device"),
+        ("pipe", "it is no file but a folder, a pipe"),
+    ):
+        assert re.search(rf"{name}\.png \([^)]*{why}", message)
+
+
+def test_names_forge_no_lines(tmp_path, write_many):
+    write_many(2, "a\n\x1b[2Kb")
+    for name in ("c\nkgen: all is well\x1b[31m.png", os.fsdecode(b"d\xff.png")):
+        (tmp_path / "a\n\x1b[2Kb" / name).write_bytes(b"broken")
+    (tmp_path / "e\rf").mkdir()
+    with pytest.warns(UserWarning) as caught:
+        data = load(tmp_path)
+    assert data.class_names == (r"a\n\x1b[2Kb",)
+    messages = [str(each.message) for each in caught]
+    assert len(messages) == 2 and all(each.isprintable() for each in messages)
+    assert r"a\n\x1b[2Kb/c\nkgen: all is well\x1b[31m.png (" in messages[1]
+    assert r"d\udcff.png" in messages[1] and r"e\rf" in messages[0]
+
+
+def test_a_data_set_is_called_by_a_printable_name(tmp_path, write_many):
+    write_many(2, "a\nb")
+    assert load(tmp_path / "a\nb").name == r"a\nb"
+
+
+def test_messages_of_many_broken_files_are_short(storage, tmp_path, write_many):
+    for i in range(300):
+        (tmp_path / f"{'long' * 50}{i:03}.png").write_bytes(b"broken")
+    with pytest.raises(ValueError, match="009.png .*and 290 more") as error:
+        load(tmp_path)
+    assert len(str(error.value)) < 5000
+    write_many(2)
+    with pytest.warns(UserWarning, match="300 image files.*and 290 more") as caught:
+        load(tmp_path)
+    assert len(str(caught[0].message)) < 5000
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(MemoryError(), "it takes more memory than there is"), (IndexError(), "IndexError")],
+)
+def test_an_error_without_words_is_worded(tmp_path, write_many, monkeypatch, error, words):
+    broken = write_many(3)[1]
+
+    def decode_or_not(path, *args):
+        if path == broken:
+            raise error
+        return decode(path, *args)
+
+    monkeypatch.setattr(files, "decode", decode_or_not)
+    with pytest.warns(UserWarning, match=rf"01\.png \({words}"):
+        load(tmp_path)
+
+
+def test_large_images_are_decoded_few_at_once(tmp_path, write_many, monkeypatch):
+    """What is decoded at once is bounded, the small ones among the large are not held up."""
+    write_many(6, "large", size=(60, 40))
+    write_many(6, "small", size=(6, 4))
+    running, most, lock = 0, {}, threading.Lock()
+
+    def counting(path, *args):
+        nonlocal running
+        with lock:
+            running += 1
+            most[path.parent.name] = max(most.get(path.parent.name, 0), running)
+        time.sleep(0.005)
+        try:
+            return decode(path, *args)
+        finally:
+            with lock:
+                running -= 1
+
+    monkeypatch.setattr(files, "decode", counting)
+    monkeypatch.setattr(files, "DECODING_BYTES", 2 * 60 * 40 * files.BYTES_PER_PIXEL)
+    data = load(tmp_path, image_size=4)
+    assert most["large"] == 2 and most["small"] > 2
+    shown = greys(data.train.in_order()) + greys(data.test.in_order())
+    assert sorted(shown) == sorted(2 * [*range(0, 60, 10)])
+
+
+@pytest.mark.full
+def test_a_folder_of_bombs_takes_little_memory(tmp_path, write_many):
+    write_many(3)
+    bomb = tmp_path / "bomb0.png"
+    Image.new("L", (13000, 13000)).save(bomb)
+    for i in range(1, 6):
+        os.link(bomb, tmp_path / f"bomb{i}.png")
+    script = (
+        "import resource, sys, kgen\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "data = kgen.data.load(sys.argv[1], image_size=4)\n"
+        "after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "print(data.num_train + data.num_test, (after - before) // 1024)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", script, tmp_path], capture_output=True, check=True
+    )
+    num, megabytes = map(int, done.stdout.split())
+    assert num == 3 and megabytes < 200

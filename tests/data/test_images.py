@@ -1,13 +1,19 @@
+import os
+import socket
 import struct
 
 import numpy as np
+import PIL.ImageFile
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
+from kgen.data import images as module
 from kgen.data.images import decode, read_header, resize, resize_all
 
+SUFFIXES = ["png", "jpg", "bmp", "gif", "webp", "tif"]
 
-@pytest.mark.parametrize("suffix", ["png", "jpg", "bmp", "gif", "webp", "tif"])
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_formats(write_image, suffix):
     path = write_image(f"image.{suffix}", color=(255, 0, 0))
     pixels = decode(path, 3)
@@ -37,13 +43,14 @@ def test_modes(write_image, mode, color, grey, expected):
     assert (pixels == expected).all()
 
 
-def tiff(pixels, order):
+def tiff(pixels, order, tile=None):
     """A TIFF of 16-bit RGB, which Pillow reads and does not write."""
     height, width, channels = pixels.shape
     data = pixels.astype(order + "u2").tobytes()
-    bits = 8 + 2 + 9 * 12 + 4
-    tags = {256: width, 257: height, 258: bits, 259: 1, 262: 2, 273: bits + 6, 277: channels}
-    tags |= {278: height, 279: len(data)}
+    tags = {256: width, 257: height, 258: 0, 259: 1, 262: 2, 273: 0, 277: channels}
+    tags |= {278: height, 279: len(data)} | dict(zip((322, 323), tile or (), strict=False))
+    bits = 8 + 2 + 12 * len(tags) + 4
+    tags |= {258: bits, 273: bits + 6}
     file = (b"II" if order == "<" else b"MM") + struct.pack(f"{order}HIH", 42, 8, len(tags))
     for tag, value in tags.items():
         file += struct.pack(f"{order}HHII", tag, 4 - (tag == 258), 3 if tag == 258 else 1, value)
@@ -93,12 +100,111 @@ def test_first_frame_of_an_animation(tmp_path):
     assert decode(tmp_path / "image.gif", 3)[0, 0].tolist() == [255, 0, 0]
 
 
-def test_exif_orientation(write_image):
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    path = write_image("image.jpg", exif=exif)
+@pytest.fixture
+def write_turned(tmp_path):
+    """Write an image with an EXIF orientation; gives its path and its pixels."""
+
+    def write(suffix, orientation):
+        exif = Image.Exif()
+        exif[0x0112] = orientation
+        pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 3)).astype("uint8")
+        path = tmp_path / f"image.{suffix}"
+        Image.fromarray(pixels).save(path, exif=exif)
+        with Image.open(path) as image:
+            return path, np.asarray(ImageOps.exif_transpose(image))
+
+    return write
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tif"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation(write_turned, suffix, orientation):
+    path, expected = write_turned(suffix, orientation)
+    assert read_header(path)[:2] == expected.shape[:2]
+    np.testing.assert_array_equal(decode(path, 3), expected)
+
+
+def test_exif_orientation_behind_the_pixels(write_turned):
+    path, expected = write_turned("png", 6)
+    file = path.read_bytes()
+    start = file.index(b"eXIf") - 4
+    exif = file[start : file.index(b"IDAT") - 4]
+    path.write_bytes(file.replace(exif, b"").replace(file[-12:], exif + file[-12:]))
     assert read_header(path)[:2] == (6, 4)
-    assert decode(path, 3).shape == (6, 4, 3)
+    np.testing.assert_array_equal(decode(path, 3), expected)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("mode", ["RGB", "P"])
+def test_a_header_is_read_without_the_pixels(write_image, monkeypatch, suffix, mode):
+    mode = mode if suffix in ("png", "bmp", "gif", "tif") else "RGB"
+    path = write_image(f"image.{suffix}", mode, color=(200, 100, 50) if mode == "RGB" else 0)
+    monkeypatch.setattr(PIL.ImageFile.ImageFile, "load", lambda _: pytest.fail("decoded"))
+    assert read_header(path)[:2] == (4, 6)
+
+
+@pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "I;16"])
+def test_strips_make_up_the_image(tmp_path, monkeypatch, mode):
+    grey = np.random.default_rng(0).integers(0, 256, (9, 5)).astype("uint8")
+    image = Image.fromarray(grey * np.uint16(257) if mode == "I;16" else grey)
+    (image if mode == "I;16" else image.convert(mode)).save(tmp_path / "image.png")
+    whole = decode(tmp_path / "image.png", 1)
+    monkeypatch.setattr(module, "_STRIP_PIXELS", 10)  # two rows
+    np.testing.assert_array_equal(decode(tmp_path / "image.png", 1), whole)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+@pytest.mark.parametrize("read", [read_header, lambda path: decode(path, 3, (2, 2))])
+def test_too_many_pixels_are_not_read(write_image, monkeypatch, suffix, read):
+    path = write_image(f"image.{suffix}")
+    monkeypatch.setattr(module, "MAX_PIXELS", 23)
+    with pytest.raises(ValueError, match="it is of 4x6 pixels, and at most 23 are read: scale it"):
+        read(path)
+
+
+def test_a_tile_is_no_way_round_the_limit(tmp_path):
+    (tmp_path / "image.tif").write_bytes(tiff(np.zeros((2, 4, 3)), "<", tile=(60000, 30000)))
+    with pytest.raises(ValueError, match="it is of 30000x60000 pixels, and at most 134,217,728"):
+        decode(tmp_path / "image.tif", 3)
+
+
+def test_what_is_too_large_for_pillow_is_told_the_same(write_image, monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 5)
+    with pytest.raises(ValueError, match="too many pixels, and at most 134,217,728 are read"):
+        read_header(write_image("image.png"))
+
+
+def test_too_many_bytes_are_not_read(write_image, monkeypatch):
+    path = write_image("image.png")
+    monkeypatch.setattr(module, "MAX_FILE_BYTES", 10)
+    with pytest.raises(ValueError, match="it is of .* bytes, and at most 10 are read: scale it"):
+        decode(path, 3)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "socket", "device"])
+def test_what_is_no_file_is_not_opened(tmp_path, monkeypatch, kind):
+    monkeypatch.chdir(tmp_path)  # a socket's path is short
+    if kind == "folder":
+        os.mkdir("a.png")
+    elif kind == "pipe":
+        os.mkfifo("a.png")
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as opened:
+            opened.bind("a.png")
+    else:
+        os.symlink("/dev/zero", "a.png")
+    for read in (read_header, lambda path: decode(path, 3)):
+        with pytest.raises(ValueError, match="no file but a folder, a pipe, a socket or a device"):
+            read("a.png")
+
+
+@pytest.mark.parametrize("content", [b"", b"broken", b"%!PS-Adobe-3.0 EPSF-3.0\n"])
+def test_other_formats_are_not_tried(tmp_path, write_image, content):
+    (tmp_path / "a.png").write_bytes(content)
+    write_image("b.png", format="ICO", size=(16, 16))
+    for name in ("a.png", "b.png"):
+        with pytest.raises(ValueError, match="it is none of PNG, JPEG, TIFF, BMP, GIF, WEBP, PPM"):
+            read_header(tmp_path / name)
 
 
 def test_resize_covers_and_crops_the_middle():

@@ -1,6 +1,7 @@
 """What is read of folders as people have them. Image i of a test has the grey level i."""
 
 import itertools
+import os
 
 import numpy as np
 import pytest
@@ -97,14 +98,14 @@ def test_one_class_stays_one(lay):
 @pytest.mark.parametrize(
     ("folders", "message"),
     [
-        (["test"], "one folder train or training beside test. .*with .'test'"),
+        (["test"], "one folder train or training beside test. .*with 'test'"),
         (["val", "test"], "beside test and val"),
-        (["trian", "test"], r"Received: source=.* with \['test', 'trian'\]"),
-        (["train", "Train", "test"], r"one folder .*\['Train', 'test', 'train'\]"),
-        (["cat/train", "cat/test", "dog/train", "dog/test"], "train/cat and test/cat"),
+        (["trian", "test"], r"Received: source=.* with 'test', 'trian'"),
+        (["train", "Train", "test"], r"one folder .*'Train', 'test', 'train'"),
+        (["cat/train", "cat/test", "dog/train", "dog/test"], "train/CLASS and test/CLASS"),
         (["train/cat", "test"], "in both train and test"),
         (["train", "test/cat"], "in both train and test"),
-        (["train/cat", "test/cat", "test/bird"], r"\['bird'\] in test alone"),
+        (["train/cat", "test/cat", "test/bird"], r"'bird' in test alone"),
         (["trainA", "trainB"], "paired=True, .*or paired=False,.* trainA and trainB"),
     ],
 )
@@ -186,3 +187,47 @@ def test_other_endings_are_read(tmp_path, write_image, ending):
     (image,) = load(tmp_path).test[0]
     expected = {"L": [7], "1": [255]}.get(mode, [200, 100, 50])
     np.testing.assert_allclose(image[0, 0, 0], expected, atol=2)
+
+
+def test_a_folder_may_be_called_as_an_image_is(lay):
+    assert load(lay(["cat.png", "dog.png"])).class_names == ("cat.png", "dog.png")
+
+
+def test_links_in_a_circle_are_not_followed(lay):
+    folder = lay(["cat", "dog"])
+    for place, to in (("here", "."), ("cat/up", ".."), ("loop", "loop"), ("dog/self", "self")):
+        (folder / place).symlink_to(to)
+    data = load(folder)
+    assert data.class_names == ("cat", "dog") and data.num_train + data.num_test == 4
+
+
+def test_links_elsewhere_are_followed(lay, tmp_path_factory):
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    lay(["cat", "dog"])
+    for name in ("cat", "dog"):
+        (elsewhere / name).symlink_to(lay([]) / name)
+    assert load(elsewhere).class_names == ("cat", "dog")
+
+
+def test_folders_that_cannot_be_listed_are_named(lay, monkeypatch):
+    folder, scandir = lay(["cat", "cat/closed", "dog"]), os.scandir
+
+    def refuse(path):
+        if os.path.basename(path) == "closed":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    with pytest.warns(
+        UserWarning, match="Not read, as they cannot be listed: .*cat/closed"
+    ) as caught:
+        data = load(folder)
+    assert len(caught) == 1 and data.num_train + data.num_test == 4
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.npz"])
+def test_a_pipe_is_no_data_set(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    os.mkfifo(name)
+    with pytest.raises(ValueError, match=f"Expected a folder or an .npz. Received: source='{name}"):
+        load(name)

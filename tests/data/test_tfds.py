@@ -1,4 +1,5 @@
 import json
+import os
 
 import keras
 import numpy as np
@@ -152,6 +153,56 @@ def test_a_data_dir_that_is_not_there(tmp_path, monkeypatch):
     monkeypatch.setattr(tfds, "builder", lambda *_, **__: pytest.fail("looked for the set"))
     with pytest.raises(FileNotFoundError, match="data_dir as an existing folder.*mkdir -p .*none"):
         load("mnist", data_dir=tmp_path / "none")
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Without a connection; gives the addresses that are asked."""
+    requests, asked = pytest.importorskip("requests"), []
+
+    def get(url, **_):
+        asked.append(url)
+        raise requests.ConnectionError("no\nroute")
+
+    monkeypatch.setattr(requests, "get", get)
+    return asked
+
+
+def test_what_cannot_be_downloaded_is_told_at_once(tmp_path, monkeypatch, capsys, offline):
+    builder = tfds.core.DatasetBuilder
+    monkeypatch.setattr(builder, "download_and_prepare", lambda _: pytest.fail("went on trying"))
+    message = (
+        "mnist prepared in .*or a connection.*storage.googleapis.com cannot be reached.*copied"
+    )
+    with pytest.raises(ConnectionError, match=message):
+        load("mnist", data_dir=tmp_path)
+    assert len(offline) == 1  # of several files on one server
+    assert f"prepared in {tmp_path}: downloading it to there, 11.1 MiB" in capsys.readouterr().out
+
+
+def test_what_was_downloaded_before_needs_no_connection(tmp_path, monkeypatch, offline):
+    def prepare(builder):
+        raise RuntimeError("prepares")
+
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", prepare)
+    (tmp_path / "downloads" / "mnist").mkdir(parents=True)
+    url = next(iter(tfds.builder("mnist", data_dir=tmp_path).url_infos))
+    (tmp_path / "downloads" / "mnist" / "file.gz.INFO").write_text(json.dumps({"urls": [url]}))
+    with pytest.raises(RuntimeError, match="prepares"):
+        load("mnist", data_dir=tmp_path)
+    assert not offline
+
+
+def test_a_connection_that_breaks_is_worded(tmp_path, monkeypatch):
+    requests = pytest.importorskip("requests")
+
+    def prepare(builder):
+        raise requests.ConnectionError("reset by\npeer")
+
+    monkeypatch.setattr(requests, "get", lambda url, **_: open(os.devnull))
+    monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", prepare)
+    with pytest.raises(ConnectionError, match=r"or a connection to download it: reset by\\npeer"):
+        load("mnist", data_dir=tmp_path)
 
 
 def test_no_train_split(write_set):
