@@ -42,7 +42,11 @@ def locked(folder, doing):
             warn(f"{folder} cannot be locked ({error}): see to it that no other process {doing}.")
         os.ftruncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
-        yield
+        try:
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                _free(descriptor)  # which a fork of this process may have too
     finally:
         os.close(descriptor)
 
@@ -67,7 +71,14 @@ except ImportError:  # Windows
         msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         os.lseek(descriptor, 0, os.SEEK_SET)
 
+    def _free(descriptor):
+        os.lseek(descriptor, _BYTE, os.SEEK_SET)
+        msvcrt.locking(descriptor, msvcrt.LK_UNLCK, 1)
+
 else:
 
     def _take(descriptor):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def _free(descriptor):
+        fcntl.flock(descriptor, fcntl.LOCK_UN)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen import backend, callbacks
+from kgen import backend, callbacks, lock
 from kgen.callbacks import backup as backup_callback
 from kgen.callbacks import backups
 from kgen.callbacks.differences import check_same
@@ -98,7 +98,7 @@ def folder(whole, tmp_path):
 
 
 def names(folder):
-    return sorted(os.listdir(folder))
+    return sorted(name for name in os.listdir(folder) if name != lock.NAME)
 
 
 def test_the_two_newest_backups_are_kept(whole):
@@ -225,6 +225,14 @@ def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OSError, match="folder that backups can be written to. Received: .*file"):
         train(tmp_path / "file" / "backups")
+
+
+@pytest.mark.one_backend
+def test_a_second_training_with_the_same_backups_is_refused(folder):
+    with lock.locked(str(folder), "trains"):
+        with pytest.raises(BlockingIOError, match="no other process trains. Received: .*copy"):
+            train(folder)
+    train(folder)
 
 
 WRITING = {

@@ -12,6 +12,7 @@ import warnings
 from kgen import backend, checks
 from kgen.backend import Position
 from kgen.callbacks import backups
+from kgen.lock import locked
 from kgen.models.around_fit import AroundFit
 from kgen.warn import warn
 
@@ -54,7 +55,7 @@ class Backup(AroundFit):
     Raises:
         ValueError: in `fit`, the folder has backups of a training with other settings, or none of
             them is whole, or the order of the data is not known.
-        OSError: in `fit`, the first backup cannot be written.
+        OSError: in `fit`, the first backup cannot be written, or another process trains there.
 
     Example:
     >>> data = kgen.data.load("digits")
@@ -99,7 +100,7 @@ class Backup(AroundFit):
         for number in earlier:
             signal.signal(number, notice)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), contextlib.ExitStack() as self._held:
                 warnings.filterwarnings("ignore", "Your input ran out of data")
                 yield
         except FloatingPointError:
@@ -112,6 +113,8 @@ class Backup(AroundFit):
 
     def on_train_begin(self, logs=None):
         self._settings = backups.settings_of(self.model, self._reading)
+        if self.model.process_index == 0:
+            self._hold_folder()
         self._saved_step = None
         self._saved_at = time.monotonic()
         self._before, self._kept, self._proved = None, backups.newest(self.folder), True
@@ -130,6 +133,19 @@ class Backup(AroundFit):
                 "Expected a folder that all processes see, with the same backups in it. Received: "
                 f"{self.folder}, where this one finds {self._kept}"
             )
+
+    def _hold_folder(self):
+        try:
+            self._held.enter_context(locked(self.folder, "trains"))
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error):
+        return OSError(
+            f"Expected a folder that backups can be written to. Received: {self.folder}, {error}"
+        )
 
     def roll_back(self, model, learning_rate_scale):
         """Writes the newest backup again with other learning rates, for the next `fit`.
@@ -261,9 +277,6 @@ class Backup(AroundFit):
             self._failure = None
         except OSError as error:
             if self._kept is None:
-                raise OSError(
-                    f"Expected a folder that backups can be written to. Received: {self.folder}, "
-                    f"{error}"
-                ) from error
+                raise self._unwritable(error) from error
             self._failure = error
             warn(f"No backup could be written, and training goes on: {error}")
