@@ -51,6 +51,21 @@ def locked(folder, doing):
         os.close(descriptor)
 
 
+def was_left(folder):
+    """Whether a folder was `locked` by a process that is dead."""
+    try:
+        descriptor = os.open(os.path.join(folder, NAME), os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        _take(descriptor)
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+
+
 def _holder(descriptor):
     try:
         os.lseek(descriptor, 0, os.SEEK_SET)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import sys
 import zipfile
 
 import keras
@@ -46,6 +47,7 @@ def test_every_backend_exports_what_numpy_computes(tmp_path, c_program, capsys, 
     for name in ("h5py", "json", "kgen", "keras", "tensorflow"):
         (standing / f"{name}.py").write_text(f"raise RuntimeError('{name} of the folder')")
     monkeypatch.chdir(standing)
+    monkeypatch.setattr(sys, "path", ["", str(standing), *sys.path])  # as of `python -m`
     version = vae.export(str(tmp_path / "digits"), about="- Data: none.")
     assert version == str(tmp_path / "digits" / "1")
     assert sorted(os.listdir(tmp_path / "digits")) == ["1", "README.md"]
