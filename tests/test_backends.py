@@ -202,8 +202,8 @@ def test_a_script_may_have_any_name(tmp_path):
 
 
 LEVELS = (
-    ("checks", "registration", "version", "warn", "whole_file"),
-    ("backend",),
+    ("checks", "keras_file", "registration", "version", "warn", "whole_file"),
+    ("backend", "lock"),
     ("fields", "noise"),
     ("losses", "layers"),
     ("distributions", "networks", "priors"),
