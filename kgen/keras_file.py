@@ -14,8 +14,16 @@ NOTES = "backup.json"
 BACKUP = re.compile(r"epoch-(\d+)-batch-(\d+)\.keras")
 """The names of backups, by the epochs and batches that are behind them."""
 
-_NOTED = {"epoch", "batch", "begun", "ahead", "logged", "replicas", "learning_rate_scale"}
-_NOTED |= {"settings"}
+_NOTED = {
+    "epoch": int,
+    "batch": int,
+    "begun": bool,
+    "ahead": int,
+    "logged": list,
+    "replicas": int,
+    "learning_rate_scale": (int, float),
+    "settings": dict,
+}
 
 _INFLATED = 20
 """A file's members are this many times its size at most: weights hardly get smaller in a zip."""
@@ -40,7 +48,7 @@ def flaw(path):
             if NOTES not in archive.namelist():
                 return f"has no {NOTES}, as kgen writes it"
             notes = json.loads(archive.read(NOTES))
-            lacking = sorted(_NOTED - notes.keys())
+            lacking = [k for k, kind in _NOTED.items() if not isinstance(notes.get(k), kind)]
     except FileNotFoundError:
         return "is gone"
     except Exception:  # whatever a damaged file raises

@@ -165,17 +165,28 @@ def restore(path, model, settings):
     try:
         check_same(notes["settings"], settings, f"the backup {path}", "in the backup")
     except ValueError as error:
-        raise ValueError(f"{error}{_other_keras(notes['settings'])}") from None
-    model.load_weights(path)  # scaled learning rates among them
+        raise ValueError(f"{error}{other_keras(notes)}") from None
+    try:
+        model.load_weights(path)  # scaled learning rates among them
+    except Exception as error:  # Keras raises anything from KeyError to BadZipFile.
+        raise ValueError(
+            f"Expected a backup whose weights Keras reads. Received: {path}: {error}. Delete it to "
+            "go on from the one before."
+        ) from error
     model.optimizer.learning_rate_scale = notes["learning_rate_scale"]
     return notes
 
 
-def _other_keras(settings):
-    version = settings.get("keras")
+def other_keras(notes):
+    """What to do where a state is of another Keras, as a line for an error; empty where it is not.
+
+    Args:
+        notes: dict. Of the state.
+    """
+    version = notes["settings"].get("keras")
     if version == keras.__version__:
         return ""
-    return f"\nInstall the Keras that it is of: pip install keras=={version}"
+    return f"\nIt is of another Keras: pip install keras=={version}"
 
 
 def settings_of(model, reading):

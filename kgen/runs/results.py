@@ -11,6 +11,7 @@ from kgen.data.images import decode, read_header
 from kgen.runs.folder import read_history, write_json
 from kgen.runs.run import load
 from kgen.runs.sampling import drawn, numbers
+from kgen.warn import warn
 
 
 def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
@@ -154,8 +155,11 @@ def _write_course(run):
         pictures.losses(history, written[-1])
     grids = sorted(glob.glob(glob.escape(run.path("samples")) + "/epoch-*.png"))
     if len(grids) > 1:
-        written.append(run.path("samples.gif"))
-        pictures.animation(grids, written[-1])
+        try:
+            pictures.animation(grids, run.path("samples.gif"))
+            written.append(run.path("samples.gif"))
+        except (OSError, ValueError) as error:  # of a grid that is damaged, or of another size
+            warn(f"There is no samples.gif of {run.path('samples')}: {error}")
     return written
 
 

@@ -8,6 +8,7 @@ import keras
 
 from kgen.callbacks import backups
 from kgen.data import load as load_data
+from kgen.keras_file import read_notes
 from kgen.runs.config import require_config
 
 
@@ -27,7 +28,14 @@ class Run:
 
     def data(self):
         """The run's data set, as `kgen.data.load` gives it."""
-        return load_data(**self.config["data"])
+        try:
+            given = inspect.signature(load_data).bind(**self.config["data"])
+        except TypeError as error:
+            raise ValueError(
+                f"Expected the arguments of kgen.data.load in {self.path('config.json')}. "
+                f"Received: data={self.config['data']}: {error}. Bring back a copy of the file."
+            ) from error
+        return load_data(*given.args, **given.kwargs)
 
     def path(self, *names):
         """A path inside the folder."""
@@ -82,5 +90,5 @@ def load(folder: str) -> Run:
             if os.path.exists(path):  # else a training has gone on meanwhile
                 raise ValueError(
                     "Expected a model of this kgen, this Keras and classes that it can import. "
-                    f"Received: {path}: {error}"
+                    f"Received: {path}: {error}{backups.other_keras(read_notes(path))}"
                 ) from error

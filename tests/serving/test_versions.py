@@ -271,8 +271,9 @@ CONFIG = {
     "data_set": {},
 }
 
-NOTES = dict.fromkeys(["batch", "begun", "ahead", "logged", "replicas", "learning_rate_scale"])
+NOTES = {"batch": 0, "begun": False, "ahead": 0, "logged": [], "replicas": 1}
 NOTES |= {
+    "learning_rate_scale": 1.0,
     "settings": {},
     "epoch": 2,
     "figures": {"test_images": 297, "elbo": -20.0},
