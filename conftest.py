@@ -64,7 +64,10 @@ ON_ONE_BACKEND += (
     "tests/test_cli.py",
     "tests/test_fields.py",
     "tests/test_latents.py",
+    "tests/test_lock.py",
     "tests/test_printable.py",
+    "tests/test_seeds.py",
+    "tests/test_whole_file.py",
 )
 BUT_THESE = ("tests/data/test_batches.py", "tests/data/test_augment.py")
 BUT_THESE += tuple(f"tests/models/test_{name}.py" for name in ("changes", "contract", "scalars"))

@@ -109,6 +109,7 @@ def main(argv=None):
     Returns:
         The exit status: 0, 1 after an error, 2 if the arguments make no command, 130 after Ctrl-C.
     """
+    _open_closed_streams()
     _, *arguments = sys.argv if argv is None else argv
     if not arguments or arguments[0] in ("--help", "-h", "help"):
         print(_USAGE)
@@ -145,6 +146,17 @@ def _warnings_in_a_line():
         yield
     finally:
         warnings.formatwarning = by_python
+
+
+def _open_closed_streams():
+    """Lets streams that were closed lead nowhere: else files would have their numbers."""
+    for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
+        if getattr(sys, name) is None:
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, number)
+            if nowhere != number:
+                os.close(nowhere)
+            setattr(sys, name, open(number, mode, closefd=False))
 
 
 def _run(name, *arguments):

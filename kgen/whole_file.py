@@ -2,28 +2,56 @@
 
 import contextlib
 import os
+import re
+import secrets
 import tempfile
 
 
 @contextlib.contextmanager
 def replacing(path):
-    """A path to write to, which takes the place of `path` once all is written.
+    """A path to write to, which takes the place of `path` once all is written and on the disk.
 
     Args:
         path: str. Its folder is made if it is missing.
 
     Yields:
-        A path beside it with the same ending.
+        A path beside it with the same ending, at which there is nothing.
     """
     folder, name = os.path.split(os.path.abspath(path))
     os.makedirs(folder, exist_ok=True)
-    temporary = os.path.join(folder, f".tmp-{name}")
+    temporary = os.path.join(folder, f".tmp-{secrets.token_hex(4)}-{name}")
     try:
         yield temporary
+        _flush(temporary)
         os.replace(temporary, path)
+        _flush(folder)
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
+
+
+def remove_unfinished(folder, names):
+    """Removes what a kill left of files that were being written, where nobody writes them now.
+
+    Args:
+        folder: str.
+        names: str. A regular expression of the names that they would have had.
+    """
+    for name in os.listdir(folder):
+        if re.fullmatch(rf"\.tmp-[0-9a-f]{{8}}-(?:{names})", name):
+            os.remove(os.path.join(folder, name))
+
+
+def _flush(path):
+    """Lets the disk have a file, or the names in a folder: a power loss then leaves them."""
+    is_folder = os.path.isdir(path)
+    # Not every system opens a folder, nor every disk flushes one.
+    with contextlib.suppress(OSError) if is_folder else contextlib.nullcontext():
+        descriptor = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def check_can_write(path, what="the path of a file"):

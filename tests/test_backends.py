@@ -202,9 +202,10 @@ def test_a_script_may_have_any_name(tmp_path):
 
 
 LEVELS = (
-    ("checks", "printable", "registration", "version", "warn", "whole_file"),
-    ("backend",),
+    ("checks", "keras_file", "printable", "registration", "version", "warn", "whole_file"),
+    ("backend", "lock"),
     ("fields", "noise"),
+    ("seeds",),
     ("losses", "layers"),
     ("distributions", "networks", "priors"),
     ("pictures",),

@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen import backend, callbacks
+from kgen import backend, callbacks, lock
 from kgen.callbacks import backup as backup_callback
 from kgen.callbacks import backups
 from kgen.callbacks.differences import check_same
+from kgen.keras_file import flaw
 from tests.tiers import in_tiers
 
 TRACING_IS_SLOWER_THAN_TRAINING = keras.backend.backend() == "tensorflow"
@@ -97,7 +98,7 @@ def folder(whole, tmp_path):
 
 
 def names(folder):
-    return sorted(os.listdir(folder))
+    return sorted(name for name in os.listdir(folder) if name != lock.NAME)
 
 
 def test_the_two_newest_backups_are_kept(whole):
@@ -226,6 +227,14 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         train(tmp_path / "file" / "backups")
 
 
+@pytest.mark.one_backend
+def test_a_second_training_with_the_same_backups_is_refused(folder):
+    with lock.locked(str(folder), "trains"):
+        with pytest.raises(BlockingIOError, match="no other process trains. Received: .*copy"):
+            train(folder)
+    train(folder)
+
+
 WRITING = {
     "weights": (keras.saving, "save_model"),
     "archive": (zipfile.ZipFile, "write"),
@@ -252,6 +261,23 @@ def test_a_full_disk_keeps_the_last_backup_and_training_goes_on(folder, whole, m
     assert_same(state(model), state(train(folder, epochs=3)))
 
 
+@pytest.mark.one_backend
+def test_a_backup_that_failed_is_tried_again_at_the_end(tmp_path, monkeypatch):
+    write, left = backups.write, [backups.write]
+
+    def full_once(folder, model, notes):
+        if notes["epoch"] == 1 and left:
+            left.pop()
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(folder, model, notes)
+
+    monkeypatch.setattr(backups, "write", full_once)
+    with pytest.warns(UserWarning, match="No backup could be written") as warned:
+        train(tmp_path, epochs=1, data=load(1500))
+    assert names(tmp_path)[-1] == "epoch-0001-batch-000000.keras"
+    assert not [each for each in warned if "fit ends" in str(each.message)]
+
+
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_no_backup_of_broken_weights(tmp_path, is_stopped):
     model, data = tiny(), load(1500)
@@ -274,10 +300,10 @@ def test_a_damaged_backup_falls_back_to_the_one_before(folder, whole, damage):
     else:
         del content[len(content) // 2 if damage == "truncated" else 0 :]
     path.write_bytes(content)
-    with pytest.warns(UserWarning, match=f"{path.name} is damaged, and the backup before it"):
+    with pytest.warns(UserWarning, match=rf"{path.name} is .*, and \S*{names(folder)[0]} is used"):
         model = train(folder)
     assert_same(state(model), whole[1])
-    assert backups.is_whole(path)
+    assert flaw(str(path)) is None
 
 
 def test_every_flipped_bit_is_found_or_changes_nothing(folder):
@@ -295,7 +321,7 @@ def test_every_flipped_bit_is_found_or_changes_nothing(folder):
         damaged = bytearray(content)
         damaged[rng.randrange(low, len(content))] ^= 1 << rng.randrange(8)
         path.write_bytes(damaged)
-        if backups.is_whole(path):
+        if flaw(str(path)) is None:
             assert read() == expected
         else:
             found += 1
@@ -305,7 +331,7 @@ def test_every_flipped_bit_is_found_or_changes_nothing(folder):
 def test_no_whole_backup_is_an_error(folder):
     for name in names(folder):
         (folder / name).write_bytes(b"")
-    with pytest.warns(UserWarning, match="damaged"), pytest.raises(ValueError, match="start anew"):
+    with pytest.raises(ValueError, match="whole state.*keras, which is empty;.*start anew"):
         train(folder)
 
 

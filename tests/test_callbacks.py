@@ -9,7 +9,6 @@ import pytest
 import kgen
 from kgen import callbacks
 from kgen.callbacks import backups
-from kgen.runs.folder import save_model
 from tests.models.test_vae import networks
 
 
@@ -49,10 +48,6 @@ class StubModel:
         self.num, self.labels, self.seed = num, labels, seed
         return np.zeros((num, 8, 8, 1))
 
-    def save(self, path):
-        with open(path, "w") as file:
-            file.write("whole")
-
 
 @pytest.mark.parametrize("learning_rate", [0.0, 0.1])
 def test_grids_show_the_same_latents_each_epoch(tmp_path, digits, learning_rate):
@@ -83,13 +78,6 @@ def test_samples_that_are_no_images_end_no_training(tmp_path, digits, off, advic
     with pytest.warns(UserWarning, match=rf"no grid of samples of epoch 1: Expected.*{advice}"):
         fit(model, digits[0], callbacks.SampleGrid(str(tmp_path), num=4), epochs=2)
     assert len(model.history.epoch) == 2 and not os.listdir(tmp_path)
-
-
-def test_save_model_replaces_a_file(tmp_path):
-    path = tmp_path / "model.keras"
-    path.write_text("earlier")
-    save_model(StubModel(), str(path))
-    assert read(tmp_path) == {"model.keras": b"whole"}
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])

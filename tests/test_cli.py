@@ -3,6 +3,7 @@ import inspect
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -353,6 +354,29 @@ def test_errors_of_a_training_are_messages(monkeypatch, capsys, error):
     monkeypatch.setattr(runs, "train", failing)
     assert kgen("train", "vae") == 1
     assert capsys.readouterr().err == f"kgen: {error}\n"
+
+
+CLOSED = """
+import os, sys
+from kgen import cli
+status = cli.main(sys.argv)
+with open(os.devnull) as file:
+    assert file.fileno() > 2
+print("printed")
+sys.exit(status)
+"""
+
+
+@pytest.mark.parametrize(
+    ("closed", "printed"), [("2>&-", "printed\n"), (">&-", ""), ("<&- >&- 2>&-", "")]
+)
+def test_closed_streams_change_no_status(closed, printed):
+    command = shlex.join([sys.executable, "-c", CLOSED, "sample", "missing"])
+    done = subprocess.run(
+        ["sh", "-c", f"{command} {closed}"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, printed)
+    assert done.stderr.startswith("kgen: Expected a run folder") == ("2>" not in closed)
 
 
 def test_flags_arrive_with_their_types(monkeypatch):

@@ -12,6 +12,7 @@ import warnings
 from kgen import backend, checks
 from kgen.backend import Position
 from kgen.callbacks import backups
+from kgen.lock import locked
 from kgen.models.around_fit import AroundFit
 from kgen.warn import warn
 
@@ -42,7 +43,8 @@ class Backup(AroundFit):
     the state at most. A damaged one is not used, with a warning. It is a `.keras` file. None is
     made of weights that are NaN or infinite, nor kept when the loss is so in the very next step, if
     `StopOnNaN` comes before in the list. When one cannot be written, training goes on with a
-    warning, unless it is the first. Of several processes the first writes, and all of them read.
+    warning, another at its end if the last is missing, unless it is the first. Of several processes
+    the first writes, and all of them read.
 
     Args:
         folder: str. Made if it is missing. A training has a folder of its own.
@@ -53,7 +55,7 @@ class Backup(AroundFit):
     Raises:
         ValueError: in `fit`, the folder has backups of a training with other settings, or none of
             them is whole, or the order of the data is not known.
-        OSError: in `fit`, the first backup cannot be written.
+        OSError: in `fit`, the first backup cannot be written, or another process trains there.
 
     Example:
     >>> data = kgen.data.load("digits")
@@ -70,7 +72,7 @@ class Backup(AroundFit):
         self.folder = folder
         self.every_seconds = math.inf if every_seconds is None else every_seconds
         self.every_steps = math.inf if every_steps is None else every_steps
-        self._before = self._kept = None
+        self._before = self._kept = self._failure = None
         self._seconds = 0.0
 
     @contextlib.contextmanager
@@ -98,7 +100,7 @@ class Backup(AroundFit):
         for number in earlier:
             signal.signal(number, notice)
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), contextlib.ExitStack() as self._held:
                 warnings.filterwarnings("ignore", "Your input ran out of data")
                 yield
         except FloatingPointError:
@@ -111,12 +113,16 @@ class Backup(AroundFit):
 
     def on_train_begin(self, logs=None):
         self._settings = backups.settings_of(self.model, self._reading)
+        if self.model.process_index == 0:
+            self._hold_folder()
         self._saved_step = None
         self._saved_at = time.monotonic()
         self._before, self._kept, self._proved = None, backups.newest(self.folder), True
-        self._notes = None
+        self._notes = self._failure = None
         if self._kept is not None:
-            self._notes = notes = backups.restore(self._kept, self.model, self._settings)
+            self._notes = self._last = notes = backups.restore(
+                self._kept, self.model, self._settings
+            )
             start = Position(notes["epoch"], notes["batch"])
             self.model._initial_epoch = start.epoch  # as Keras' own BackupAndRestore does
             self._reading.start(start, notes["ahead"])
@@ -127,6 +133,19 @@ class Backup(AroundFit):
                 "Expected a folder that all processes see, with the same backups in it. Received: "
                 f"{self.folder}, where this one finds {self._kept}"
             )
+
+    def _hold_folder(self):
+        try:
+            self._held.enter_context(locked(self.folder, "trains"))
+        except BlockingIOError:
+            raise
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def _unwritable(self, error):
+        return OSError(
+            f"Expected a folder that backups can be written to. Received: {self.folder}, {error}"
+        )
 
     def roll_back(self, model, learning_rate_scale):
         """Writes the newest backup again with other learning rates, for the next `fit`.
@@ -189,8 +208,26 @@ class Backup(AroundFit):
         self._save_if_due(Position(epoch + 1))
 
     def on_train_end(self, logs=None):
-        if logs and self._step(end := Position(self._begun.epoch + 1)) != self._saved_step:
+        if not logs:
+            return
+        end = Position(self._begun.epoch + 1)
+        if self._step(end) != self._saved_step or self._failure is not None:
             self._save(end)
+        self._last = self._noted(end)
+        if self._failure is not None:
+            warn(
+                f"The last backup could not be written ({self._failure}), and fit ends: "
+                f"{self._kept} is of an earlier state than the model's."
+            )
+
+    def save(self, path, **more):
+        """Writes the state that the last `fit` ended with once more, to be gone on with from there.
+
+        Args:
+            path: str. It ends in .keras.
+            **more: what else to note, of what JSON can hold.
+        """
+        backups.save(path, self.model, self._last | more)
 
     def _step(self, position):
         return position.epoch * len(self._reading) + position.batch
@@ -215,30 +252,31 @@ class Backup(AroundFit):
         model = self.model
         # The other processes' state is that of the first.
         if model.process_index == 0 and not backups.broken_variables(model):
-            notes = {
-                "epoch": position.epoch,
-                "batch": position.batch,
-                "begun": begun or position.batch > 0,
-                "ahead": self._reading.ahead,
-                "logged": model.logged(logs) if position.batch else [],
-                "replicas": model.num_replicas,
-                "learning_rate_scale": model.optimizer.learning_rate_scale,
-                "settings": self._settings,
-            }
-            self._write(notes)
+            self._write(self._noted(position, logs, begun))
         self._saved_step = self._step(position)
         self._saved_at = time.monotonic()
         self._seconds = self._saved_at - started
+
+    def _noted(self, position, logs=None, begun=False):
+        return {
+            "epoch": position.epoch,
+            "batch": position.batch,
+            "begun": begun or position.batch > 0,
+            "ahead": self._reading.ahead,
+            "logged": self.model.logged(logs) if position.batch else [],
+            "replicas": self.model.num_replicas,
+            "learning_rate_scale": self.model.optimizer.learning_rate_scale,
+            "settings": self._settings,
+        }
 
     def _write(self, notes):
         try:
             path = backups.write(self.folder, self.model, notes)
             backups.delete_all_but(self.folder, [path, self._kept or path])
             self._before, self._kept, self._proved = self._kept, path, False
+            self._failure = None
         except OSError as error:
             if self._kept is None:
-                raise OSError(
-                    f"Expected a folder that backups can be written to. Received: {self.folder}, "
-                    f"{error}"
-                ) from error
+                raise self._unwritable(error) from error
+            self._failure = error
             warn(f"No backup could be written, and training goes on: {error}")

@@ -6,7 +6,6 @@ training stood, what it had logged of the epoch, and the settings that must be t
 
 import json
 import os
-import re
 import shutil
 import tempfile
 import zipfile
@@ -16,11 +15,10 @@ import keras
 import numpy as np
 
 from kgen.callbacks.differences import check_same
+from kgen.keras_file import BACKUP, NOTES, flaw, position, read_notes
 from kgen.warn import warn
-from kgen.whole_file import replacing
+from kgen.whole_file import remove_unfinished, replacing
 
-NOTES = "backup.json"
-_NAME = re.compile(r"epoch-(\d+)-batch-(\d+)\.keras")
 _PARTS = ".tmp-parts-"
 _NOT_COMPARED = ("name", "module", "registered_name", "build_config")
 
@@ -28,46 +26,69 @@ _NOT_COMPARED = ("name", "module", "registered_name", "build_config")
 def paths(folder):
     """The backups in a folder, oldest first."""
     names = os.listdir(folder) if os.path.isdir(folder) else []
-    found = [name for name in names if _NAME.fullmatch(name)]
-    return [os.path.join(folder, name) for name in sorted(found, key=_position)]
+    return [os.path.join(folder, name) for name in sorted(filter(position, names), key=position)]
 
 
-def _position(name):
-    return tuple(map(int, _NAME.fullmatch(name).groups()))
+def newest(folder, trained=None):
+    """The newest state that is whole, or None where there are none at all.
 
-
-def newest(folder):
-    """The newest backup in a folder that is whole, or None where there are none at all.
+    Args:
+        folder: str. Of backups.
+        trained: str or None. A state of another name, as `save` writes it; there or not.
 
     Raises:
         ValueError: there are some, and none is whole.
     """
-    found = paths(folder)
-    for path in reversed(found):
-        if is_whole(path):
+    found = paths(folder)[::-1]
+    if trained is not None and os.path.exists(trained):
+        found.insert(_num_as_new(found, trained), trained)
+    flaws = {}
+    for path in found:
+        what = flaw(path)
+        if what is None:
+            for other, its in flaws.items():
+                warn(f"{other} {its}, and {path} is used instead.")
             return path
-        warn(f"{path} is damaged, and the backup before it is used.")
-    if found:
+        if not os.path.exists(path):  # a training has gone on meanwhile
+            return newest(folder, trained)
+        flaws[path] = what
+    if flaws:
+        received = "; ".join(f"{path}, which {what}" for path, what in flaws.items())
         raise ValueError(
-            f"Expected a backup that is whole in {folder}. Received: {', '.join(found)}, all of "
-            "them damaged. Delete them to start anew, or bring back a copy."
+            f"Expected a whole state of the training. Received: {received}. Bring back a copy, or "
+            "delete what is damaged to start anew."
         )
     return None
 
 
-def is_whole(path):
-    """Whether a backup can be read and all its checksums are right."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return archive.testzip() is None and NOTES in archive.namelist()
-    except Exception:  # whatever a damaged file raises
+def _num_as_new(found, trained):
+    """How many of some backups, the newest first, are at least as new as another state."""
+    if flaw(trained) is not None:
+        return 0
+    notes = read_notes(trained)
+    its = notes["epoch"], notes["batch"]
+    return sum(position(os.path.basename(path)) >= its for path in found)
+
+
+def adopt(trained, folder):
+    """Puts a state of another name among the backups of a folder, if it is newer than they are.
+
+    Args:
+        trained: str. A state as `save` writes it; there or not.
+        folder: str.
+
+    Returns:
+        Whether it is so.
+    """
+    if newest(folder, trained) != trained:
         return False
-
-
-def read_notes(path):
-    """What `write` was given besides the model."""
-    with zipfile.ZipFile(path) as archive:
-        return json.loads(archive.read(NOTES))
+    path = _path(folder, read_notes(trained))
+    with replacing(path) as temporary:
+        try:
+            os.link(trained, temporary)  # a full disk has room for it
+        except OSError:
+            shutil.copyfile(trained, temporary)
+    return True
 
 
 def write(folder, model, notes):
@@ -81,7 +102,18 @@ def write(folder, model, notes):
     Returns:
         Its path.
     """
-    path = os.path.join(folder, f"epoch-{notes['epoch']:04d}-batch-{notes['batch']:06d}.keras")
+    path = _path(folder, notes)
+    save(path, model, notes)
+    return path
+
+
+def _path(folder, notes):
+    return os.path.join(folder, f"epoch-{notes['epoch']:04d}-batch-{notes['batch']:06d}.keras")
+
+
+def save(path, model, notes):
+    """Writes a state, as `write` does, at a path of any name."""
+    folder = os.path.dirname(os.path.abspath(path))
     with (
         replacing(path) as temporary,
         tempfile.TemporaryDirectory(prefix=_PARTS, dir=folder) as parts,
@@ -92,7 +124,6 @@ def write(folder, model, notes):
             for name in sorted(os.listdir(parts)):
                 archive.write(os.path.join(parts, name), name)
             archive.writestr(NOTES, json.dumps(notes))
-    return path
 
 
 def _in_a_thread(function, *args, **kwargs):
@@ -111,8 +142,9 @@ def delete_all_but(folder, kept):
     for name in os.listdir(folder):
         if name.startswith(_PARTS):
             shutil.rmtree(os.path.join(folder, name))
-        elif _NAME.fullmatch(name.removeprefix(".tmp-")) and name not in kept:
+        elif position(name) and name not in kept:
             os.remove(os.path.join(folder, name))
+    remove_unfinished(folder, BACKUP.pattern)
 
 
 def restore(path, model, settings):
@@ -130,10 +162,31 @@ def restore(path, model, settings):
         ValueError: the settings are not those of the backup.
     """
     notes = read_notes(path)
-    check_same(notes["settings"], settings, f"the backup {path}", "in the backup")
-    model.load_weights(path)  # scaled learning rates among them
+    try:
+        check_same(notes["settings"], settings, f"the backup {path}", "in the backup")
+    except ValueError as error:
+        raise ValueError(f"{error}{other_keras(notes)}") from None
+    try:
+        model.load_weights(path)  # scaled learning rates among them
+    except Exception as error:  # Keras raises anything from KeyError to BadZipFile.
+        raise ValueError(
+            f"Expected a backup whose weights Keras reads. Received: {path}: {error}. Delete it to "
+            "go on from the one before."
+        ) from error
     model.optimizer.learning_rate_scale = notes["learning_rate_scale"]
     return notes
+
+
+def other_keras(notes):
+    """What to do where a state is of another Keras, as a line for an error; empty where it is not.
+
+    Args:
+        notes: dict. Of the state.
+    """
+    version = notes["settings"].get("keras")
+    if version == keras.__version__:
+        return ""
+    return f"\nIt is of another Keras: pip install keras=={version}"
 
 
 def settings_of(model, reading):

@@ -1,14 +1,9 @@
-"""A SavedModel of a model's signatures; run as a module, of a `.keras` file's.
+"""A SavedModel of a model's signatures.
 
 It is made by TensorFlow, of a model on Keras' TensorFlow backend. The numbers that a request is
 drawn from are `kgen.noise.SeededNoise`, as in the model's own verbs.
 """
 
-import importlib
-import json
-import sys
-
-import keras
 import tensorflow as tf
 
 from kgen import fields
@@ -127,10 +122,3 @@ def _checked(name, of: fields.Field, tensor):
 
 def _describe(tensors):
     return {name: [t.dtype.name, *t.shape[1:]] for name, t in tensors.items()}
-
-
-if __name__ == "__main__":
-    archive, folder, name, *modules = sys.argv[1:]
-    for module in modules:
-        importlib.import_module(module)
-    print(json.dumps(write(keras.saving.load_model(archive, compile=False), folder, name)))

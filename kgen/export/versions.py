@@ -4,13 +4,17 @@ import importlib.util
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 
 from kgen.checks import whole_number
-from kgen.export import card
+from kgen.export import card, child
 from kgen.export.server_config import write_configs
+from kgen.lock import locked, was_left
+
+_MAKING = ".export-"
 
 
 def export_model(model, path, version=None, about=None):
@@ -77,8 +81,12 @@ def export_archive(archive, path, version=None, about=None, modules=()):
     path = os.path.abspath(path)
     _check(path, version)
     os.makedirs(path, exist_ok=True)
+    _remove_dead(path)
     # Beside the versions, so that renaming is all; the server looks at names that are numbers.
-    with tempfile.TemporaryDirectory(prefix=".export-", dir=path) as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix=_MAKING, dir=path) as folder,
+        locked(folder, "exports"),
+    ):
         made = os.path.join(folder, "saved_model")
         written = _write_elsewhere(archive, made, os.path.basename(path), modules)
         version = _move(made, path, version)
@@ -87,6 +95,14 @@ def export_archive(archive, path, version=None, about=None, modules=()):
     target = os.path.join(path, str(version))
     _report(target, written["signatures"], written["warmed"])
     return target
+
+
+def _remove_dead(path):
+    """Removes what exports that were killed left in a model's folder."""
+    for name in os.listdir(path):
+        folder = os.path.join(path, name)
+        if name.startswith(_MAKING) and was_left(folder):
+            shutil.rmtree(folder)
 
 
 def _check(path, version):
@@ -130,19 +146,45 @@ def _move(made, path, version):
 
 
 def _write_elsewhere(archive, folder, name, modules):
-    # -P: from the folders that this process imports from, and not from where it stands besides.
-    command = [sys.executable, "-P", "-m", "kgen.export.saved_model", archive, folder, name]
+    command = [sys.executable, "-P", child.__file__, archive, folder, name, *modules]
     environment = os.environ | {
         "KERAS_BACKEND": "tensorflow",
         "CUDA_VISIBLE_DEVICES": "-1",  # whose memory this process may hold already
-        "PYTHONPATH": os.pathsep.join(os.path.abspath(folder) for folder in sys.path),
+        "PYTHONPATH": os.pathsep.join(_import_path(modules)),
     }
-    done = subprocess.run(
-        [*command, *modules], env=environment, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        raise RuntimeError(f"TensorFlow could not export the model:\n{done.stderr[-3000:]}")
-    return json.loads(done.stdout.splitlines()[-1])
+    with (
+        tempfile.TemporaryFile() as out,
+        tempfile.TemporaryFile() as err,
+        # Which watches its input: it ends when this process does, and when it leaves here.
+        subprocess.Popen(
+            command, env=environment, stdin=subprocess.PIPE, stdout=out, stderr=err
+        ) as process,
+    ):
+        status = process.wait()
+        if status:
+            raise RuntimeError(f"TensorFlow could not export the model:\n{_end(err)[-3000:]}")
+        return json.loads(_end(out).splitlines()[-1])
+
+
+def _import_path(modules):
+    """Where this process imports from, but not where it stands; last, where some modules are."""
+    standing = os.path.realpath(os.getcwd())
+    folders = [folder for folder in sys.path if os.path.isabs(folder)]
+    folders = [folder for folder in folders if os.path.realpath(folder) != standing]
+    tops = {name.partition(".")[0] for name in modules} - {"kgen"}  # which finds its own
+    return folders + [folder for top in sorted(tops) for folder in _around(sys.modules[top])]
+
+
+def _around(module):
+    """The folders that a module or a package is in."""
+    file = getattr(module, "__file__", None)
+    places = getattr(module, "__path__", [file] if file else [])
+    return [os.path.dirname(os.path.abspath(place)) for place in places]
+
+
+def _end(file):
+    file.seek(0)
+    return file.read().decode(errors="replace")
 
 
 def _report(target, signatures, warmed):

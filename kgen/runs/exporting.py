@@ -1,18 +1,22 @@
 """A finished run as a SavedModel. It needs no Keras: TensorFlow's process reads the model."""
 
 import os
-import zipfile
+import shutil
+import tempfile
 
 from kgen.export.versions import export_archive
-from kgen.runs.config import read_json, require_config
+from kgen.keras_file import flaw, position, read_notes
+from kgen.runs.config import require_config
 from kgen.whole_file import check_can_hold
+
+_NOTED = {"figures", "data_set", "versions"}
 
 
 def export(run: str, path: str | None = None, version: int | None = None) -> str:
     """Writes a trained run as a SavedModel for TensorFlow Serving.
 
     It holds the model as the last finished training left it, and is made as `model.export` makes
-    it.
+    it. A training may go on meanwhile.
 
     Args:
         run: str. The run folder.
@@ -24,39 +28,53 @@ def export(run: str, path: str | None = None, version: int | None = None) -> str
         The path of the version.
     """
     config = require_config(run)
-    if not {"model.keras", "results.json", "history.csv"} <= set(os.listdir(run)):
+    trained = os.path.join(run, "model.keras")
+    if not os.path.exists(trained):
         raise FileNotFoundError(
-            "Expected a finished training, with model.keras and results.json; the same `kgen "
-            f"train` command goes on with one that is not. Received: {run}"
+            "Expected a finished training, with model.keras; the same `kgen train` command goes on "
+            f"with one that is not. Received: {run}"
         )
-    archive = os.path.join(run, "model.keras")
-    if not _is_whole(archive):
-        raise ValueError(f"Expected a whole model. Received: {archive}, which is damaged")
     path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(run)))
     check_can_hold(os.path.abspath(path), f"Received: path={path}")
-    return export_archive(archive, path, version, _about(run, config))
+    with tempfile.TemporaryDirectory() as folder:
+        # Of a file that a training may replace, what is noted and what is exported is of one.
+        archive = shutil.copy(trained, folder)
+        what = flaw(archive)
+        if what is not None:
+            raise ValueError(
+                f"Expected a whole model. Received: {trained}, which {what}. The same `kgen train` "
+                "command writes it anew."
+            )
+        notes = read_notes(archive)
+        if not _NOTED <= notes.keys():
+            raise ValueError(
+                f"Expected the model of a finished training. Received: {trained}, which has no "
+                "figures. The same `kgen train` command writes it anew."
+            )
+        _tell_of_newer(run, notes)
+        return export_archive(archive, path, version, _about(config, notes))
 
 
-def _is_whole(archive):
-    try:
-        with zipfile.ZipFile(archive) as file:
-            return file.testzip() is None
-    except (OSError, zipfile.BadZipFile):
-        return False
+def _tell_of_newer(run, notes):
+    checkpoint = os.path.join(run, "checkpoint")
+    names = os.listdir(checkpoint) if os.path.isdir(checkpoint) else []
+    epochs = max((position(name)[0] for name in names if position(name)), default=0)
+    if epochs > notes["epoch"]:
+        print(
+            f"{run} has {epochs} epochs of a training that is not finished. Exported is the model "
+            f"of {notes['epoch']}, which the last finished training left."
+        )
 
 
-def _about(run, config):
+def _about(config, notes):
     """What the model card says of a run's data, training and figures, in Markdown."""
-    results = read_json(os.path.join(run, "results.json"), "the results.json of a run")
-    figures = ", ".join(f"{name} {value:.6g}" for name, value in results.items())
-    with open(os.path.join(run, "history.csv")) as file:
-        epochs = len(file.readlines()) - 1
-    facts = config["data_set"]
-    versions = ", ".join(f"{name} {version}" for name, version in config["versions"].items())
+    figures = ", ".join(f"{name} {value:.6g}" for name, value in notes["figures"].items())
+    facts = notes["data_set"]
+    versions = ", ".join(f"{name} {version}" for name, version in notes["versions"].items())
     return (
         f"- Data: {facts['name']}, {facts['train_images']} images for training. Licence of the "
         f"data: {facts['license'] or 'not known'}.\n"
-        f"- Training: {epochs} epochs, batches of {config['data']['batch_size']}, seed "
+        f"- Training: {notes['epoch']} epochs, batches of {config['data']['batch_size']}, seed "
         f"{config['seed']}, {config['precision']}, on {config['backend']} ({versions}).\n"
         f"- Figures on the test images: {figures}."
     )

@@ -9,6 +9,7 @@ import platform
 import keras
 import numpy as np
 
+from kgen.callbacks import backups
 from kgen.callbacks.differences import check_same
 from kgen.runs.config import read_config
 from kgen.version import __version__
@@ -29,6 +30,7 @@ def check_folder(folder, config):
     if earlier is not None:
         settings = {name: value for name, value in earlier.items() if name not in NOTES}
         check_same(settings, config, f"the run folder {folder}", "in the folder")
+        _require_state(folder)
         return
     held = os.listdir(folder) if os.path.isdir(folder) else []
     held = sorted(name for name in held if not name.startswith("."))
@@ -39,6 +41,19 @@ def check_folder(folder, config):
         )
 
 
+def _require_state(folder):
+    """Raises a ValueError where epochs were trained, and no state is left of them."""
+    history = os.path.join(folder, "history.csv")
+    epochs = len(read_history(history)[1]) if os.path.exists(history) else 0
+    trained = os.path.join(folder, "model.keras")
+    if epochs and backups.newest(os.path.join(folder, "checkpoint"), trained) is None:
+        raise ValueError(
+            f"Expected a state to go on from, as {history} has {epochs} epochs. Received: "
+            f"run={folder}, with no backup in checkpoint and no model.keras. Bring them back, or "
+            "delete history.csv to start anew."
+        )
+
+
 def write_json(path, values):
     """Writes a file, whole or not at all."""
     with replacing(path) as temporary, open(temporary, "w") as file:
@@ -46,23 +61,35 @@ def write_json(path, values):
         file.write("\n")
 
 
-def save_model(model, path):
-    """Saves a model as `.keras`, whole or not at all.
+def read_history(path):
+    """The header of a history and its rows, lists of str, but for a last one that is cut short.
 
-    Args:
-        model: keras.Model.
-        path: str. Its folder is made if it is missing.
+    Raises:
+        ValueError: it is none.
     """
-    with replacing(path) as temporary:
-        model.save(temporary)
+    try:
+        with open(path, newline="") as file:
+            header, *rows = [row for row in csv.reader(file) if row] or [["epoch"]]
+        if rows and len(rows[-1]) < len(header):
+            rows.pop()
+        column = header.index("epoch")
+        is_whole = all(len(row) == len(header) and row[column].isdecimal() for row in rows)
+    except (ValueError, csv.Error):
+        is_whole = False
+    if not is_whole:
+        raise ValueError(
+            "Expected the history.csv of a run, rows of numbers below a header with epoch. "
+            f"Received: {path}, which is damaged. Bring back a copy, or delete it: a training goes "
+            "on without it."
+        )
+    return header, rows
 
 
 def drop_rows(path, done):
     """Cuts a history back to the epochs that were whole at the backup."""
     if not os.path.exists(path):
         return
-    with open(path, newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
+    header, rows = read_history(path)
     rows = [row for row in rows if int(row[header.index("epoch")]) < done]
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
         if rows:

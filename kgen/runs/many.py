@@ -49,7 +49,13 @@ def check_path(path: str):
 def seed_of(folder: str) -> int | None:
     """The seed of the samples in a folder, None where there are none."""
     path = os.path.join(folder, SETTINGS)
-    return read_json(path, "the settings of samples")["seed"] if os.path.exists(path) else None
+    return _read_settings(path)["seed"] if os.path.exists(path) else None
+
+
+def _read_settings(path):
+    types = {"run": dict, "steps": int, "seed": int, "arguments": dict}
+    way_out = "Bring back a copy, or take another folder."
+    return read_json(path, "the settings of samples", types, way_out)
 
 
 def conditions(model, labels, num):
@@ -100,8 +106,7 @@ def _write_files(paths, settings, made):
     folder = os.path.dirname(paths[0])
     described = os.path.join(folder, SETTINGS)
     if os.path.exists(described):
-        earlier = read_json(described, "the settings of samples")
-        check_same(earlier, settings, f"the samples in {folder}", "in the folder")
+        check_same(_read_settings(described), settings, f"the samples in {folder}", "in the folder")
     missing = np.array([i for i, path in enumerate(paths) if not os.path.exists(path)], int)
     for part, images in made(missing):
         write_json(described, settings)

@@ -10,9 +10,10 @@ from kgen.checks import whole_number
 from kgen.data.images import decode, read_header
 from kgen.data.names import reason_of
 from kgen.printable import printable
-from kgen.runs.folder import save_model, write_json
+from kgen.runs.folder import read_history, write_json
 from kgen.runs.run import load
 from kgen.runs.sampling import drawn, numbers
+from kgen.warn import warn
 
 
 def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
@@ -127,16 +128,22 @@ def _evaluate(run, data, num_samples=None):
     return {"test_images": data.num_test} | figures
 
 
-def write_results(run, data):
-    """Writes what a finished training reached, and prints the figures."""
-    model = run.model
-    save_model(model, run.path("model.keras"))
+def write_results(run, data, backup, notes):
+    """Writes what a finished training reached, and prints the figures.
+
+    Args:
+        run: Run.
+        data: kgen.data.Dataset.
+        backup: kgen.callbacks.Backup that the training was kept by.
+        notes: dict. What to note in model.keras besides the state and the figures.
+    """
+    figures = _evaluate(run, data)
+    backup.save(run.path("model.keras"), figures=figures, **notes)
     written = [run.path("model.keras"), run.path("history.csv")]
-    for name, picture in model.report(data).items():
+    for name, picture in run.model.report(data).items():
         pictures.save(picture, run.path(name))
         written.append(run.path(name))
     written += _write_course(run)
-    figures = _evaluate(run, data)
     write_json(run.path("results.json"), figures)
     written.append(run.path("results.json"))
     print(_describe(figures))
@@ -146,13 +153,17 @@ def write_results(run, data):
 def _write_course(run):
     """Writes how the training went, as far as the folder shows it, and returns where."""
     written = []
-    if os.path.exists(run.path("history.csv")):
+    history = run.path("history.csv")
+    if os.path.exists(history) and read_history(history)[1]:
         written.append(run.path("losses.png"))
-        pictures.losses(run.path("history.csv"), written[-1])
+        pictures.losses(history, written[-1])
     grids = sorted(glob.glob(glob.escape(run.path("samples")) + "/epoch-*.png"))
     if len(grids) > 1:
-        written.append(run.path("samples.gif"))
-        pictures.animation(grids, written[-1])
+        try:
+            pictures.animation(grids, run.path("samples.gif"))
+            written.append(run.path("samples.gif"))
+        except (OSError, ValueError) as error:  # of a grid that is damaged, or of another size
+            warn(f"There is no samples.gif of {run.path('samples')}: {error}")
     return written
 
 

@@ -8,6 +8,7 @@ import keras
 
 from kgen.callbacks import backups
 from kgen.data import load as load_data
+from kgen.keras_file import read_notes
 from kgen.runs.config import require_config
 
 
@@ -18,7 +19,7 @@ class Run:
     Attributes:
         folder: str. Where it is.
         config: dict. What `config.json` holds.
-        model: the model as of the last backup.
+        model: the model as of the newest state.
     """
 
     folder: str
@@ -27,7 +28,14 @@ class Run:
 
     def data(self):
         """The run's data set, as `kgen.data.load` gives it."""
-        return load_data(**self.config["data"])
+        try:
+            given = inspect.signature(load_data).bind(**self.config["data"])
+        except TypeError as error:
+            raise ValueError(
+                f"Expected the arguments of kgen.data.load in {self.path('config.json')}. "
+                f"Received: data={self.config['data']}: {error}. Bring back a copy of the file."
+            ) from error
+        return load_data(*given.args, **given.kwargs)
 
     def path(self, *names):
         """A path inside the folder."""
@@ -55,25 +63,32 @@ class Run:
 
 
 def load(folder: str) -> Run:
-    """Reads a run folder.
+    """Reads a run folder, in the middle of a training too.
 
     Args:
         folder: str. What `train` wrote, finished or not.
 
     Returns:
-        The `Run`, with its model as of the last backup.
+        The `Run`, with its model as of the newest state that is whole: a backup's or model.keras.
 
     Raises:
         FileNotFoundError: the folder holds no run, or no trained model yet.
         ValueError: what it holds is damaged.
     """
     config = require_config(folder)
-    path = backups.newest(os.path.join(folder, "checkpoint")) or os.path.join(folder, "model.keras")
-    if not os.path.exists(path):
-        raise FileNotFoundError(f"Expected a backup of the training in {folder}.")
-    try:
-        return Run(folder, config, keras.saving.load_model(path))
-    except Exception as error:  # Keras raises anything from KeyError to BadZipFile.
-        raise ValueError(
-            f"Expected a whole model of this kgen. Received: {path}: {error}"
-        ) from error
+    checkpoint, trained = (os.path.join(folder, name) for name in ("checkpoint", "model.keras"))
+    while True:
+        path = backups.newest(checkpoint, trained)
+        if path is None:
+            raise FileNotFoundError(
+                "Expected a trained model or a backup of one, which the same `kgen train` command "
+                f"writes. Received: {folder}, which has none"
+            )
+        try:
+            return Run(folder, config, keras.saving.load_model(path))
+        except Exception as error:  # Keras raises anything from KeyError to BadZipFile.
+            if os.path.exists(path):  # else a training has gone on meanwhile
+                raise ValueError(
+                    "Expected a model of this kgen, this Keras and classes that it can import. "
+                    f"Received: {path}: {error}{backups.other_keras(read_notes(path))}"
+                ) from error

@@ -14,13 +14,18 @@ from kgen.callbacks import backups
 from kgen.checks import whole_number
 from kgen.data import load as load_data
 from kgen.data.imports import require_tensorflow
+from kgen.keras_file import read_notes
+from kgen.lock import locked
 from kgen.models.optimizers import check_learning_rate, with_learning_rate
 from kgen.runs.folder import check_folder, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
 from kgen.runs.settings import all_arguments, model_class
+from kgen.whole_file import remove_unfinished
 
 MAX_ROLLBACKS = 5
+
+_WRITTEN = r"(config|results)\.json|history\.csv|model\.keras"
 
 
 def train(
@@ -122,7 +127,8 @@ def train(
                     if on_nan == "stop":
                         raise
                     _roll_back(this, data, backup, error)
-            write_results(this, data)
+            write_results(this, data, backup, notes)
+            _tell_of_newer(this, backup)
     return this
 
 
@@ -133,7 +139,11 @@ def _own_output(run):
     All of them do the same, as JAX wants it, and read the same backups.
     """
     if run.model.process_index == 0:
-        yield
+        with locked(run.folder, "trains"):
+            check_folder(run.folder, run.config)  # as another may have trained meanwhile
+            remove_unfinished(run.folder, _WRITTEN)
+            backups.adopt(run.path("model.keras"), run.path("checkpoint"))
+            yield
         return
     folder = run.folder
     with (
@@ -143,6 +153,15 @@ def _own_output(run):
     ):
         yield
     run.folder = folder
+
+
+def _tell_of_newer(run, backup):
+    trained = run.path("model.keras")
+    if backups.newest(backup.folder, trained) == trained:
+        print(
+            f"The last backup could not be written: the same command goes on from {trained}, and "
+            f"not from {backup.folder}."
+        )
 
 
 def _roll_back(run, data, backup, error):
@@ -185,8 +204,9 @@ def _build(model_class, config, data):
 
 
 def _fit(run, data, backup, epochs):
+    run.model.mean_over_processes(0)  # the first has brought all states to where they are read
     path = backups.newest(backup.folder)
-    done = 0 if path is None else backups.read_notes(path)["epoch"]
+    done = 0 if path is None else read_notes(path)["epoch"]
     if path is not None:
         print(f"{run.folder}: {done} of {epochs} epochs are done.")
     drop_rows(run.path("history.csv"), done)

@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import sys
 import zipfile
 
 import keras
@@ -46,6 +47,7 @@ def test_every_backend_exports_what_numpy_computes(tmp_path, c_program, capsys, 
     for name in ("h5py", "json", "kgen", "keras", "tensorflow"):
         (standing / f"{name}.py").write_text(f"raise RuntimeError('{name} of the folder')")
     monkeypatch.chdir(standing)
+    monkeypatch.setattr(sys, "path", ["", str(standing), *sys.path])  # as of `python -m`
     version = vae.export(str(tmp_path / "digits"), about="- Data: none.")
     assert version == str(tmp_path / "digits" / "1")
     assert sorted(os.listdir(tmp_path / "digits")) == ["1", "README.md"]
@@ -265,6 +267,16 @@ CONFIG = {
     "seed": 0,
     "precision": "float32",
     "backend": "jax",
+    "versions": {"kgen": "0.2.0"},
+    "data_set": {},
+}
+
+NOTES = {"batch": 0, "begun": False, "ahead": 0, "logged": [], "replicas": 1}
+NOTES |= {
+    "learning_rate_scale": 1.0,
+    "settings": {},
+    "epoch": 2,
+    "figures": {"test_images": 297, "elbo": -20.0},
     "versions": {"kgen": "0.1.0"},
     "data_set": {"name": "digits", "train_images": 1500, "license": "CC BY 4.0"},
 }
@@ -283,18 +295,17 @@ def test_a_run_is_exported_on_the_command_line(tmp_path, made_here, monkeypatch,
     run.mkdir(parents=True)
     (run / "config.json").write_text(json.dumps(CONFIG))
     refused(run, "Expected a finished training")
-    (run / "model.keras").write_text("")
-    (run / "history.csv").write_text("epoch,loss\n0,2.0\n1,1.0\n")
     refused(run, "the same `kgen train` command goes on")
-    (run / "results.json").write_text(json.dumps({"test_images": 297, "elbo": -20.0}))
+    (run / "model.keras").write_text("")
     (run / "config.json").write_text(json.dumps({"architecture": "bert"}))
     refused(run, "Expected the config.json of a run. Received: ")
     (run / "config.json").write_text(json.dumps(CONFIG))
-    refused(run, "model.keras, which is damaged")
+    refused(run, "model.keras, which is empty")
     with zipfile.ZipFile(run / "model.keras", "w") as archive:
-        archive.writestr("config.json", "{}")
+        archive.writestr("backup.json", json.dumps(NOTES))
     assert cli.main(["kgen", "export", str(run)]) == 0
-    assert made_here == [(str(run / "model.keras"), ())]
+    ((archive, modules),) = made_here
+    assert os.path.basename(archive) == "model.keras" and not modules
     printed = capsys.readouterr().out
     assert "curl -s localhost:8501/v1/models/vae-digits:predict" in printed
     assert f'-v "{tmp_path}/saved_models:/models" tensorflow/serving' in printed
