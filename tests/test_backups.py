@@ -281,13 +281,17 @@ def test_a_backup_that_failed_is_tried_again_at_the_end(tmp_path, monkeypatch):
 @pytest.mark.parametrize("is_stopped", [True, False])
 def test_no_backup_of_broken_weights(tmp_path, is_stopped):
     model, data = tiny(), load(1500)
-    model.optimizer["generator"].learning_rate = float("inf")
+
+    def overflow(batch, logs):
+        model.optimizer["generator"].learning_rate = float("inf")
+
+    breaking = keras.callbacks.LambdaCallback(on_train_batch_begin=overflow)
     if is_stopped:
         with pytest.raises(FloatingPointError, match="became nan at step 1 of the discriminator"):
-            train(tmp_path, model=model, data=data, epochs=9)
+            train(tmp_path, breaking, model=model, data=data, epochs=9)
     else:
         backup = callbacks.Backup(str(tmp_path), every_steps=1)
-        model.fit(data.train, epochs=2, verbose=0, callbacks=[backup])
+        model.fit(data.train, epochs=1, verbose=0, callbacks=[breaking, backup])
     assert names(tmp_path) == ["epoch-0000-batch-000000.keras"]
 
 
