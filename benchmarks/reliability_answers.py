@@ -97,7 +97,7 @@ def _ask(address, expected, num, deadline, server):
 
 
 def _outcome(client, rng, expected):
-    """ "right", "refused", or what happened instead."""
+    """What came of a request: "right", "refused", or what happened instead."""
     seeds = rng.integers(0, POOL, ROWS)
     given = {"seed": seeds, "label": seeds % 10}
     if is_bad := rng.integers(BAD_EACH) == 0:

@@ -63,7 +63,7 @@ CASES = [
 
 
 class Killed(NamedTuple):
-    """What became of a command: how often it was killed, went on to its end, and ended otherwise."""
+    """How often a command was killed and went on to its end, and what was other then."""
 
     kills: int
     ends: int
