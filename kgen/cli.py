@@ -16,6 +16,7 @@ from typing import NamedTuple
 
 from absl import flags
 
+from kgen.interrupt import interruptible
 from kgen.runs.arguments import plain_arguments
 from kgen.runs.catalog import MODELS, require_known
 from kgen.runs.config import require_config
@@ -117,7 +118,8 @@ def main(argv=None):
         print(f"kgen {__version__}")
         return 0
     try:
-        return _run(*arguments)
+        with interruptible():
+            return _run(*arguments)
     except flags.Error as error:
         print(f"kgen: {error}", file=sys.stderr)
         return 2
