@@ -25,6 +25,10 @@ def replacing(path):
         flush(temporary)
         os.replace(temporary, path)
         flush(folder)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from error
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)

@@ -30,8 +30,10 @@ def wait():
 
 
 def test_ctrl_c_while_python_collects(handlers, collecting):
+    start = time.monotonic()
     with pytest.raises(KeyboardInterrupt), interruptible():
         wait()
+    assert time.monotonic() - start < 1.5  # and not when the wait is over
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
