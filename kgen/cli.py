@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from absl import flags
 
+from kgen.interrupt import interruptible
 from kgen.runs.arguments import plain_arguments
 from kgen.runs.catalog import MODELS, require_known
 from kgen.runs.config import require_config
@@ -118,7 +119,7 @@ def main(argv=None):
         print(f"kgen {__version__}")
         return 0
     try:
-        with _warnings_in_a_line():
+        with _warnings_in_a_line(), interruptible():
             return _run(*arguments)
     except flags.Error as error:
         print(f"kgen: {error}", file=sys.stderr)

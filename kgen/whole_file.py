@@ -22,9 +22,13 @@ def replacing(path):
     temporary = os.path.join(folder, f".tmp-{secrets.token_hex(4)}-{name}")
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         os.replace(temporary, path)
-        _flush(folder)
+        flush(folder)
+    except OSError as error:
+        if error.errno is None or error.filename is not None:
+            raise
+        raise type(error)(error.errno, error.strerror, os.fspath(path)) from error
     finally:
         if os.path.exists(temporary):
             os.remove(temporary)
@@ -42,7 +46,7 @@ def remove_unfinished(folder, names):
             os.remove(os.path.join(folder, name))
 
 
-def _flush(path):
+def flush(path):
     """Lets the disk have a file, or the names in a folder: a power loss then leaves them."""
     is_folder = os.path.isdir(path)
     # Not every system opens a folder, nor every disk flushes one.

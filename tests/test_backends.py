@@ -202,7 +202,16 @@ def test_a_script_may_have_any_name(tmp_path):
 
 
 LEVELS = (
-    ("checks", "keras_file", "printable", "registration", "version", "warn", "whole_file"),
+    (
+        "checks",
+        "interrupt",
+        "keras_file",
+        "printable",
+        "registration",
+        "version",
+        "warn",
+        "whole_file",
+    ),
     ("backend", "lock"),
     ("fields", "noise"),
     ("seeds",),

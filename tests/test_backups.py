@@ -262,6 +262,22 @@ def test_a_full_disk_keeps_the_last_backup_and_training_goes_on(folder, whole, m
 
 
 @pytest.mark.one_backend
+def test_a_full_disk_as_hdf5_says_it_when_it_closes_a_file(folder, monkeypatch):
+    words = ["flush failed (file write failed: filename = 'a', errno = 28, error message = 'No')"]
+    words.append("of something else")
+
+    def full(*args, **kwargs):
+        raise RuntimeError(words[0])
+
+    monkeypatch.setattr(keras.saving, "save_model", full)
+    with pytest.warns(UserWarning, match=r"No backup .*, and training goes on: \[Errno 28\] No sp"):
+        train(folder, epochs=3)
+    del words[0]
+    with pytest.raises(RuntimeError, match="of something else"):
+        train(folder, epochs=3)
+
+
+@pytest.mark.one_backend
 def test_a_backup_that_failed_is_tried_again_at_the_end(tmp_path, monkeypatch):
     write, left = backups.write, [backups.write]
 

@@ -33,6 +33,13 @@ def test_what_fails_leaves_the_earlier_file_alone(tmp_path):
     assert files(tmp_path) == {"a.png": "first"}
 
 
+def test_a_full_disk_names_the_file(tmp_path):
+    path = str(tmp_path / "a.png")
+    with pytest.raises(OSError) as caught, replacing(path):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert str(caught.value) == f"[Errno 28] No space left on device: {path!r}"
+
+
 def test_files_that_look_alike_are_left_alone(tmp_path):
     (tmp_path / ".tmp-a.png").write_text("mine")
     write(tmp_path / "a.png")

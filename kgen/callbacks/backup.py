@@ -12,6 +12,7 @@ import warnings
 from kgen import backend, checks
 from kgen.backend import Position
 from kgen.callbacks import backups
+from kgen.interrupt import interrupt
 from kgen.lock import locked
 from kgen.models.around_fit import AroundFit
 from kgen.warn import warn
@@ -88,7 +89,7 @@ class Backup(AroundFit):
 
         def notice(number, frame):
             if self._stopped_by == number == signal.SIGINT:
-                raise KeyboardInterrupt
+                interrupt(number, frame)
             self._stopped_by = number
 
         earlier = {}

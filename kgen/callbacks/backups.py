@@ -6,6 +6,7 @@ training stood, what it had logged of the epoch, and the settings that must be t
 
 import json
 import os
+import re
 import shutil
 import tempfile
 import zipfile
@@ -103,17 +104,6 @@ def write(folder, model, notes):
         Its path.
     """
     path = _path(folder, notes)
-    save(path, model, notes)
-    return path
-
-
-def _path(folder, notes):
-    return os.path.join(folder, f"epoch-{notes['epoch']:04d}-batch-{notes['batch']:06d}.keras")
-
-
-def save(path, model, notes):
-    """Writes a state, as `write` does, at a path of any name."""
-    folder = os.path.dirname(os.path.abspath(path))
     with (
         replacing(path) as temporary,
         tempfile.TemporaryDirectory(prefix=_PARTS, dir=folder) as parts,
@@ -124,6 +114,25 @@ def save(path, model, notes):
             for name in sorted(os.listdir(parts)):
                 archive.write(os.path.join(parts, name), name)
             archive.writestr(NOTES, json.dumps(notes))
+    return path
+
+
+def _path(folder, notes):
+    return os.path.join(folder, f"epoch-{notes['epoch']:04d}-batch-{notes['batch']:06d}.keras")
+
+
+def save(path, model, notes):
+    """Writes a state as `write` does, but of any name, and in half the room on the disk.
+
+    Args:
+        path: str. It ends in .keras.
+        model: a compiled kgen model.
+        notes: dict, as `write` takes it.
+    """
+    with replacing(path) as temporary:
+        _in_a_thread(keras.saving.save_model, model, temporary)
+        with zipfile.ZipFile(temporary, "a") as archive:
+            archive.writestr(NOTES, json.dumps(notes))
 
 
 def _in_a_thread(function, *args, **kwargs):
@@ -133,7 +142,13 @@ def _in_a_thread(function, *args, **kwargs):
     would have to do together.
     """
     with ThreadPoolExecutor(1) as threads:
-        return threads.submit(function, *args, **kwargs).result()
+        try:
+            return threads.submit(function, *args, **kwargs).result()
+        except RuntimeError as error:  # as HDF5 calls a full disk when it closes a file
+            number = re.search(r"errno = (\d+)", str(error))
+            if number is None:
+                raise
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def delete_all_but(folder, kept):

@@ -10,17 +10,22 @@ def check_same(earlier, now, what, where):
         what: str. The thing with the earlier settings, as "the run folder runs/vae".
         where: str. The place that `earlier` comes from, as "in the folder".
     """
-    earlier, now = _flatten(earlier), _flatten(now)
-    changed = [
-        f"  {name}: {earlier.get(name)!r} {where}, {now.get(name)!r} now"
-        for name in dict.fromkeys([*earlier, *now])
-        if earlier.get(name) != now.get(name)
-    ]
+    changed = differences(earlier, now, where)
     if changed:
         raise ValueError(
             f"Expected the settings of {what}, to go on with it, or another folder. Received:\n"
-            + "\n".join(changed)
+            + "\n".join(f"  {line}" for line in changed)
         )
+
+
+def differences(earlier, now, where):
+    """What differs between two nests of dicts, a line each; arguments are those of `check_same`."""
+    earlier, now = _flatten(earlier), _flatten(now)
+    return [
+        f"{name}: {earlier.get(name)!r} {where}, {now.get(name)!r} now"
+        for name in dict.fromkeys([*earlier, *now])
+        if earlier.get(name) != now.get(name)
+    ]
 
 
 def _flatten(settings, prefix=""):

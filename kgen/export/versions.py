@@ -13,6 +13,7 @@ from kgen.checks import whole_number
 from kgen.export import card, child
 from kgen.export.server_config import write_configs
 from kgen.lock import locked, was_left
+from kgen.whole_file import flush
 
 _MAKING = ".export-"
 
@@ -133,11 +134,15 @@ def _next_version(path):
 
 def _move(made, path, version):
     """Gives what was made its number, another if the next one was taken meanwhile."""
+    for folder, _, names in os.walk(made):
+        for name in [*names, "."]:
+            flush(os.path.join(folder, name))
     while True:
         number = _next_version(path) if version is None else version
         target = os.path.join(path, str(number))
         try:
             os.rename(made, target)
+            flush(path)
             return number
         except OSError:  # a folder with something in it is not written over
             _refuse_existing(path, version)

@@ -5,7 +5,7 @@
 - `logs/`: TensorBoard
 - `samples/`: a grid of samples after every epoch
 - `checkpoint/`: the two newest backups of the exact state, in the middle of an epoch too
-- `model.keras`: the trained model
+- `model.keras`: the trained model and the whole state of its training, with what it reached
 - `losses.png`, `samples.gif`: how it went
 - `samples.png`, `reconstructions.png`, `codes.png`, `completions.png`, `results.json`: what it
   reached

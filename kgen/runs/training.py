@@ -17,6 +17,8 @@ from kgen.data.imports import require_tensorflow
 from kgen.keras_file import read_notes
 from kgen.lock import locked
 from kgen.models.optimizers import check_learning_rate, with_learning_rate
+from kgen.runs.config import read_config
+from kgen.runs.data_set import facts_of, warn_of_changes
 from kgen.runs.folder import check_folder, drop_rows, versions, write_json
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
@@ -116,8 +118,7 @@ def train(
         this = Run(folder, config, _build(chosen, config, data))
         backup = callbacks.Backup(this.path("checkpoint"), backup_seconds, backup_steps)
         with _own_output(this):
-            notes = {"data_set": _facts(data), "versions": versions()}
-            write_json(this.path("config.json"), config | notes)
+            notes = _write_config(this, data)
             print(_introduction(this, data))
             while True:
                 try:
@@ -153,6 +154,17 @@ def _own_output(run):
     ):
         yield
     run.folder = folder
+
+
+def _write_config(run, data):
+    """Writes what the run is of, and returns what of it are no settings."""
+    earlier = read_config(run.folder)
+    data_set = facts_of(data, run.config["data"]["source"])
+    if earlier is not None:
+        warn_of_changes(earlier["data_set"], data_set)
+    notes = {"data_set": data_set, "versions": versions()}
+    write_json(run.path("config.json"), run.config | notes)
+    return notes
 
 
 def _tell_of_newer(run, backup):
@@ -225,7 +237,7 @@ def _fit(run, data, backup, epochs):
 
 
 def _loggers(run, data):
-    loggers = [keras.callbacks.CSVLogger(run.path("history.csv"), append=True)]
+    loggers = [_History(run.path("history.csv"), append=True)]
     try:
         require_tensorflow("TensorBoard")
         loggers.append(keras.callbacks.TensorBoard(run.path("logs"), write_graph=False))
@@ -235,6 +247,14 @@ def _loggers(run, data):
         labels = run.model.conditions_to_show(data)
         loggers.append(callbacks.SampleGrid(run.path("samples"), labels=labels))
     return loggers
+
+
+class _History(keras.callbacks.CSVLogger):
+    """Rows that the disk has before a backup says that their epochs are done."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        super().on_epoch_end(epoch, logs)
+        os.fsync(self.csv_file.fileno())
 
 
 def _introduction(run, data):
@@ -248,15 +268,6 @@ def _introduction(run, data):
         f"{data.num_train:,} training and {data.num_test:,} test images of {of_what}{kinds}; "
         f"{keras.backend.backend()} on {backend.device()}; {run.folder}"
     )
-
-
-def _facts(data):
-    return {
-        "name": data.name,
-        "train_images": data.num_train,
-        "test_images": data.num_test,
-        "license": data.license,
-    }
 
 
 def _slug(dataset):

@@ -173,3 +173,22 @@ def test_what_a_kill_left_of_unfinished_files_goes_at_the_next_training(run):
         path.write_text("half")
     train(run, epochs=2)
     assert not left.exists() and all(path.exists() for path in others)
+
+
+def test_the_disk_has_a_row_before_a_backup_says_that_its_epoch_is_done(tmp_path, monkeypatch):
+    fsync, write, done = os.fsync, backups.write, []
+
+    def flush(descriptor):
+        if os.path.samestat(os.fstat(descriptor), os.stat(tmp_path / "history.csv")):
+            done.append((tmp_path / "history.csv").read_text().count("\n") - 1)
+        fsync(descriptor)
+
+    def back_up(folder, model, notes):
+        done.append(f"{notes['epoch']} done")
+        return write(folder, model, notes)
+
+    train(tmp_path)
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(backups, "write", back_up)
+    train(tmp_path, epochs=3, backup_steps=1)
+    assert done[-4:] == [2, "2 done", 3, "3 done"]

@@ -112,6 +112,14 @@ def test_versions_follow_each_other(tmp_path, made_here, capsys):
     assert "no warm-up requests" in capsys.readouterr().out
 
 
+def test_the_disk_has_a_version_before_its_number(tmp_path, made_here, monkeypatch):
+    rename, done = os.rename, []
+    monkeypatch.setattr(versions, "flush", lambda path: done.append(os.path.basename(path)))
+    monkeypatch.setattr(os, "rename", lambda *args: done.append("renamed") or rename(*args))
+    small_vae()[0].export(tmp_path / "digits")
+    assert done == ["saved_model.pb", ".", "renamed", "digits"]
+
+
 def test_the_number_is_taken_meanwhile(tmp_path, made_here, monkeypatch):
     path = tmp_path / "digits"
     write = versions._write_elsewhere
