@@ -1,6 +1,7 @@
 """Decodes and resizes images: whatever the source, the result is uint8 (or float) H x W x C."""
 
 import contextlib
+import itertools
 import math
 import os
 import stat
@@ -32,7 +33,7 @@ _TURNED = {
     7: lambda pixels: pixels[::-1, ::-1].swapaxes(0, 1),
     8: np.rot90,
 }
-_STRIP_PIXELS = 2**20
+_PART_PIXELS = 2**20
 
 
 def _pil(module: str):
@@ -138,16 +139,17 @@ def decode(path, channels: int, size: tuple[int, int] | None = None) -> np.ndarr
 
 
 def _pixels(image, channels):
-    """The pixels of a loaded image, a strip at a time: what is in between takes more memory."""
+    """The pixels of a loaded image, a part at a time: what is in between takes more memory."""
     if image.mode == "F":
         raise ValueError("its pixels are floats, of which no file says the range: save it as 8-bit")
     width, height = image.size
     pixels = np.empty((height, width, channels), "uint8")
-    rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        strip = image.crop((0, top, width, min(height, top + rows)))
-        converted = np.asarray(_on_white(strip).convert("L" if channels == 1 else "RGB"))
-        pixels[top : top + rows] = converted.reshape(-1, width, channels)
+    rows, columns = max(1, _PART_PIXELS // width), min(width, _PART_PIXELS)
+    for top, left in itertools.product(range(0, height, rows), range(0, width, columns)):
+        bottom, right = min(height, top + rows), min(width, left + columns)
+        part = _on_white(image.crop((left, top, right, bottom)))
+        converted = np.asarray(part.convert("L" if channels == 1 else "RGB"))
+        pixels[top:bottom, left:right] = converted.reshape(bottom - top, right - left, channels)
     return pixels
 
 

@@ -157,8 +157,8 @@ def num_held_out(num_images: int, what: str) -> int:
     """How many images are held out for the test: a tenth of them, at least one."""
     if num_images < 2:
         raise ValueError(
-            f"Expected at least 2 images in {what}, because one in ten (at least one) is held out "
-            f"as the test split. Received: num_images={num_images}"
+            f"Expected at least 2 images in {printable(what)}, because one in ten (at least one) "
+            f"is held out as the test split. Received: num_images={num_images}"
         )
     return max(1, num_images // 10)
 
@@ -177,7 +177,7 @@ def unpaired(name: str, first: Source, second: Source) -> Source:
         if not isinstance(source.train, IndexedSplit):
             raise ValueError(
                 "Expected two sets of which each is in folders, in arrays, or fits in memory "
-                f"({MEMORY_LIMIT} bytes). Received: {source.name}, which is streamed"
+                f"({MEMORY_LIMIT} bytes). Received: {printable(source.name)}, which is streamed"
             )
     return Source(
         name,

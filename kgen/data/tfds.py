@@ -68,6 +68,11 @@ def from_tfds(
 
 
 def _builder(name, data_dir):
+    if data_dir is not None and not os.path.isdir(os.path.expanduser(data_dir)):
+        raise FileNotFoundError(
+            "Expected data_dir as an existing folder, which has the prepared set or gets it from "
+            f"the internet: `mkdir -p {data_dir}` for a new one. Received: data_dir={data_dir!r}"
+        )
     needed_for = (
         f"{name!r} is neither 'digits' nor an existing folder or .npz, and reading it from "
         "TensorFlow Datasets"
@@ -75,11 +80,6 @@ def _builder(name, data_dir):
     packages = "tensorflow tensorflow-datasets"
     require_tensorflow(needed_for, packages)
     tfds = require("tensorflow_datasets", packages, needed_for)
-    if data_dir is not None and not os.path.isdir(os.path.expanduser(data_dir)):
-        raise FileNotFoundError(
-            "Expected data_dir as an existing folder, which has the prepared set or gets it from "
-            f"the internet: `mkdir -p {data_dir}` for a new one. Received: data_dir={data_dir!r}"
-        )
     try:
         return tfds.builder(name, data_dir=data_dir)
     except ValueError:

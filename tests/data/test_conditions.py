@@ -119,9 +119,7 @@ def test_npz_with_attributes_for_both_splits(tmp_path, numbered):
 def test_npz_with_two_conditions(tmp_path, numbered):
     images, labels = numbered(10)
     np.savez(tmp_path / "set.npz", images=images, labels=labels, attributes=BITS[:10])
-    with pytest.raises(
-        ValueError, match="one of labels, attributes.*the keys .'attributes', 'imag"
-    ):
+    with pytest.raises(ValueError, match="one of labels, attributes.*the keys 'attributes', 'imag"):
         load(tmp_path / "set.npz")
 
 

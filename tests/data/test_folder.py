@@ -254,6 +254,9 @@ def test_names_forge_no_lines(tmp_path, write_many):
 def test_a_data_set_is_called_by_a_printable_name(tmp_path, write_many):
     write_many(2, "a\nb")
     assert load(tmp_path / "a\nb").name == r"a\nb"
+    (tmp_path / "a\nb" / "01.png").unlink()
+    with pytest.raises(ValueError, match=r"at least 2 images in a\\nb, because"):
+        load(tmp_path / "a\nb")
 
 
 def test_messages_of_many_broken_files_are_short(storage, tmp_path, write_many):

@@ -143,13 +143,14 @@ def test_a_header_is_read_without_the_pixels(write_image, monkeypatch, suffix, m
     assert read_header(path)[:2] == (4, 6)
 
 
+@pytest.mark.parametrize("num_pixels", [10, 2])  # two rows of five, two in a row
 @pytest.mark.parametrize("mode", ["L", "LA", "P", "RGB", "RGBA", "I;16"])
-def test_strips_make_up_the_image(tmp_path, monkeypatch, mode):
+def test_parts_make_up_the_image(tmp_path, monkeypatch, mode, num_pixels):
     grey = np.random.default_rng(0).integers(0, 256, (9, 5)).astype("uint8")
     image = Image.fromarray(grey * np.uint16(257) if mode == "I;16" else grey)
     (image if mode == "I;16" else image.convert(mode)).save(tmp_path / "image.png")
     whole = decode(tmp_path / "image.png", 1)
-    monkeypatch.setattr(module, "_STRIP_PIXELS", 10)  # two rows
+    monkeypatch.setattr(module, "_PART_PIXELS", num_pixels)
     np.testing.assert_array_equal(decode(tmp_path / "image.png", 1), whole)
 
 
