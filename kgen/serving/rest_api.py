@@ -32,26 +32,26 @@ class Rest:
         if version is not None:
             self._url += f"/versions/{version}"
 
-    def signatures(self, seconds):
-        answer = self._ask("/metadata", None, seconds, PLAIN_BYTES)
+    def signatures(self, deadline):
+        answer = self._ask("/metadata", None, deadline, PLAIN_BYTES)
         return _parsed(answer, _signatures)
 
-    def predict(self, signature, inputs, outputs, seconds, most):
+    def predict(self, signature, inputs, outputs, deadline, most):
         body = {
             "signature_name": signature,
             "inputs": {name: _to_json(rows) for name, rows in inputs.items()},
         }
         data = json.dumps(body).encode()
-        answer = self._ask(":predict", data, seconds, PLAIN_BYTES + VALUE_BYTES * most)
+        answer = self._ask(":predict", data, deadline, PLAIN_BYTES + VALUE_BYTES * most)
         found = _parsed(answer, lambda found: found["outputs"])
         if len(outputs) == 1:  # whose name the server leaves out
             found = dict.fromkeys(outputs, found)
         require_outputs(outputs, found)
         return {name: _from_json(name, found[name], dtype) for name, (dtype, _) in outputs.items()}
 
-    def _ask(self, end, data, seconds, most):
+    def _ask(self, end, data, deadline, most):
         """The body of an answer; an error of it is that of its status."""
-        answer = exchange(self._url + end, data, seconds, most)
+        answer = exchange(self._url + end, data, deadline, most)
         if 300 <= answer.status < 400:
             to = printable(answer.headers["Location"], 200)
             raise Refusal(f"Expected the server's own address. Received: a redirection to {to}")
