@@ -50,22 +50,23 @@ class Rest:
         return {name: _from_json(name, found[name], dtype) for name, (dtype, _) in outputs.items()}
 
     def _ask(self, end, data, deadline, most):
-        """The body of an answer; an error of it is that of its status."""
+        """The body of an answer that is no error."""
         answer = exchange(self._url + end, data, deadline, most)
-        if 300 <= answer.status < 400:
-            to = printable(answer.headers["Location"], 200)
-            raise Refusal(f"Expected the server's own address. Received: a redirection to {to}")
-        words = f"HTTP {answer.status}, {error_message(answer.body)}"
-        if answer.status in (502, 503):
-            raise ConnectionError(words)
-        if answer.status == 504:
-            raise TimeoutError(words)
         if answer.status != 200:
-            raise Refusal(words)
+            raise _error(answer)
         encoding = answer.headers["Content-Encoding"] or "identity"
         if encoding != "identity":
             raise ValueError(f"Expected plain JSON. Received: {printable(encoding, 40)}")
         return answer.body
+
+
+def _error(answer):
+    """What another status than 200 means."""
+    if 300 <= answer.status < 400:
+        to = printable(answer.headers["Location"], 200)
+        return Refusal(f"Expected the server's own address. Received: a redirection to {to}")
+    kind = {502: ConnectionError, 503: ConnectionError, 504: TimeoutError}
+    return kind.get(answer.status, Refusal)(f"HTTP {answer.status}, {error_message(answer.body)}")
 
 
 def error_message(body):
