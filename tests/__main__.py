@@ -29,7 +29,7 @@ GROUPS = {
     "contract": (("tests/models/test_contract.py",), (115, 75, 35)),
     "models": (("tests/models/*", "tests/backend/*"), (60, 80, 45)),
     "replicas": (("tests/test_distribution.py",), (25, 25, 25)),
-    "serving": (("tests/serving/*", "tests/docs/*"), (55, 12, 27)),
+    "serving": (("tests/serving/*", "tests/docs/*"), (57, 12, 31)),
     "runs": (
         ("tests/test_runs.py", "tests/runs/*", "tests/test_cli.py", "tests/data/*"),
         (45, 28, 55),

@@ -29,7 +29,12 @@ class Answer(NamedTuple):
     body: bytes
 
 
-def exchange(url, data, seconds, most):
+def seconds_until(deadline):
+    """Those that are left until a time of `time.monotonic`; never none, which is no timeout."""
+    return max(deadline - time.monotonic(), 1e-3)
+
+
+def exchange(url, data, deadline, most):
     """Sends a request and reads the answer; redirections are not followed.
 
     A thread does it, which is left behind at the deadline with its connection shut: neither a name
@@ -38,7 +43,8 @@ def exchange(url, data, seconds, most):
     Args:
         url: str, of http or https.
         data: bytes to post, or None to get.
-        seconds: float. For everything, from the name's resolution to the last byte.
+        deadline: float, of `time.monotonic`. For everything, from the name's resolution to the last
+            byte.
         most: int. Bytes that the body may have.
 
     Returns:
@@ -49,18 +55,18 @@ def exchange(url, data, seconds, most):
         ConnectionError: no whole answer came.
         ValueError: the body is longer.
     """
-    connections, found = _Connections(time.monotonic() + seconds), concurrent.futures.Future()
+    connections, found = _Connections(deadline), concurrent.futures.Future()
     request = urllib.request.Request(url, data)
 
     def work():
         try:
-            found.set_result(_answer(connections, request, seconds, most))
+            found.set_result(_answer(connections, request, deadline, most))
         except Exception as error:
             found.set_exception(error)
 
     threading.Thread(target=work, daemon=True).start()
     try:
-        return found.result(seconds)
+        return found.result(seconds_until(deadline))
     except (http.client.HTTPException, OSError, UnicodeError) as error:  # of a host's name
         reason = error.reason if isinstance(error, urllib.error.URLError) else error
         if isinstance(reason, TimeoutError):
@@ -70,11 +76,11 @@ def exchange(url, data, seconds, most):
         connections.shut()
 
 
-def _answer(connections, request, seconds, most):
+def _answer(connections, request, deadline, most):
     opener = urllib.request.OpenerDirector()
     opener.add_handler(urllib.request.ProxyHandler())
     opener.add_handler(connections)
-    with opener.open(request, timeout=seconds) as response:
+    with opener.open(request, timeout=seconds_until(deadline)) as response:
         length, body = response.length, bytearray()
         while piece := response.read(_PIECE):
             body += piece

@@ -1,6 +1,7 @@
 """TensorFlow Serving's gRPC API."""
 
 from kgen.printable import printable
+from kgen.serving.exchange import seconds_until
 from kgen.serving.signatures import DTYPES, Refusal, require_outputs, require_shape, tensor
 
 try:
@@ -34,10 +35,10 @@ class Grpc:
         self._model = model
         self._version = version
 
-    def signatures(self, seconds):
+    def signatures(self, deadline):
         request = self._to_model(get_model_metadata_pb2.GetModelMetadataRequest())
         request.metadata_field.append("signature_def")
-        answer = self._ask("GetModelMetadata", request, seconds, PLAIN_BYTES)
+        answer = self._ask("GetModelMetadata", request, deadline, PLAIN_BYTES)
         signatures = get_model_metadata_pb2.SignatureDefMap()
         try:
             is_there = answer.metadata["signature_def"].Unpack(signatures)
@@ -51,13 +52,13 @@ class Grpc:
             if of.inputs
         }
 
-    def predict(self, signature, inputs, outputs, seconds, most):
+    def predict(self, signature, inputs, outputs, deadline, most):
         request = self._to_model(predict_pb2.PredictRequest())
         request.model_spec.signature_name = signature
         for name, rows in inputs.items():
             request.inputs[name].CopyFrom(tf.make_tensor_proto(rows))
         most = min(PLAIN_BYTES + VALUE_BYTES * most, MOST_BYTES)
-        found = self._ask("Predict", request, seconds, most).outputs
+        found = self._ask("Predict", request, deadline, most).outputs
         require_outputs(outputs, found)
         num = len(next(iter(inputs.values())))
         return {name: _array(name, found[name], *outputs[name], num) for name in outputs}
@@ -68,12 +69,13 @@ class Grpc:
             request.model_spec.version.value = self._version
         return request
 
-    def _ask(self, method, request, seconds, most):
+    def _ask(self, method, request, deadline, most):
         options = {"grpc.max_receive_message_length": most, "grpc.max_send_message_length": -1}
         # One channel a request: another waits after an error, and does not try again.
         with grpc.insecure_channel(self._address, list(options.items())) as channel:
             try:
-                return getattr(PredictionServiceStub(channel), method)(request, timeout=seconds)
+                ask = getattr(PredictionServiceStub(channel), method)
+                return ask(request, timeout=seconds_until(deadline))
             except grpc.RpcError as error:
                 words = f"{error.code().name}, {printable(error.details())}"
                 if error.code() == grpc.StatusCode.UNAVAILABLE:

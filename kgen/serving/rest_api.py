@@ -32,40 +32,41 @@ class Rest:
         if version is not None:
             self._url += f"/versions/{version}"
 
-    def signatures(self, seconds):
-        answer = self._ask("/metadata", None, seconds, PLAIN_BYTES)
+    def signatures(self, deadline):
+        answer = self._ask("/metadata", None, deadline, PLAIN_BYTES)
         return _parsed(answer, _signatures)
 
-    def predict(self, signature, inputs, outputs, seconds, most):
+    def predict(self, signature, inputs, outputs, deadline, most):
         body = {
             "signature_name": signature,
             "inputs": {name: _to_json(rows) for name, rows in inputs.items()},
         }
         data = json.dumps(body).encode()
-        answer = self._ask(":predict", data, seconds, PLAIN_BYTES + VALUE_BYTES * most)
+        answer = self._ask(":predict", data, deadline, PLAIN_BYTES + VALUE_BYTES * most)
         found = _parsed(answer, lambda found: found["outputs"])
         if len(outputs) == 1:  # whose name the server leaves out
             found = dict.fromkeys(outputs, found)
         require_outputs(outputs, found)
         return {name: _from_json(name, found[name], dtype) for name, (dtype, _) in outputs.items()}
 
-    def _ask(self, end, data, seconds, most):
-        """The body of an answer; an error of it is that of its status."""
-        answer = exchange(self._url + end, data, seconds, most)
-        if 300 <= answer.status < 400:
-            to = printable(answer.headers["Location"], 200)
-            raise Refusal(f"Expected the server's own address. Received: a redirection to {to}")
-        words = f"HTTP {answer.status}, {error_message(answer.body)}"
-        if answer.status in (502, 503):
-            raise ConnectionError(words)
-        if answer.status == 504:
-            raise TimeoutError(words)
+    def _ask(self, end, data, deadline, most):
+        """The body of an answer that is no error."""
+        answer = exchange(self._url + end, data, deadline, most)
         if answer.status != 200:
-            raise Refusal(words)
+            raise _error(answer)
         encoding = answer.headers["Content-Encoding"] or "identity"
         if encoding != "identity":
             raise ValueError(f"Expected plain JSON. Received: {printable(encoding, 40)}")
         return answer.body
+
+
+def _error(answer):
+    """What another status than 200 means."""
+    if 300 <= answer.status < 400:
+        to = printable(answer.headers["Location"], 200)
+        return Refusal(f"Expected the server's own address. Received: a redirection to {to}")
+    kind = {502: ConnectionError, 503: ConnectionError, 504: TimeoutError}
+    return kind.get(answer.status, Refusal)(f"HTTP {answer.status}, {error_message(answer.body)}")
 
 
 def error_message(body):

@@ -47,26 +47,26 @@ class Server:
         """
         return self._ask(self._predict, known, signature, inputs)
 
-    def _signatures(self, seconds):
-        found = self._api.signatures(seconds)
+    def _signatures(self, deadline):
+        found = self._api.signatures(deadline)
         signatures.require_plain_names(found)
         return found
 
-    def _predict(self, known, signature, inputs, seconds):
+    def _predict(self, known, signature, inputs, deadline):
         num = len(next(iter(inputs.values())))
         outputs = known[signature]["outputs"]
         most = signatures.most_values(known, signature, num)
-        found = self._api.predict(signature, inputs, outputs, seconds, most)
+        found = self._api.predict(signature, inputs, outputs, deadline, most)
         for name, (dtype, shape) in outputs.items():
             signatures.require_rows(name, found[name], dtype, shape, num)
         return found
 
     def _ask(self, call, *args):
-        """A call with the seconds that are left, until it succeeds or none are."""
+        """A call, again after connection errors while its deadline is not over."""
         deadline = time.monotonic() + self._timeout
         for tries in itertools.count(1):
             try:
-                return call(*args, seconds=max(deadline - time.monotonic(), 1e-3))
+                return call(*args, deadline)
             except TimeoutError as error:
                 raise TimeoutError(
                     f"No answer of {self._address} in time, with timeout={self._timeout} seconds: "

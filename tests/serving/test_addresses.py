@@ -11,7 +11,18 @@ pytestmark = pytest.mark.one_backend
 @pytest.mark.parametrize(
     "address",
     [
-        *("", "a b:1", "a\n:1", "\x1b[2J", "a:b", "a:99999", "a:1?x", "user:word@a:1", ":8501"),
+        *(
+            "",
+            "a b:1",
+            "a\n:1",
+            "a\x1bc:1",
+            "a\u202e:1",
+            "a:b",
+            "a:99999",
+            "a:1?x",
+            "user:word@a:1",
+            ":8501",
+        ),
         *("file:///etc/passwd", "ftp://a", "http://", "[::1", 8501, None, b"a:1"),
     ],
 )

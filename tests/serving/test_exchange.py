@@ -8,7 +8,7 @@ import time
 import numpy as np
 import pytest
 
-from kgen.serving import Client
+from kgen.serving import Client, rest_api
 from tests.serving.rest_parts import SIGNATURES, ask, http, info, metadata, outputs, signature
 
 pytestmark = pytest.mark.one_backend
@@ -62,6 +62,31 @@ def test_a_port_that_begins_no_tls():
         address = f"https://127.0.0.1:{server.getsockname()[1]}"
         with pytest.raises(TimeoutError, match="in time"):
             Client(address, "m", timeout=0.1).signatures()
+        connection, _ = server.accept()
+        connection.settimeout(2)
+        while connection.recv(2**12):  # until the client has closed it
+            pass
+
+
+def test_what_is_done_before_it_is_sent_counts(serve, monkeypatch):
+    to_json = rest_api._to_json
+    monkeypatch.setattr(rest_api, "_to_json", lambda rows: time.sleep(0.1) or to_json(rows))
+    started = time.monotonic()
+    with pytest.raises(TimeoutError):
+        ask(serve(lambda _: time.sleep(1)), timeout=0.15)
+    assert time.monotonic() - started < 0.2
+
+
+def test_a_deadline_may_be_far(serve):
+    assert ask(serve(outputs([7, 8])), name="count", timeout=1e300)["number"].tolist() == [7, 8]
+
+
+def test_a_proxy_of_the_environment_is_asked(serve, monkeypatch):
+    proxy = serve(outputs([7, 8]))
+    monkeypatch.setenv("http_proxy", f"http://{proxy.address}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    client = Client("serving.invalid:8501", "m", retries=0)
+    assert client.predict("count", seed=[1, 2])["number"].tolist() == [7, 8]
 
 
 def test_the_deadline_is_that_of_all_tries(serve):

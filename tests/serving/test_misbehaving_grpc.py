@@ -181,6 +181,13 @@ def test_every_status_is_said_in_one_line(serve, code):
     assert serve.service.asked == (3 if error is ConnectionError else 2)
 
 
+def test_images_larger_than_a_message(serve):
+    vast = {"generate": signature(image=("float32", 10**6, 10**6, 1))}
+    address = serve(give(image=IMAGES), lambda *args: know(*args, vast))
+    with pytest.raises(ValueError, match=r"of shape \(2, 1000000, 1000000, 1\)"):
+        ask(address)
+
+
 def test_a_server_that_fails_inside(serve):
     with pytest.raises(ValueError, match="refused: UNKNOWN, .*division by zero"):
         ask(serve(lambda *_: 1 / 0))
