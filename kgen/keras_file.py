@@ -9,6 +9,8 @@ import os
 import re
 import zipfile
 
+from kgen.printable import printable
+
 NOTES = "backup.json"
 
 BACKUP = re.compile(r"epoch-(\d+)-batch-(\d+)\.keras")
@@ -54,6 +56,19 @@ def flaw(path):
     except Exception:  # whatever a damaged file raises
         return "is damaged"
     return f"lacks {', '.join(lacking)} in {NOTES}" if lacking else None
+
+
+def unreadable(path, error):
+    """What is said of a whole file that Keras cannot make a model of.
+
+    Args:
+        path: str.
+        error: what Keras says.
+    """
+    return (
+        "Expected a model of this kgen, this Keras and classes that it can import. Received: "
+        f"{printable(path)}: {printable(error)}"
+    )
 
 
 def position(name):

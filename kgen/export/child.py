@@ -31,7 +31,7 @@ def import_own_kgen():
 
 
 def main(archive, folder, name, *modules):
-    """Writes the model of a `.keras` file as a SavedModel."""
+    """Writes the model of a `.keras` file as a SavedModel; says what, or why it cannot be read."""
     end_with_the_parent()
     import_own_kgen()
     import keras
@@ -40,8 +40,12 @@ def main(archive, folder, name, *modules):
 
     for module in modules:
         importlib.import_module(module)
-    model = keras.saving.load_model(archive, compile=False)
-    print(json.dumps(write(model, folder, name)))
+    try:
+        model = keras.saving.load_model(archive, compile=False)
+    except Exception as error:  # Keras raises anything from KeyError to BadZipFile.
+        print(json.dumps({"unreadable": str(error)}))
+    else:
+        print(json.dumps(write(model, folder, name)))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """From a model of any backend to a version that TensorFlow Serving loads."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -12,6 +13,7 @@ import tempfile
 from kgen.checks import whole_number
 from kgen.export import card, child
 from kgen.export.server_config import write_configs
+from kgen.keras_file import unreadable
 from kgen.lock import locked, was_left
 from kgen.whole_file import flush
 
@@ -83,14 +85,19 @@ def export_archive(archive, path, version=None, about=None, modules=()):
     _check(path, version)
     os.makedirs(path, exist_ok=True)
     _remove_dead(path)
-    # Beside the versions, so that renaming is all; the server looks at names that are numbers.
-    with (
-        tempfile.TemporaryDirectory(prefix=_MAKING, dir=path) as folder,
-        locked(folder, "exports"),
-    ):
-        made = os.path.join(folder, "saved_model")
-        written = _write_elsewhere(archive, made, os.path.basename(path), modules)
-        version = _move(made, path, version)
+    try:
+        # Beside the versions, so that renaming is all; the server looks at names that are numbers.
+        with (
+            tempfile.TemporaryDirectory(prefix=_MAKING, dir=path) as folder,
+            locked(folder, "exports"),
+        ):
+            made = os.path.join(folder, "saved_model")
+            written = _write_elsewhere(archive, made, os.path.basename(path), modules)
+            version = _move(made, path, version)
+    except BaseException:
+        with contextlib.suppress(OSError):  # where there are other versions
+            os.rmdir(path)
+        raise
     card.write(path, version, written["model"], about, written["signatures"])
     write_configs(os.path.dirname(path))
     target = os.path.join(path, str(version))
@@ -168,7 +175,10 @@ def _write_elsewhere(archive, folder, name, modules):
         status = process.wait()
         if status:
             raise RuntimeError(f"TensorFlow could not export the model:\n{_end(err)[-3000:]}")
-        return json.loads(_end(out).splitlines()[-1])
+        said = json.loads(_end(out).splitlines()[-1])
+    if "unreadable" in said:
+        raise ValueError(unreadable(archive, said["unreadable"]))
+    return said
 
 
 def _import_path(modules):

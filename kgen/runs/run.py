@@ -8,7 +8,7 @@ import keras
 
 from kgen.callbacks import backups
 from kgen.data import load as load_data
-from kgen.keras_file import read_notes
+from kgen.keras_file import read_notes, unreadable
 from kgen.runs.config import require_config
 
 
@@ -88,7 +88,5 @@ def load(folder: str) -> Run:
             return Run(folder, config, keras.saving.load_model(path))
         except Exception as error:  # Keras raises anything from KeyError to BadZipFile.
             if os.path.exists(path):  # else a training has gone on meanwhile
-                raise ValueError(
-                    "Expected a model of this kgen, this Keras and classes that it can import. "
-                    f"Received: {path}: {error}{backups.other_keras(read_notes(path))}"
-                ) from error
+                other = backups.other_keras(read_notes(path))
+                raise ValueError(f"{unreadable(path, error)}{other}") from error

@@ -144,6 +144,26 @@ def test_weights_that_keras_does_not_read(run, monkeypatch):
         train(run, epochs=3)
 
 
+@pytest.mark.parametrize(
+    "call", [runs.load, pytest.param(runs.export, marks=pytest.mark.full)], ids=["load", "export"]
+)
+def test_a_class_that_nobody_knows(run, call, tmp_path, monkeypatch):
+    """Keras names it, and the whole config after it."""
+    monkeypatch.chdir(tmp_path)
+    for path in (run / "model.keras", *map(type(run), backups.paths(run / "checkpoint"))):
+        with zipfile.ZipFile(path) as archive:
+            held = {name: archive.read(name) for name in archive.namelist()}
+        held["config.json"] = held["config.json"].replace(b'Autoencoder"', b'Vah"')
+        with zipfile.ZipFile(path, "w") as archive:
+            for name, content in held.items():
+                archive.writestr(name, content)
+    message = r"Keras and classes that it can import. Received: .*keras: Could not locate.*Vah"
+    with pytest.raises(ValueError, match=message) as caught:
+        call(str(run))
+    assert len(str(caught.value)) < 900 and str(caught.value).isprintable()
+    assert not list(tmp_path.rglob("saved_models/*"))
+
+
 def test_a_state_of_another_keras_says_what_to_install(run):
     for path in (run / "model.keras", *map(type(run), backups.paths(run / "checkpoint"))):
         notes = read_notes(path)
