@@ -174,7 +174,7 @@ def _made(out):
         for file in files:
             path = os.path.join(folder, file)
             name = os.path.relpath(path, out)
-            skipped = ("/logs/", "/checkpoint/", ".pb", "variables.data", "warmup", "README.md")
+            skipped = ("/.lock", "/logs/", "/checkpoint/", ".pb", "variables.data", "warmup", "README.md")
             if not any(each in f"/{name}" for each in skipped):
                 made[name] = _digest(path)
     return made

@@ -1,0 +1,12 @@
+"""What a model is given: images, labels and other conditions, a seed.
+
+Each is described once, by NumPy alone: `fit`, the verbs, the data, a SavedModel and the client ask
+the same field what a row of an input is, its shape, dtype and range, and refuse another by it.
+"""
+
+from kgen.fields.field import Field
+from kgen.fields.image import Image, Mask
+from kgen.fields.label import Attributes, Label, as_text
+from kgen.fields.vector import Seed, Tokens, Vector
+
+__all__ = ["Attributes", "Field", "Image", "Label", "Mask", "Seed", "Tokens", "Vector", "as_text"]
