@@ -61,6 +61,9 @@ CASES = [
     Case("export", ["export", "{run}", "--path", "{out}/served/digits", "--version", "1"], "vae"),
 ]
 
+# What holds times, numbers of processes or orders.
+OTHER_EACH_TIME = ("/.lock", "/logs/", "/checkpoint/", ".pb", "variables.data", "warmup", "README")
+
 
 class Killed(NamedTuple):
     """How often a command was killed and went on to its end, and what was other then."""
@@ -174,8 +177,7 @@ def _made(out):
         for file in files:
             path = os.path.join(folder, file)
             name = os.path.relpath(path, out)
-            skipped = ("/.lock", "/logs/", "/checkpoint/", ".pb", "variables.data", "warmup", "README.md")
-            if not any(each in f"/{name}" for each in skipped):
+            if not any(each in f"/{name}" for each in OTHER_EACH_TIME):
                 made[name] = _digest(path)
     return made
 
