@@ -1,6 +1,7 @@
 import gc
 import signal
 import time
+import weakref
 
 import pytest
 
@@ -14,7 +15,7 @@ def collecting():
     left = [True]
 
     def collect(phase, info):
-        if left:
+        if left and phase == "stop":
             left.pop()
             signal.raise_signal(signal.SIGINT)
 
@@ -30,11 +31,12 @@ def wait():
 
 
 def test_ctrl_c_while_python_collects(handlers, collecting):
-    start = time.monotonic()
+    start, called = time.monotonic(), [*gc.callbacks]
     with pytest.raises(KeyboardInterrupt), interruptible():
         wait()
     assert time.monotonic() - start < 1.5  # and not when the wait is over
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert gc.callbacks == called
 
 
 def test_ctrl_c_while_an_object_goes(handlers):
@@ -46,6 +48,19 @@ def test_ctrl_c_while_an_object_goes(handlers):
     with pytest.raises(KeyboardInterrupt), interruptible():
         goes.clear()
         wait()
+
+
+def test_ctrl_c_while_a_weak_reference_goes(handlers):
+    class Goes:
+        pass
+
+    goes = Goes()
+    goes.itself = goes
+    reference = weakref.ref(goes, lambda _: signal.raise_signal(signal.SIGINT))
+    del goes
+    with pytest.raises(KeyboardInterrupt), interruptible():
+        wait()
+    assert reference() is None
 
 
 def test_any_other_ctrl_c_comes_at_once(handlers):
