@@ -38,10 +38,10 @@ def remove_unfinished(folder, names):
     """Removes what a kill left of files that were being written, where nobody writes them now.
 
     Args:
-        folder: str.
+        folder: str. There is nothing to remove if it is missing.
         names: str. A regular expression of the names that they would have had.
     """
-    for name in os.listdir(folder):
+    for name in os.listdir(folder) if os.path.isdir(folder) else ():
         if re.fullmatch(rf"\.tmp-[0-9a-f]{{8}}-(?:{names})", name):
             os.remove(os.path.join(folder, name))
 

@@ -2,6 +2,7 @@
 
 import glob
 import os
+import re
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from kgen.runs.folder import read_history, write_json
 from kgen.runs.run import load
 from kgen.runs.sampling import drawn, numbers
 from kgen.warn import warn
+from kgen.whole_file import remove_unfinished
 
 
 def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
@@ -146,6 +148,7 @@ def write_results(run, data, backup, notes):
     written += _write_course(run)
     write_json(run.path("results.json"), figures)
     written.append(run.path("results.json"))
+    remove_unfinished(run.folder, "|".join(re.escape(os.path.basename(path)) for path in written))
     print(_describe(figures))
     print("Wrote " + "\n      ".join(written))
 

@@ -143,6 +143,7 @@ def _own_output(run):
         with locked(run.folder, "trains"):
             check_folder(run.folder, run.config)  # as another may have trained meanwhile
             remove_unfinished(run.folder, _WRITTEN)
+            remove_unfinished(run.path("samples"), r"epoch-\d+\.png")
             backups.adopt(run.path("model.keras"), run.path("checkpoint"))
             yield
         return

@@ -167,12 +167,14 @@ def test_a_model_without_figures_is_not_exported(run, exported):
 
 
 def test_what_a_kill_left_of_unfinished_files_goes_at_the_next_training(run):
-    left = run / ".tmp-0123abcd-model.keras"
+    names = ("model.keras", "losses.png", "reconstructions.png", "samples/epoch-0001.png")
+    left = [(run / name).parent / f".tmp-0123abcd-{(run / name).name}" for name in names]
     others = [run / ".tmp-model.keras", run / ".tmp-0123abcd-mine.png"]
-    for path in (left, *others):
+    (run / "samples").mkdir(exist_ok=True)
+    for path in (*left, *others):
         path.write_text("half")
     train(run, epochs=2)
-    assert not left.exists() and all(path.exists() for path in others)
+    assert not any(path.exists() for path in left) and all(path.exists() for path in others)
 
 
 def test_the_disk_has_a_row_before_a_backup_says_that_its_epoch_is_done(tmp_path, monkeypatch):
