@@ -63,6 +63,7 @@ ON_ONE_BACKEND += (
     "tests/test_checks.py",
     "tests/test_cli.py",
     "tests/test_fields.py",
+    "tests/test_installed.py",
     "tests/test_interrupt.py",
     "tests/test_latents.py",
     "tests/test_lock.py",

@@ -19,7 +19,7 @@ KILLS = flags.DEFINE_integer("kills", 300, "Kills in all, spread evenly over the
 JOBS = flags.DEFINE_integer("jobs", 2, "Commands at a time.")
 BACKENDS = flags.DEFINE_list("backends", ["tensorflow", "jax", "torch"], "Which backends.")
 
-TRAIN = ["--epochs", "8", "--backup_seconds", "0.5", "--deterministic"]
+TRAIN = ["--epochs", "4", "--batch_size", "500", "--backup_steps", "1", "--deterministic"]
 SMALL = ["--width", "8"]
 TRAININGS = {
     "vae": ["--latent_dim", "4", "--width", "32"],

@@ -6,6 +6,7 @@ What it holds is imported when it is asked for, and what Keras has to know with 
 
 import importlib
 
+from kgen.installed import BACKENDS, missing
 from kgen.registration import register_with_keras
 from kgen.version import __version__
 
@@ -51,11 +52,20 @@ __all__ = [*_ROOMS, *_CLASSES]
 
 def __getattr__(name):
     if name in _ROOMS:
-        return importlib.import_module(f"kgen.{name}")
+        return _imported(f"kgen.{name}")
     if name in _CLASSES:
-        found = globals()[name] = getattr(importlib.import_module(_CLASSES[name]), name)
+        found = globals()[name] = getattr(_imported(_CLASSES[name]), name)
         return found
     raise AttributeError(f"module 'kgen' has no attribute {name!r}")
+
+
+def _imported(module):
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name in BACKENDS:  # which Keras wants
+            raise ImportError(missing(error.name)) from error
+        raise
 
 
 def __dir__():

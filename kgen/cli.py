@@ -5,7 +5,6 @@ Keras is imported once it is known what is asked for, and which backend is.
 
 import contextlib
 import importlib
-import importlib.util
 import inspect
 import os
 import re
@@ -17,6 +16,7 @@ from typing import NamedTuple
 
 from absl import flags
 
+from kgen.installed import BACKENDS, default_backend, is_installed, missing
 from kgen.interrupt import interruptible
 from kgen.runs.arguments import plain_arguments
 from kgen.runs.catalog import MODELS, require_known
@@ -211,23 +211,22 @@ def _define_first(parsed, command):
     """Defines what is looked at before the command's function is imported."""
     flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
     if command.keras:
-        backends = ["tensorflow", "jax", "torch"]
-        flags.DEFINE_enum("backend", None, backends, "Keras' backend.", flag_values=parsed)
+        flags.DEFINE_enum("backend", None, BACKENDS, "Keras' backend.", flag_values=parsed)
 
 
 def _choose_backend(backend, config):
-    """Sets the backend before Keras is imported; without a choice a run's own, if it is there."""
-    if backend is None and "KERAS_BACKEND" not in os.environ and config is not None:
-        if importlib.util.find_spec(config["backend"]) is not None:
-            backend = config["backend"]
-    if backend is None:
-        return
-    if not importlib.util.find_spec(backend):
-        raise ImportError(
-            f"Expected {backend} installed, to compute with it: `pip install {backend}`. "
-            f"Received: backend={backend}, which Python does not find"
-        )
-    os.environ["KERAS_BACKEND"] = backend
+    """Sets the backend before Keras is imported.
+
+    Without a choice it is the run's own, Keras' or the first that is installed.
+    """
+    chosen = backend or os.environ.get("KERAS_BACKEND")
+    if chosen is None:
+        of_run = None if config is None else config["backend"]
+        wanted = of_run, default_backend(), *BACKENDS
+        chosen = next((each for each in wanted if each in BACKENDS and is_installed(each)), None)
+    if chosen is None or not is_installed(chosen):
+        raise ImportError(missing(chosen))
+    os.environ["KERAS_BACKEND"] = chosen
 
 
 def _of_the_model(function, name, subject, config):

@@ -204,6 +204,7 @@ def test_a_script_may_have_any_name(tmp_path):
 LEVELS = (
     (
         "checks",
+        "installed",
         "interrupt",
         "printable",
         "registration",

@@ -80,6 +80,14 @@ def test_samples_that_are_no_images_end_no_training(tmp_path, digits, off, advic
     assert len(model.history.epoch) == 2 and not os.listdir(tmp_path)
 
 
+def test_a_grid_that_cannot_be_written_ends_no_training(tmp_path):
+    callback = callbacks.SampleGrid(str(tmp_path / "file" / "grids"), num=4)
+    (tmp_path / "file").write_text("")
+    callback.set_model(StubModel())
+    with pytest.warns(UserWarning, match="no grid of samples of epoch 1: Expected a folder"):
+        callback.on_epoch_end(0)
+
+
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
 def test_stop_on_nan_names_loss_player_and_step(value, digits):
     model, callback = tiny(), callbacks.StopOnNaN()
@@ -110,7 +118,9 @@ def test_the_backup_before_a_nan_is_good(
     given = {"callbacks": [callbacks.StopOnNaN(), backup], "verbose": 0}
     model.fit(data.train, **given)
     ruin = keras.callbacks.LambdaCallback(
-        on_epoch_begin=lambda *_: setattr(model.optimizer, "learning_rate", learning_rate)
+        on_train_batch_begin=lambda *_, **__: setattr(
+            model.optimizer["vae"], "learning_rate", learning_rate
+        )
     )
     given["callbacks"] = [ruin, *given["callbacks"]]
     validation = {"validation_data": data.test} if validated else {}

@@ -297,7 +297,7 @@ def test_small_files_are_written_whole_or_not_at_all(half, monkeypatch, name):
         replace(source, target)
 
     monkeypatch.setattr(os, "replace", full)
-    with pytest.raises(OSError, match="No space"):
+    with pytest.raises(OSError, match="No space left on device"):
         train(half, epochs=3)
     assert files(half)[name] == before[name]
 

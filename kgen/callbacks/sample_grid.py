@@ -40,5 +40,5 @@ class SampleGrid(keras.callbacks.Callback):
             path = os.path.join(self.folder, f"epoch-{epoch + 1:04d}.png")
             try:
                 pictures.samples(self.model, self.num, self.labels, seed=self.seed, path=path)
-            except ValueError as error:
+            except (OSError, ValueError) as error:
                 warn(f"There is no grid of samples of epoch {epoch + 1}: {error}")

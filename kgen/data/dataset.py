@@ -199,7 +199,8 @@ def _open(source, image_size, data_dir, paired) -> Source:
     if path.is_file() and path.suffix.lower() == ".npz":
         return from_npz(path, image_size)
     if path.exists():
-        raise ValueError(f"Expected a folder or an .npz. Received: source={str(source)!r}")
+        hint = " Of an .npy, np.load gives the array." if str(source).endswith(".npy") else ""
+        raise ValueError(f"Expected a folder or an .npz.{hint} Received: source={str(source)!r}")
     is_path = isinstance(source, os.PathLike) or path.is_absolute() or source[0] in ".~"
     if is_path or path.suffix.lower() == ".npz":
         raise FileNotFoundError(

@@ -148,7 +148,8 @@ class Field:
         """Raises a ValueError for values of another type or out of range."""
         is_integer = np.issubdtype(np.dtype(self.dtype), np.integer)
         if is_integer and array.dtype.kind not in "iu":
-            whole = array.dtype.kind == "f" and np.all(array == np.rint(array))
+            kind = array.dtype.kind
+            whole = kind == "b" or (kind == "f" and np.all(array == np.rint(array)))
             hint = f" Convert them: {name}.astype({self.dtype!r})." if whole else ""
             raise ValueError(f"Expected {self.describe()}.{hint} Received: {array.dtype} {name}")
         if array.dtype.kind not in "fiub":

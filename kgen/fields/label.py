@@ -53,7 +53,11 @@ class Label(Field):
         )
 
     def _hint(self, array, name):
-        return f" Of one-hot rows, np.argmax({name}, axis=1)." if array.ndim == 2 else ""
+        if array.ndim != 2:
+            return ""
+        if array.shape[1] != self.num_classes:
+            return f" One-hot rows have {self.num_classes} columns."
+        return f" Of one-hot rows, np.argmax({name}, axis=1)."
 
     def _numbers(self, given):
         numbers = {each: number for number, each in enumerate(self.names or ())}

@@ -48,6 +48,7 @@ class Fitting(backend.Model):
             if around:
                 x, y = self._in_order(x, y, batch_size, kwargs), None
         else:
+            _refuse_of_batches(batch_size=batch_size, validation_split=kwargs["validation_split"])
             x = self._check_stream(x, look, check_sizes=True)
             if not isinstance(x, keras.utils.PyDataset):
                 kwargs.setdefault("shuffle", False)  # of which Keras would say that it cannot
@@ -87,6 +88,7 @@ class Fitting(backend.Model):
         if _is_whole(x):
             x, y = self._check_arrays(x, y)
         else:
+            _refuse_of_batches(batch_size=batch_size)
             x = _whole_epoch(self._check_stream(x, look))
         with _own_words(look), self._means_kept():
             return super().evaluate(x, y, batch_size=batch_size, **kwargs)
@@ -221,7 +223,7 @@ def _checked(batch_size, epochs, callbacks=None, **kwargs):
     frequency = kwargs.setdefault("validation_freq", 1)
     if not np.iterable(frequency):
         kwargs["validation_freq"] = whole_number("validation_freq", frequency)
-    split = number("validation_split", kwargs.get("validation_split"), optional=True)
+    split = number("validation_split", kwargs.setdefault("validation_split", 0.0), optional=True)
     if split is not None and not 0 <= split < 1:
         raise ValueError(f"Expected validation_split in [0, 1). Received: validation_split={split}")
     data = kwargs.get("validation_data")
@@ -246,6 +248,17 @@ def refuse_weights(**weights):
         if value is not None:
             raise ValueError(
                 f"Expected no {name}: the losses of generative models weigh all images alike."
+            )
+
+
+def _refuse_of_batches(**arguments):
+    """Raises a ValueError for what is of arrays alone, by name; None and 0 are none."""
+    for name, value in arguments.items():
+        if value:
+            raise ValueError(
+                f"Expected no {name} with batches, which have their size, as "
+                "kgen.data.load(..., batch_size=...) gives them, and validation_data=data.test "
+                f"beside. Received: {name}={value}"
             )
 
 

@@ -18,7 +18,8 @@ def losses(history, path=None):
     """The curve of each logged number over the epochs: a panel each, what is of validation in it.
 
     Args:
-        history: what `fit` returns, its `history`, or the path of a `history.csv`.
+        history: what `fit` returns, its `history`, a model after `fit`, or the path of a
+            `history.csv`.
         path: str or None. A file to write as well, in the format of its ending.
 
     Returns:
@@ -93,8 +94,10 @@ def _curves(history):
         with open(history, newline="") as file:
             rows = list(csv.DictReader(file))
         history = {name: [row[name] for row in rows] for name in (rows[0] if rows else ())}
-    history = getattr(history, "history", history)
-    curves = {name: np.array([_number(each) for each in of]) for name, of in history.items()}
+    while hasattr(history, "history"):  # of a model that was trained, and of what fit returned
+        history = history.history
+    named = history if isinstance(history, dict) else {}
+    curves = {name: np.array([_number(each) for each in of]) for name, of in named.items()}
     curves = {name: of for name, of in curves.items() if name != "epoch" and len(of)}
     if not curves:
         raise ValueError(

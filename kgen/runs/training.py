@@ -1,6 +1,7 @@
 """A training from its settings to its folder."""
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -232,8 +233,11 @@ def _fit(run, data, backup, epochs):
         given.insert(1, callbacks.StuckDiscriminator())
     try:
         run.model.fit(data.train, validation_data=data.test, epochs=epochs, callbacks=given)
-    except (ConnectionError, FloatingPointError):
+    except (OSError, FloatingPointError) as error:
         print()  # after the unfinished progress bar
+        if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+            words = f"{error.strerror}; once there is room the same command goes on"
+            raise OSError(error.errno, words, error.filename) from error
         raise
 
 

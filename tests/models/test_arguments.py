@@ -13,6 +13,7 @@ from kgen.models.adversary import R1, Adversary, GradientPenalty
 
 SHAPE = (8, 8, 1)
 IMAGES = np.tile([0.0, 1.0], 128).reshape(4, *SHAPE).astype("float32")
+TRAIN = kgen.data.load(IMAGES.repeat(5, axis=0), batch_size=4).train
 Z = np.zeros((2, 2), "float32")
 HIDDEN = np.ones(SHAPE[:2], bool)
 
@@ -203,6 +204,8 @@ def test_what_a_verb_does_not_take(models, name, call, message):
         ({"validation_split": 2.0}, r"validation_split in \[0, 1\)"),
         ({"validation_split": 1}, r"validation_split in \[0, 1\)"),
         ({"validation_split": 0.9}, "Expected images to train on"),
+        ({"x": TRAIN, "batch_size": 10}, "no batch_size with batches.*Received: batch_size=10"),
+        ({"x": TRAIN, "validation_split": 0.1}, "no validation_split with.*validation_data=data"),
         ({"validation_data": (IMAGES,) * 4}, "validation_data as .*Received: a tuple of 4"),
         ({"validation_data": ()}, r"validation_data as .*Received: a tuple of 0"),
         ({"validation_data": IMAGES}, "validation_data as .*Received: an array of shape"),
@@ -216,9 +219,23 @@ def test_what_fit_does_not_take(models, arguments, message):
     model = models["vae"]
     before = model.get_weights()
     with refused(message):
-        model.fit(IMAGES, verbose=0, **arguments)
+        model.fit(**{"x": IMAGES, "verbose": 0} | arguments)
     for value, expected in zip(model.get_weights(), before, strict=True):
         np.testing.assert_array_equal(value, expected)
+
+
+@pytest.mark.parametrize(
+    ("model_class", "name", "expected"),
+    [(kgen.WGAN, "discriminator", "critic"), (kgen.DCGAN, "critic", "discriminator")],
+)
+def test_the_network_that_judges_has_its_papers_name(model_class, name, expected):
+    with refused(f"Expected {expected}=.*paper calls.*Received: {name}=None"):
+        gan(model_class, **{name: None})
+
+
+def test_batches_have_their_size_in_evaluate_too(models):
+    with refused("no batch_size with batches"):
+        models["vae"].evaluate(TRAIN, batch_size=4, verbose=0)
 
 
 @pytest.mark.parametrize("name", ["batch_size", "steps"])

@@ -65,9 +65,18 @@ def test_what_a_logger_could_not_say_is_a_gap(tmp_path):
     assert 0 < curve(pictures.losses(tmp_path / "history.csv"), _VALIDATION)[1].sum() < 10
 
 
-@pytest.mark.parametrize("history", [{}, {"loss": []}, {"epoch": [0]}])
+def test_a_model_after_fit_has_its_history():
+    history = keras.callbacks.History()
+    history.history = LOGGED
+    model = keras.Sequential()
+    for given in (history, model):
+        model.history = history
+        assert pictures.losses(given).tobytes() == pictures.losses(LOGGED).tobytes()
+
+
+@pytest.mark.parametrize("history", [{}, {"loss": []}, {"epoch": [0]}, [1, 2], keras.Model()])
 def test_a_history_of_nothing(history):
-    with pytest.raises(ValueError, match="at least one epoch. Received: history={"):
+    with pytest.raises(ValueError, match="at least one epoch. Received: history="):
         pictures.losses(history)
 
 

@@ -88,6 +88,11 @@ class AdversarialModel(SamplesPrior, LatentModel):
         seed: int | None = None,
         **kwargs,
     ):
+        for name in {"discriminator", "critic"} & kwargs.keys():
+            raise ValueError(
+                f"Expected {player}=..., as its paper calls the network that judges. Received: "
+                f"{name}={kwargs[name]!r:.80}"
+            )
         super().__init__(
             image_shape,
             latent_dim,
