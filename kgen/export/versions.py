@@ -67,7 +67,7 @@ def _modules(model):
     return sorted({each.__module__ for each in found if each is not None})
 
 
-def export_archive(archive, path, version=None, about=None, modules=()):
+def export_archive(archive, path, version=None, about=None, modules=(), source=None):
     """Writes the model of a `.keras` file, which TensorFlow's process alone reads, as a SavedModel.
 
     Args:
@@ -77,6 +77,7 @@ def export_archive(archive, path, version=None, about=None, modules=()):
         about: str or None. What the model card says of data, training and figures.
         modules: sequence of str. What to import before it is read, where it holds classes or
             functions that are not kgen's.
+        source: str. What an error calls the file, if it is a copy.
 
     Returns:
         The path of the version.
@@ -93,6 +94,8 @@ def export_archive(archive, path, version=None, about=None, modules=()):
         ):
             made = os.path.join(folder, "saved_model")
             written = _write_elsewhere(archive, made, os.path.basename(path), modules)
+            if "unreadable" in written:
+                raise ValueError(unreadable(source or archive, written["unreadable"]))
             version = _move(made, path, version)
     except BaseException:
         with contextlib.suppress(OSError):  # where there are other versions
@@ -175,10 +178,7 @@ def _write_elsewhere(archive, folder, name, modules):
         status = process.wait()
         if status:
             raise RuntimeError(f"TensorFlow could not export the model:\n{_end(err)[-3000:]}")
-        said = json.loads(_end(out).splitlines()[-1])
-    if "unreadable" in said:
-        raise ValueError(unreadable(archive, said["unreadable"]))
-    return said
+        return json.loads(_end(out).splitlines()[-1])
 
 
 def _import_path(modules):

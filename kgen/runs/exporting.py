@@ -52,7 +52,7 @@ def export(run: str, path: str | None = None, version: int | None = None) -> str
                 "figures. The same `kgen train` command writes it anew."
             )
         _tell_of_newer(run, notes)
-        return export_archive(archive, path, version, _about(config, notes))
+        return export_archive(archive, path, version, _about(config, notes), source=trained)
 
 
 def _tell_of_newer(run, notes):

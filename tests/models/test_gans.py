@@ -516,7 +516,6 @@ def test_spectral_normalization_and_clipping():
 @pytest.mark.parametrize(
     ("model_class", "arguments"),
     [
-        (kgen.WGAN, {"discriminator": None}),
         (kgen.WGAN, {"discriminator_steps": 2}),
         (kgen.WGANGP, {"clip": 0.1}),
     ],
