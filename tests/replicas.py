@@ -77,7 +77,7 @@ def make(case):
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.Dropout):
             layer.rate = 0.0
-    if hasattr(model, "adversary"):
+    if isinstance(model, kgen.AdversarialModel):
         for network in (model.adversary.network, model.generator):
             network.layers[-1].activity_regularizer = keras.regularizers.L2(0.1)
     return model
