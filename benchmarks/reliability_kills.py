@@ -113,6 +113,8 @@ def _kill(case, backend, folder, run, kills, deadline):
     rng = random.Random(f"{case.name} {backend}")
     place = os.path.join(folder, backend, case.name.replace(" ", "-"))
     started = time.monotonic()
+    if started > deadline:
+        return Killed(0, 0, [])
     whole = _finish(case, backend, f"{place}-whole", run)
     seconds = time.monotonic() - started
     killed, ends, differences = 0, 0, []
@@ -127,7 +129,7 @@ def _kill(case, backend, folder, run, kills, deadline):
         process.wait()
         process.log.close()
         if process.returncode == 0 or killed == kills:
-            end = _finish(case, backend, out, run)
+            end = _ended(case, process, out) or _finish(case, backend, out, run)
             ends += 1
             differences += [
                 f"{k} ({ends})" for k in whole.keys() | end.keys() if whole.get(k) != end.get(k)
@@ -159,15 +161,22 @@ def _finish(case, backend, out, run):
     process = _start(case, backend, out, run)
     process.wait()
     process.log.close()
-    if process.returncode:
+    made = _ended(case, process, out)
+    if made is None:
         with open(process.log.name) as log:
             raise RuntimeError(
                 f"{case} on {backend}: status {process.returncode}\n{log.read()[-3000:]}"
             )
-    if case.name == "evaluate":
-        with open(process.log.name) as log:
-            return {"figures": log.read().split()[-6:]}
-    return _made(out)
+    return made
+
+
+def _ended(case, process, out):
+    """What a command made that ended well, or had made when it was killed; else None."""
+    with open(process.log.name) as log:
+        said = log.read()
+    if process.returncode and (process.returncode < 0 or "is not there yet" not in said):
+        return None
+    return {"figures": said.split()[-6:]} if case.name == "evaluate" else _made(out)
 
 
 def _made(out):
