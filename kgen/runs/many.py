@@ -15,7 +15,7 @@ from kgen.pictures.grids import to_bytes
 from kgen.runs.config import read_json
 from kgen.runs.folder import NOTES, write_json
 from kgen.seeds import seeds_of
-from kgen.whole_file import check_can_hold, check_can_write, replacing
+from kgen.whole_file import check_can_hold, check_can_write, remove_unfinished, replacing
 
 SETTINGS = "samples.json"
 """What a folder's images are of: the same command adds to them, another is refused."""
@@ -114,6 +114,7 @@ def _write_files(paths, settings, made):
             with replacing(paths[i]) as temporary:
                 picture = Image.fromarray(image[..., 0] if image.shape[-1] == 1 else image)
                 picture.save(temporary, format="PNG")
+    remove_unfinished(folder, rf"\d{{6,}}(-[\w.]+)?\.png|{re.escape(SETTINGS)}")
 
 
 def _names(model, num, rows):
@@ -137,3 +138,5 @@ def _write_archive(model, num, rows, path, made):
             np.lib.format.write_array_header_1_0(file, header)
             for _, images in made(np.arange(num)):
                 file.write(images.tobytes())
+    folder, name = os.path.split(os.path.abspath(path))
+    remove_unfinished(folder, re.escape(name))

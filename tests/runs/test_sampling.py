@@ -192,6 +192,20 @@ def test_bad_arguments_write_nothing(of_classes, tmp_path, out, bad):
     assert not os.listdir(tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("out", "names"), [("many/", ("000001.png", "samples.json")), ("many/a.npz", ("a.npz",))]
+)
+def test_what_a_kill_left_goes_with_the_next_samples(plain, tmp_path, out, names):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    left = [folder / f".tmp-0123abcd-{name}" for name in names]
+    mine = folder / ".tmp-0123abcd-mine.png"
+    for path in (*left, mine):
+        path.write_text("half")
+    runs.sample(str(plain), 2, seed=0, out=f"{tmp_path}/{out}")
+    assert mine.exists() and not any(path.exists() for path in left)
+
+
 def test_nearest(of_classes, tmp_path):
     before = os.listdir(of_classes)
     path = runs.nearest(of_classes, num=3, neighbours=2, labels=("dress",), seed=5)

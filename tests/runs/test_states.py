@@ -129,7 +129,8 @@ def exported(monkeypatch):
     """What the runs' exports would have written: (epochs of the model, what the card says)."""
     found = []
 
-    def export(archive, path, version, about):
+    def export(archive, path, version, about, source):
+        assert os.path.basename(source) == "model.keras" != archive
         found.append((read_notes(archive)["epoch"], about))
         return path
 
