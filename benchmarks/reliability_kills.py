@@ -17,6 +17,7 @@ from absl import flags
 
 KILLS = flags.DEFINE_integer("kills", 300, "Kills in all, spread evenly over the commands.")
 JOBS = flags.DEFINE_integer("jobs", 2, "Commands at a time.")
+ONLY = flags.DEFINE_string("only", "", "The commands alone that have this in their name.")
 BACKENDS = flags.DEFINE_list("backends", ["tensorflow", "jax", "torch"], "Which backends.")
 
 TRAIN = ["--epochs", "4", "--batch_size", "500", "--backup_steps", "1", "--deterministic"]
@@ -75,7 +76,8 @@ class Killed(NamedTuple):
 
 def measure(folder, deadline):
     """Prints a table of all commands on all backends; whether nothing was lost."""
-    each = max(1, KILLS.value // (len(CASES) * len(BACKENDS.value)))
+    cases = [case for case in CASES if ONLY.value in case.name]
+    each = max(1, KILLS.value // (len(cases) * len(BACKENDS.value)))
     print("| command | backend | kills | whole ends | ends of other bits | left behind |")
     print("|---|---|---|---|---|---|", flush=True)
     total, is_right = 0, True
@@ -91,7 +93,7 @@ def measure(folder, deadline):
                 backend,
             )
             for backend in BACKENDS.value
-            for case in CASES
+            for case in cases
         }
         for job in concurrent.futures.as_completed(jobs):
             case, backend = jobs[job]
