@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kgen import backend
+from kgen.checks import number
 
 Schedule = keras.optimizers.schedules.LearningRateSchedule
 
@@ -71,11 +72,16 @@ class AdjustableRate:
         rate = scheduled(self.schedule, self._optimizer._iterations)
         return self._factor * rate + self._number
 
-    def assign(self, number):
-        """Puts a number in the place of the schedule."""
+    def assign(self, rate):
+        """Puts a number in the place of the schedule.
+
+        Raises:
+            ValueError: it is not finite, or below 0.
+        """
+        rate = require_rate(rate)
         with backend.synchronized():
             self._factor.assign(0.0)
-            self._number.assign(number)
+            self._number.assign(rate)
 
     def scale(self, factor):
         """Multiplies the rate of all steps to come."""
@@ -112,6 +118,13 @@ def given_rate(optimizer):
 def first_rate(given):
     """The rate of the first step, as a number."""
     return given if isinstance(given, float) else to_float(scheduled(given, ops.zeros((), "int32")))
+
+
+def require_rate(rate):
+    """A learning rate that is set, a number or a scalar tensor: finite and at least 0, as float."""
+    return number(
+        "learning_rate", to_float(rate) if hasattr(rate, "__array__") else rate, at_least=0.0
+    )
 
 
 def to_float(x):

@@ -122,9 +122,7 @@ class OptimizerGroup(keras.optimizers.Optimizer):
                 "Expected a number for the learning rate. A compiled step keeps its schedule: give "
                 f"compile() optimizers with another one. Received: learning_rate={value}"
             )
-        if hasattr(value, "__array__"):
-            value = learning_rates.to_float(value)
-        value = number("learning_rate", value, at_least=0.0)
+        value = learning_rates.require_rate(value)
         first, *_ = self._first_rates
         with backend.synchronized():
             for optimizer, rate in zip(self.optimizers, self._first_rates, strict=True):
@@ -144,13 +142,13 @@ class OptimizerGroup(keras.optimizers.Optimizer):
         """Raises a ValueError if a player was given another schedule, or a rate that is none."""
         for player, optimizer in self.by_player.items():
             given = given_rate(optimizer)
-            if given is not self._given[player] and not isinstance(given, float):
+            if isinstance(given, float):
+                number(f"the {player}'s learning_rate", given, at_least=0.0)
+            elif given is not self._given[player]:
                 raise ValueError(
                     f"Expected compile() anew for another schedule of the {player}'s learning "
                     f"rate. Received: learning_rate={given}"
                 )
-            rate = learning_rates.to_float(optimizer.learning_rate)
-            number(f"the {player}'s learning_rate", rate, at_least=0.0)
 
     def finalize_variable_values(self, var_list):
         for player, optimizer in self.by_player.items():

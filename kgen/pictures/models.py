@@ -17,7 +17,7 @@ def _made_by(verb):
         def checked(model, *args, **kwargs):
             if not hasattr(model, verb):
                 raise ValueError(
-                    f"Expected a model with {verb}, of which {function.__name__} are pictures. "
+                    f"Expected a model with {verb}, for kgen.pictures.{function.__name__}. "
                     f"Received: {type(model).__name__}"
                 )
             return function(model, *args, **kwargs)

@@ -194,8 +194,10 @@ def test_a_rate_that_is_none_is_refused_where_it_is_set_or_used(rate):
     with pytest.raises(ValueError, match=f"the low's {message}"):
         climb(model, 2, by_epoch, epochs=2)
     model = slopes({"low": SGD(0.125), "high": SGD(Halving())})
-    model.optimizer["high"].learning_rate = rate
-    with pytest.raises(ValueError, match=f"the high's {message}"):
+    with pytest.raises(ValueError, match=message):
+        model.optimizer["high"].learning_rate = rate
+    model.optimizer["low"].learning_rate = rate
+    with pytest.raises(ValueError, match=f"the low's {message}"):
         climb(model, 1)
 
 

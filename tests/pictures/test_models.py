@@ -73,7 +73,7 @@ def test_a_picture_is_of_a_model_that_can_make_it(name, given, verb, tmp_path):
     class Other:
         pass
 
-    message = f"Expected a model with {verb}, of which {name} are pictures. Received: Other"
+    message = f"Expected a model with {verb}, for kgen.pictures.{name}. Received: Other"
     with pytest.raises(ValueError, match=message):
         getattr(pictures, name)(Other(), *given, path=str(tmp_path / "a.png"))
     assert not list(tmp_path.iterdir())
