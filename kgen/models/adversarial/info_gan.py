@@ -1,6 +1,5 @@
 """The information maximizing GAN."""
 
-import functools
 import math
 
 import keras
@@ -17,6 +16,29 @@ from kgen.models.image_model import preset_dtype
 from kgen.models.scalar import Scalar
 from kgen.priors import Codes
 from kgen.seeds import seeds_of
+
+
+def _units(width):
+    """The dense layers: the paper's 1024 beside its 64 channels."""
+    return (16 * (width or 64),)
+
+
+def _generator(code_size, image_shape, width, **kwargs):
+    return networks.dcgan_generator(
+        code_size, image_shape, width, kernel_size=4, units=_units(width), **kwargs
+    )
+
+
+def _discriminator(image_shape, width, **kwargs):
+    return networks.dcgan_discriminator(
+        image_shape,
+        width,
+        kernel_size=4,
+        units=_units(width),
+        negative_slope=0.1,
+        with_features=True,
+        **kwargs,
+    )
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -58,18 +80,8 @@ class InfoGAN(DCGAN):
 
     info_weight = Scalar()
     log_names = (*DCGAN.log_names, "info_loss")
-    generator_preset = staticmethod(
-        functools.partial(networks.dcgan_generator, kernel_size=4, units=(1024,))
-    )
-    adversary_preset = staticmethod(
-        functools.partial(
-            networks.dcgan_discriminator,
-            kernel_size=4,
-            units=(1024,),
-            negative_slope=0.1,
-            with_features=True,
-        )
-    )
+    generator_preset = staticmethod(_generator)
+    adversary_preset = staticmethod(_discriminator)
 
     def __init__(
         self,
