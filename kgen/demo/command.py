@@ -15,12 +15,12 @@ from kgen.models.image_model import ImageModel
 
 
 def demo(
-    model: str, host: str = "127.0.0.1", port: int | None = None, browser: bool = True
+    model: str | ImageModel, host: str = "127.0.0.1", port: int | None = None, browser: bool = True
 ) -> None:
     """Opens a page on this machine to play with a model, until Ctrl-C.
 
     Args:
-        model: str. A run folder, finished or not, or a `.keras` file.
+        model: a run folder, finished or not, or a `.keras` file; in Python a model as well.
         host: str. The address to listen on; 0.0.0.0 shows the page to others in the network.
         port: int. Defaults to the first that is free from 7860 on.
         browser: bool. Open the page in a browser, where there is a desktop.
@@ -35,6 +35,8 @@ def demo(
 
 
 def _page(model):
+    if isinstance(model, ImageModel):
+        return Page(model, model.name)
     name = os.path.basename(os.path.abspath(model))
     if not os.path.isfile(model):
         run = runs.load(model)

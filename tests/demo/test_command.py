@@ -72,6 +72,13 @@ def test_a_run_or_a_file_is_served(run, file, pages, monkeypatch, capsys):
     assert f"run is at {url} until Ctrl-C.\n" in out and err == "kgen: Interrupted.\n" * 2
 
 
+def test_a_model_in_memory_is_served(pages):
+    model = dense_vae(seed=0)
+    with pytest.raises(KeyboardInterrupt):
+        command.demo(model, port=free_port(), browser=False)
+    assert pages[1][0].model is model and pages[1][0].about()["name"] == model.name
+
+
 def test_no_browser_where_there_is_no_desktop(monkeypatch):
     monkeypatch.setattr(sys, "platform", "linux")
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):

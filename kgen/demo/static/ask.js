@@ -12,13 +12,13 @@ export function button(text, onclick, properties = {}) {
 
 export async function ask(path, body = "") {
   const headers = { "Content-Type": "application/octet-stream" };
-  let response;
+  let response, answer;
   try {
     response = await fetch(path, { method: "POST", headers, body });
+    answer = await response.json();
   } catch {
     throw new Error("The server does not answer: has `kgen demo` ended?");
   }
-  const answer = await response.json();
   if (!response.ok) throw new Error(answer.error);
   return answer;
 }
