@@ -1,6 +1,7 @@
 import concurrent.futures
 import json
 import socket
+import threading
 import urllib.error
 import urllib.request
 
@@ -32,11 +33,19 @@ def make(server, panel, values):
 
 
 @pytest.mark.each_backend
-def test_two_at_once_get_what_each_asked_for(vae_page, served):
+def test_two_at_once_get_what_each_asked_for_by_one_thread(vae_page, served, monkeypatch):
+    threads, sample = set(), vae_page.model.sample
+
+    def watched(*args, **kwargs):
+        threads.add(threading.get_ident())
+        return sample(*args, **kwargs)
+
+    monkeypatch.setattr(vae_page.model, "sample", watched)
     server = served(vae_page)
     with concurrent.futures.ThreadPoolExecutor(4) as users:
         asked = [{"seed": str(i), "num": 1 + i % 3} for i in range(8)]
         answers = list(users.map(lambda values: make(server, "samples", values), asked))
+    assert len(threads) == 1
     for values, answer in zip(asked, answers, strict=True):
         assert answer == (200, vae_page.make("samples", values))
 
