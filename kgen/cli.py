@@ -30,7 +30,7 @@ _USAGE = f"""kgen: deep generative image models
   kgen reconstruct RUN [--num ...] [--out ...]       test images with reconstructions below them
   kgen complete RUN [--image FILE] [--out ...]       images of which a part is hidden, completed
   kgen evaluate RUN [--num_samples ...]              the figures on the test images
-  kgen demo RUN_OR_FILE [--port ...]                 a page to play with a model, in a browser
+  kgen demo RUN_OR_MODEL [--port ...]                a page to play with a model, in a browser
   kgen export RUN [--path ...] [--version ...]       a SavedModel for TensorFlow Serving
   kgen generate --server HOST:PORT --model NAME      a grid of images from TensorFlow Serving
 
@@ -64,7 +64,7 @@ _COMMANDS = {
     "reconstruct": _Command("kgen.runs"),
     "complete": _Command("kgen.runs"),
     "evaluate": _Command("kgen.runs"),
-    "demo": _Command("kgen.demo", "RUN_OR_FILE"),
+    "demo": _Command("kgen.demo", "RUN_OR_MODEL"),
     "export": _Command("kgen.runs", keras=False),
     "generate": _Command("kgen.serving.grids", subject=None, keras=False),
 }
@@ -178,8 +178,8 @@ def _run(name, *arguments):
     config = None
     if command.subject == "MODEL" and subject is not None:
         require_known(MODELS, subject, "model")
-    is_file = command.subject == "RUN_OR_FILE" and os.path.isfile(subject or "")
-    if command.subject != "MODEL" and subject is not None and not is_file:
+    is_model = command.subject == "RUN_OR_MODEL" and os.path.isfile(subject or "")
+    if command.subject in ("RUN", "RUN_OR_MODEL") and subject is not None and not is_model:
         config = require_config(subject)
     if command.keras:
         _choose_backend(asked.backend, config)

@@ -12,6 +12,7 @@ from kgen.demo.picture import Picture
 from kgen.demo.samples import Codes
 
 NUM_SLIDERS = 10
+IN_A_ROW = 12  # images on a way
 
 
 class Latents(Panel):
@@ -36,10 +37,8 @@ class Latents(Panel):
 
     def _controls(self, sources):
         size = self.model.code_size
-        is_axes = size <= NUM_SLIDERS
-        names = [
-            f"{'z' if is_axes else 'direction '}{i + 1}" for i in range(min(size, NUM_SLIDERS))
-        ]
+        name = "z" if size <= NUM_SLIDERS else "direction "
+        names = [f"{name}{i + 1}" for i in range(min(size, NUM_SLIDERS))]
         return [Seed(), Sliders("moves", names, label="latents")]
 
     @functools.cached_property
@@ -84,7 +83,7 @@ class Interpolation(Panel):
     def make(self, start, end, steps, spherical, labels=None):
         z = [self.model.draw_latents(1, seed=seed) for seed in (start, end)]
         images = self.model.interpolate(*z, labels, steps=steps, spherical=spherical)[0]
-        return Made(images, min(steps, 12))
+        return Made(images, min(steps, IN_A_ROW))
 
 
 class ImageInterpolation(Panel):
@@ -102,4 +101,4 @@ class ImageInterpolation(Panel):
         images = self.model.interpolate(
             start[None], end[None], labels, steps=steps, spherical=spherical
         )
-        return Made(images[0], min(steps, 12))
+        return Made(images[0], min(steps, IN_A_ROW))

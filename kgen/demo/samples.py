@@ -62,7 +62,7 @@ class Codes(Panel):
 
     name, title = "codes", "Codes"
     hint = "Images of the codes that are set, each with noise of its own."
-    verbs = ("set_code", "categorical", "continuous")
+    verbs = ("set_code",)
 
     def _controls(self, sources):
         categorical, continuous = self.model.categorical, self.model.continuous

@@ -100,7 +100,7 @@ def test_help(capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        ([], 2, "Expected `kgen demo RUN_OR_FILE`"),
+        ([], 2, "Expected `kgen demo RUN_OR_MODEL`"),
         (["missing"], 1, "Expected a run folder.*Received: missing"),
         (["missing.keras"], 1, "Received: missing.keras"),
         (["FOLDER"], 1, "Expected a run folder with a config.json"),
