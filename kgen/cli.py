@@ -7,7 +7,6 @@ import contextlib
 import importlib
 import inspect
 import os
-import re
 import signal
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from absl import flags
 
 from kgen.installed import BACKENDS, default_backend, is_installed, missing
 from kgen.interrupt import interruptible
-from kgen.runs.arguments import plain_arguments
+from kgen.runs.arguments import description, plain_arguments
 from kgen.runs.catalog import MODELS, require_known
 from kgen.runs.config import require_config
 from kgen.version import __version__
@@ -31,6 +30,7 @@ _USAGE = f"""kgen: deep generative image models
   kgen reconstruct RUN [--num ...] [--out ...]       test images with reconstructions below them
   kgen complete RUN [--image FILE] [--out ...]       images of which a part is hidden, completed
   kgen evaluate RUN [--num_samples ...]              the figures on the test images
+  kgen demo RUN_OR_MODEL [--port ...]                a page to play with a model, in a browser
   kgen export RUN [--path ...] [--version ...]       a SavedModel for TensorFlow Serving
   kgen generate --server HOST:PORT --model NAME      a grid of images from TensorFlow Serving
 
@@ -64,6 +64,7 @@ _COMMANDS = {
     "reconstruct": _Command("kgen.runs"),
     "complete": _Command("kgen.runs"),
     "evaluate": _Command("kgen.runs"),
+    "demo": _Command("kgen.demo", "RUN_OR_MODEL"),
     "export": _Command("kgen.runs", keras=False),
     "generate": _Command("kgen.serving.grids", subject=None, keras=False),
 }
@@ -177,7 +178,8 @@ def _run(name, *arguments):
     config = None
     if command.subject == "MODEL" and subject is not None:
         require_known(MODELS, subject, "model")
-    if command.subject == "RUN" and subject is not None:
+    is_model = command.subject == "RUN_OR_MODEL" and os.path.isfile(subject or "")
+    if command.subject in ("RUN", "RUN_OR_MODEL") and subject is not None and not is_model:
         config = require_config(subject)
     if command.keras:
         _choose_backend(asked.backend, config)
@@ -272,9 +274,7 @@ def _quiet():
 def _define_flags(parsed, arguments, doc):
     """Defines a flag for each of the arguments; its help is the docstring's."""
     for name, (kind, default) in arguments.items():
-        text = re.search(rf"^ +{name}: (.*?)(?=^ +[*\w]+: |^ *$)", doc or "", re.M | re.S)
-        description = " ".join(text[1].split()) if text else ""
-        _DEFINE[kind](name, default, description, flag_values=parsed)
+        _DEFINE[kind](name, default, description(name, doc), flag_values=parsed)
     return list(arguments)
 
 

@@ -22,7 +22,7 @@ from kgen.runs.catalog import MODELS
 
 BACKEND = keras.backend.backend()
 OTHER = "jax" if BACKEND == "tensorflow" else "tensorflow"
-VERBS = ("sample", "nearest", "reconstruct", "complete", "evaluate", "export")
+VERBS = ("sample", "nearest", "reconstruct", "complete", "evaluate", "export", "demo")
 THIRD = "torch" if BACKEND == "jax" else "jax"
 SETTINGS = ["--batch_size", "300", "--latent_dim=2"]
 
@@ -215,9 +215,9 @@ def test_help_and_wrong_commands_answer_at_once():
     """Without an import of Keras."""
     answered = [["--help"], [], ["--version"], ["generate", "--help"], ["export", "--help"]]
     wrong = [["trian"], ["train"], ["sample"], ["train", "--epochs", "2"], ["generate", "RUN"]]
-    wrong += [["train", "vae", "--backend", "theano"], ["generate", "--nun", "2"]]
+    wrong += [["train", "vae", "--backend", "theano"], ["generate", "--nun", "2"], ["demo"]]
     missing = [["sample", "missing"], ["export", "missing"], ["generate", "--num", "2"]]
-    missing += [["train", "VAE"], ["train", "vaee", "--epochs", "2"]]
+    missing += [["train", "VAE"], ["train", "vaee", "--epochs", "2"], ["demo", "missing"]]
     lines = [*answered, *wrong, *missing]
     status, out, err = finish(start(AT_ONCE.format(lines=lines)))
     assert status == 0, err

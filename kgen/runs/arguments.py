@@ -1,6 +1,7 @@
 """What of a function's arguments can be set on a command line."""
 
 import inspect
+import re
 import types
 import typing
 
@@ -21,3 +22,9 @@ def plain_arguments(function) -> dict:
         if parameter.default is not parameter.empty and kind in PLAIN_TYPES:
             found[name] = kind, parameter.default
     return found
+
+
+def description(name: str, doc: str | None) -> str:
+    """What a docstring says of an argument, in one line; empty where it says nothing."""
+    text = re.search(rf"^ +{name}: (.*?)(?=^ +[*\w]+: |^ *$)", doc or "", re.M | re.S)
+    return " ".join(text[1].split()) if text else ""

@@ -1,0 +1,141 @@
+import concurrent.futures
+import json
+import socket
+import threading
+import urllib.error
+import urllib.request
+
+import pytest
+
+from kgen.demo import server as server_module
+from kgen.demo.page import Page
+from kgen.demo.server import Server
+from tests.ports import free_port
+from tests.zoo import dense_vae
+
+BYTES = "application/octet-stream"
+
+
+def ask(server, path, body=None, kind=BYTES):
+    """(status, answer, headers)."""
+    headers = {"Content-Type": kind} if body is not None else {}
+    request = urllib.request.Request(server.url + path, body, headers)
+    try:
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.read(), response.headers
+    except urllib.error.HTTPError as error:
+        return error.code, error.read(), error.headers
+
+
+def make(server, panel, values):
+    status, answer, _ = ask(server, f"make?panel={panel}", json.dumps(values).encode())
+    return status, json.loads(answer)
+
+
+@pytest.mark.each_backend
+def test_two_at_once_get_what_each_asked_for_by_one_thread(vae_page, served, monkeypatch):
+    threads, sample = set(), vae_page.model.sample
+
+    def watched(*args, **kwargs):
+        threads.add(threading.get_ident())
+        return sample(*args, **kwargs)
+
+    monkeypatch.setattr(vae_page.model, "sample", watched)
+    server = served(vae_page)
+    with concurrent.futures.ThreadPoolExecutor(4) as users:
+        asked = [{"seed": str(i), "num": 1 + i % 3} for i in range(8)]
+        answers = list(users.map(lambda values: make(server, "samples", values), asked))
+    assert len(threads) == 1
+    for values, answer in zip(asked, answers, strict=True):
+        assert answer == (200, vae_page.make("samples", values))
+
+
+def test_the_page_is_whole_and_of_this_server_alone(vae_page, served):
+    server = served(vae_page)
+    for path in ("", "page.css", "ask.js", "controls.js", "page.js", "picture.js"):
+        status, text, headers = ask(server, path)
+        assert status == 200 and text
+        assert (
+            headers["Content-Security-Policy"] == "default-src 'self'; img-src 'self' data: blob:"
+        )
+        assert b"http" not in text.replace(b"http-equiv", b"")
+    status, about, _ = ask(server, "about")
+    assert json.loads(about)["panels"][0]["name"] == "samples"
+
+
+def test_a_bad_value_is_an_answer_and_the_server_goes_on(vae_page, served, capsys):
+    server = served(vae_page)
+    status, answer = make(server, "samples", {"seed": "one"})
+    assert status == 400 and answer["error"].startswith("Expected seed as a whole number")
+    assert make(server, "samples", {"num": 1})[0] == 200
+    for path, body, kind, expected in [
+        ("make?panel=samples", b"{", BYTES, (400, "Expected JSON")),
+        ("make?panel=samples", b"[" * 99_999, BYTES, (400, "Expected JSON")),
+        ("make", b"{}", BYTES, (400, "Expected a panel")),
+        ("make?panel=samples", b"{}", "text/plain", (415, "as application/octet-stream")),
+        ("image?panel=reconstruction&control=image", b"a", BYTES, (400, "cannot be read")),
+        ("example?source=none", b"", BYTES, (400, "'test' or 'sample'")),
+        ("none", b"", BYTES, (404, "Expected a page")),
+        ("../../etc/passwd", None, BYTES, (404, "Expected a page")),
+    ]:
+        status, answer, _ = ask(server, path, body, kind)
+        assert (status, expected[1] in json.loads(answer)["error"]) == (expected[0], True), path
+    assert not capsys.readouterr().err
+
+
+def test_more_bytes_than_it_reads_are_refused(vae_page, served, monkeypatch):
+    monkeypatch.setattr(server_module, "MAX_BYTES", 10)
+    server = served(vae_page)
+    status, answer, headers = ask(server, "make?panel=samples", b"x" * 11)
+    assert status == 413 and "at most 10 bytes" in json.loads(answer)["error"]
+    assert headers["Connection"] == "close"
+
+
+def test_a_model_that_fails_is_told_of_and_the_server_goes_on(served, monkeypatch, capsys):
+    page = Page(dense_vae(seed=0), "vae")
+    server = served(page)
+    with monkeypatch.context() as patch:
+        patch.setattr(page.model, "sample", lambda *args, **kwargs: 1 / 0)
+        status, answer = make(server, "samples", {})
+    assert status == 500
+    assert answer["error"] == "The model failed: ZeroDivisionError: division by zero"
+    assert "ZeroDivisionError" in capsys.readouterr().err
+    assert make(server, "samples", {"num": 1})[0] == 200
+
+
+def test_who_goes_before_the_answer_is_not_told_of(vae_page, served, capsys):
+    server = served(vae_page)
+    with socket.create_connection(server.server_address[:2]) as client:
+        client.sendall(b"POST /make?panel=samples HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+    assert make(server, "samples", {"num": 1})[0] == 200
+    assert not capsys.readouterr().err
+
+
+def test_ports():
+    port = free_port()
+    with Server("127.0.0.1", port):
+        with pytest.raises(OSError, match=f"--port.*Received: port={port}, which is in use"):
+            Server("127.0.0.1", port)
+
+
+def test_without_a_port_it_is_the_next_that_is_free(monkeypatch):
+    first = free_port()
+    monkeypatch.setattr(server_module, "FIRST_PORT", first)
+    monkeypatch.setattr(server_module, "LAST_PORT", first + 100)
+    with Server("127.0.0.1", first), Server("127.0.0.1") as second:
+        assert second.server_address[1] > first
+        assert second.url == f"http://127.0.0.1:{second.server_address[1]}/"
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "no host", "host.invalid", ""])
+def test_hosts_that_are_not_of_this_machine(host):
+    with pytest.raises(OSError, match=f"Expected host as an address of this.*host={host}$"):
+        Server(host, free_port())
+
+
+def test_where_it_is():
+    with Server("0.0.0.0", free_port()) as server:
+        assert server.url.startswith("http://127.0.0.1:")
+    if socket.has_ipv6:
+        with Server("::1", free_port()) as server:
+            assert server.url.startswith("http://[::1]:")
