@@ -8,6 +8,8 @@ from kgen.checks import number, whole_number, whole_numbers
 from kgen.pictures.files import path_first
 from kgen.pictures.grids import grid
 
+MOST_COLUMNS = 12
+
 
 def _made_by(verb):
     """Lets a picture's function check, before it works, its path and that its model has a verb."""
@@ -31,6 +33,8 @@ def _made_by(verb):
 def samples(model, num, labels=None, seed=None, path=None, **kwargs):
     """A grid of samples; of a conditional model a row a class or condition, in turn.
 
+    Rows of more than `MOST_COLUMNS` are broken into several.
+
     Args:
         model: a model with `sample`.
         num: int. About how many images: a conditional model's rows are as long as it allows, and
@@ -49,8 +53,10 @@ def samples(model, num, labels=None, seed=None, path=None, **kwargs):
         return grid(model.sample(num, labels, seed=seed, **kwargs), path=path)
     if labels is None:
         labels = range(model.num_classes or 0)
-    columns = max(1, num // max(1, len(labels)))
-    labels = np.repeat(labels, columns, axis=0)
+    of_each = max(1, num // max(1, len(labels)))
+    rows = -(-of_each // MOST_COLUMNS)
+    columns = of_each // rows
+    labels = np.repeat(labels, rows * columns, axis=0)
     return grid(model.sample(len(labels), labels, seed=seed, **kwargs), columns, path)
 
 
