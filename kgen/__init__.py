@@ -46,15 +46,17 @@ _CLASSES = {
     "WGAN": "kgen.models.adversarial.wgan",
     "WGANGP": "kgen.models.adversarial.wgan_gp",
 }
+_FUNCTIONS = {"load": "kgen.runs.trained"}
+_NAMES = _CLASSES | _FUNCTIONS
 
-__all__ = [*_ROOMS, *_CLASSES]
+__all__ = [*_ROOMS, *_NAMES]
 
 
 def __getattr__(name):
     if name in _ROOMS:
         return _imported(f"kgen.{name}")
-    if name in _CLASSES:
-        found = globals()[name] = getattr(_imported(_CLASSES[name]), name)
+    if name in _NAMES:
+        found = globals()[name] = getattr(_imported(_NAMES[name]), name)
         return found
     raise AttributeError(f"module 'kgen' has no attribute {name!r}")
 

@@ -31,10 +31,12 @@ _USAGE = f"""kgen: deep generative image models
   kgen complete RUN [--image FILE] [--out ...]       images of which a part is hidden, completed
   kgen evaluate RUN [--num_samples ...]              the figures on the test images
   kgen demo RUN_OR_MODEL [--port ...]                a page to play with a model, in a browser
+  kgen publish RUN [--path ...]                      the model without what was for its training
   kgen export RUN [--path ...] [--version ...]       a SavedModel for TensorFlow Serving
   kgen generate --server HOST:PORT --model NAME      a grid of images from TensorFlow Serving
 
 MODEL is one of {", ".join(MODELS)}.
+RUN is a run folder, or the name of a trained model in saved_models/, such as mnist_dcgan.
 `kgen train MODEL --help` and `kgen COMMAND RUN --help` list the flags, the model's own among them,
 and `kgen --version` says which kgen this is.
 """
@@ -65,6 +67,7 @@ _COMMANDS = {
     "complete": _Command("kgen.runs"),
     "evaluate": _Command("kgen.runs"),
     "demo": _Command("kgen.demo", "RUN_OR_MODEL"),
+    "publish": _Command("kgen.runs"),
     "export": _Command("kgen.runs", keras=False),
     "generate": _Command("kgen.serving.grids", subject=None, keras=False),
 }

@@ -13,6 +13,9 @@ from kgen.printable import printable
 
 NOTES = "backup.json"
 
+PUBLISHED = "published"
+"""What is noted of a model without its optimizers' state."""
+
 BACKUP = re.compile(r"epoch-(\d+)-batch-(\d+)\.keras")
 """The names of backups, by the epochs and batches that are behind them."""
 

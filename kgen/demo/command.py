@@ -4,14 +4,12 @@ import os
 import sys
 import webbrowser
 
-import keras
-
 from kgen import runs
 from kgen.checks import whole_number
 from kgen.demo.page import Page
 from kgen.demo.server import Server
-from kgen.keras_file import unreadable
 from kgen.models.image_model import ImageModel
+from kgen.runs.trained import load
 
 
 def demo(
@@ -20,7 +18,8 @@ def demo(
     """Opens a page on this machine to play with a model, until Ctrl-C.
 
     Args:
-        model: a run folder, finished or not, or a `.keras` file; in Python a model as well.
+        model: a run folder, finished or not, a trained model's name, or a `.keras` file; in Python
+            a model as well.
         host: str. The address to listen on; 0.0.0.0 shows the page to others in the network.
         port: int. Defaults to the first that is free from 7860 on.
         browser: bool. Open the page in a browser, where there is a desktop.
@@ -38,19 +37,10 @@ def _page(model):
     if isinstance(model, ImageModel):
         return Page(model, model.name)
     name = os.path.basename(os.path.abspath(model))
-    if not os.path.isfile(model):
-        run = runs.load(model)
-        return Page(run.model, name, run.data)
-    try:
-        loaded = keras.saving.load_model(model)
-    except Exception as error:  # Keras raises anything from KeyError to BadZipFile.
-        raise ValueError(unreadable(model, error)) from error
-    if not isinstance(loaded, ImageModel):
-        raise ValueError(
-            "Expected a model of kgen's, or a subclass of kgen.ImageModel. Received: "
-            f"{model}, a {type(loaded).__name__}"
-        )
-    return Page(loaded, name)
+    if os.path.isfile(model):
+        return Page(load(model), name)
+    run = runs.load(model)
+    return Page(run.model, name, run.data)
 
 
 def _has_desktop():

@@ -20,6 +20,7 @@ _MODULES = {
     "export": "kgen.runs.exporting",
     "load": "kgen.runs.run",
     "nearest": "kgen.runs.sampling",
+    "publish": "kgen.runs.trained",
     "reconstruct": "kgen.runs.results",
     "sample": "kgen.runs.sampling",
     "train": "kgen.runs.training",

@@ -22,10 +22,16 @@ def require_known(known, name: str, what: str):
     """Raises a ValueError that says which names there are, and which is the nearest."""
     if name in known:
         return
+    raise ValueError(
+        f"Expected {what}: one of {', '.join(known)}.{nearest(known, name)} Received: {name}"
+    )
+
+
+def nearest(known, name):
+    """The question whether the nearest of some names was meant, with a space before it, if any."""
     by_letters = {_letters(each): each for each in known}
     near = difflib.get_close_matches(_letters(name), by_letters, n=1, cutoff=0.4)
-    hint = f" Did you mean {by_letters[near[0]]}?" if near else ""
-    raise ValueError(f"Expected {what}: one of {', '.join(known)}.{hint} Received: {name}")
+    return f" Did you mean {by_letters[near[0]]}?" if near else ""
 
 
 def _letters(name):

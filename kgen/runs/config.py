@@ -3,6 +3,8 @@
 import json
 import os
 
+from kgen.runs.named import folder_of, hint
+
 SETTINGS = {
     "model": str,
     "arguments": dict,
@@ -72,18 +74,21 @@ def read_config(folder):
     return read_json(path, "the config.json of a run", SETTINGS, way_out)
 
 
-def require_config(folder):
-    """What a run folder's `config.json` holds.
+def require_config(run):
+    """What the `config.json` of a run holds.
+
+    Args:
+        run: str. Its folder, or a trained model's name.
 
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is something else's.
     """
-    config = read_config(folder)
+    config = read_config(folder_of(run))
     if config is None:
-        is_file = ", which is a file" if os.path.isfile(folder) else ""
+        is_file = ", which is a file" if os.path.isfile(run) else ""
         raise FileNotFoundError(
             "Expected a run folder with a config.json, as `kgen train` writes. Received: "
-            f"{folder}{is_file}"
+            f"{run}{is_file}.{hint(run)}"
         )
     return config

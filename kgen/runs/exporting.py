@@ -7,6 +7,7 @@ import tempfile
 from kgen.export.versions import export_archive
 from kgen.keras_file import flaw, position, read_notes
 from kgen.runs.config import require_config
+from kgen.runs.named import folder_of
 from kgen.whole_file import check_can_hold
 
 _NOTED = {"figures", "data_set", "versions"}
@@ -19,7 +20,7 @@ def export(run: str, path: str | None = None, version: int | None = None) -> str
     it. A training may go on meanwhile.
 
     Args:
-        run: str. The run folder.
+        run: str. The run folder, or a trained model's name.
         path: str. The model's folder, whose last part is its name on the server. Defaults to
             saved_models/ and the run folder's name.
         version: int. Defaults to the next after those that are there.
@@ -27,32 +28,52 @@ def export(run: str, path: str | None = None, version: int | None = None) -> str
     Returns:
         The path of the version.
     """
-    config = require_config(run)
-    trained = os.path.join(run, "model.keras")
-    if not os.path.exists(trained):
-        raise FileNotFoundError(
-            "Expected a finished training, with model.keras; the same `kgen train` command goes on "
-            f"with one that is not. Received: {run}"
-        )
+    config, run = require_config(run), folder_of(run)
+    trained = trained_file(run)
     path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(run)))
     check_can_hold(os.path.abspath(path), f"Received: path={path}")
     with tempfile.TemporaryDirectory() as folder:
         # Of a file that a training may replace, what is noted and what is exported is of one.
         archive = shutil.copy(trained, folder)
-        what = flaw(archive)
-        if what is not None:
-            raise ValueError(
-                f"Expected a whole model. Received: {trained}, which {what}. The same `kgen train` "
-                "command writes it anew."
-            )
-        notes = read_notes(archive)
-        if not _NOTED <= notes.keys():
-            raise ValueError(
-                f"Expected the model of a finished training. Received: {trained}, which has no "
-                "figures. The same `kgen train` command writes it anew."
-            )
+        notes = finished_notes(archive, trained)
         _tell_of_newer(run, notes)
         return export_archive(archive, path, version, _about(config, notes), source=trained)
+
+
+def trained_file(folder):
+    """The model that a finished training left in a run folder."""
+    trained = os.path.join(folder, "model.keras")
+    if not os.path.exists(trained):
+        raise FileNotFoundError(
+            "Expected a finished training, with model.keras; the same `kgen train` command goes on "
+            f"with one that is not. Received: {folder}"
+        )
+    return trained
+
+
+def finished_notes(path, source):
+    """What is noted with the model of a finished training.
+
+    Args:
+        path: str. The file, or a copy of it.
+        source: str. What an error calls it.
+
+    Raises:
+        ValueError: it is damaged, or of no finished training.
+    """
+    what = flaw(path)
+    if what is not None:
+        raise ValueError(
+            f"Expected a whole model. Received: {source}, which {what}. The same `kgen train` "
+            "command writes it anew."
+        )
+    notes = read_notes(path)
+    if not _NOTED <= notes.keys():
+        raise ValueError(
+            f"Expected the model of a finished training. Received: {source}, which has no "
+            "figures. The same `kgen train` command writes it anew."
+        )
+    return notes
 
 
 def _tell_of_newer(run, notes):

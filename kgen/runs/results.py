@@ -11,6 +11,7 @@ from kgen.checks import whole_number
 from kgen.data.images import decode, read_header
 from kgen.data.names import reason_of
 from kgen.printable import printable
+from kgen.runs import named
 from kgen.runs.folder import read_history, write_json
 from kgen.runs.run import load
 from kgen.runs.sampling import drawn, numbers
@@ -22,14 +23,14 @@ def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
     """Writes test images with their reconstructions below them.
 
     Args:
-        run: str. The run folder.
+        run: str. The run folder, or a trained model's name.
         num: int. How many images.
         out: str. The picture. Defaults to reconstructions-of-NUM.png in the run folder.
 
     Returns:
         The path of the file.
     """
-    path = out or os.path.join(run, f"reconstructions-of-{num}.png")
+    path = out or named.written(run, f"reconstructions-of-{num}.png")
     pictures.check_path(path)
     this = load(run)
     this.verb("reconstruct")
@@ -53,7 +54,7 @@ def complete(
     """Writes images of which a part is hidden, their completions, and the originals.
 
     Args:
-        run: str. The run folder.
+        run: str. The run folder, or a trained model's name.
         image: str. An image file, resized and cropped as in training; by default test images.
         mask: str. An image file of the size of `image` or of the model's, light where pixels are
             hidden; by default the lower half.
@@ -69,7 +70,7 @@ def complete(
         The path of the file.
     """
     seed = drawn(seed)
-    path = out or os.path.join(run, f"completions-seed-{seed}.png")
+    path = out or named.written(run, f"completions-seed-{seed}.png")
     pictures.check_path(path)
     given = {name: file for name, file in (("image", image), ("mask", mask)) if file}
     sizes = {name: _of_file(name, file, read_header)[:2] for name, file in given.items()}
@@ -103,7 +104,7 @@ def evaluate(run: str, num_samples: int | None = None) -> dict:
     """Prints the figures of a run on its test images.
 
     Args:
-        run: str. The run folder.
+        run: str. The run folder, or a trained model's name.
         num_samples: int. With it also the importance-weighted bound on log p(x) of so many
             samples an image, for a model that has one.
 
@@ -121,6 +122,8 @@ def _evaluate(run, data, num_samples=None):
     if num_samples is not None:
         bound = run.verb("log_likelihood", "num_samples")
         num_samples = whole_number("num_samples", num_samples)
+    if not model.compiled:  # a published one
+        model.compile()
     figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
     if num_samples is not None:
         images, labels = model.examples(data, data.num_test)

@@ -10,6 +10,7 @@ from kgen.callbacks import backups
 from kgen.data import load as load_data
 from kgen.keras_file import read_notes, unreadable
 from kgen.runs.config import require_config
+from kgen.runs.named import folder_of
 
 
 @dataclasses.dataclass
@@ -66,7 +67,7 @@ def load(folder: str) -> Run:
     """Reads a run folder, in the middle of a training too.
 
     Args:
-        folder: str. What `train` wrote, finished or not.
+        folder: str. What `train` wrote, finished or not, or a trained model's name.
 
     Returns:
         The `Run`, with its model as of the newest state that is whole: a backup's or model.keras.
@@ -76,6 +77,7 @@ def load(folder: str) -> Run:
         ValueError: what it holds is damaged.
     """
     config = require_config(folder)
+    folder = folder_of(folder)
     checkpoint, trained = (os.path.join(folder, name) for name in ("checkpoint", "model.keras"))
     while True:
         path = backups.newest(checkpoint, trained)

@@ -1,12 +1,11 @@
 """What a trained run makes up: as a grid, image by image, and beside what it was trained on."""
 
-import os
 import random
 
 import numpy as np
 
 from kgen import pictures
-from kgen.runs import many
+from kgen.runs import many, named
 from kgen.runs.run import load
 
 
@@ -21,7 +20,7 @@ def sample(
     """Writes samples of a trained run: a grid of them, or each for itself.
 
     Args:
-        run: str. The run folder.
+        run: str. The run folder, or a trained model's name.
         num: int. How many images.
         labels: sequence of classes of a conditional model, in turn, by number or by name; by
             default all.
@@ -38,7 +37,7 @@ def sample(
     if out is not None and many.is_folder(out):
         seed = many.seed_of(out) if seed is None else seed
     seed = drawn(seed)
-    path = out or os.path.join(run, f"samples-seed-{seed}.png")
+    path = out or named.written(run, f"samples-seed-{seed}.png")
     is_grid = not (many.is_folder(path) or many.is_archive(path))
     (pictures.check_path if is_grid else many.check_path)(path)
     this = load(run)
@@ -66,7 +65,7 @@ def nearest(
     """Writes samples of a trained run, each with the training images that are nearest to it.
 
     Args:
-        run: str. The run folder.
+        run: str. The run folder, or a trained model's name.
         num: int. How many samples, a row each.
         neighbours: int. Training images of each, the nearest first.
         labels: sequence of classes of a conditional model, in turn, by number or by name; by
@@ -79,7 +78,7 @@ def nearest(
         The path of the file.
     """
     seed = drawn(seed)
-    path = out or os.path.join(run, f"nearest-seed-{seed}.png")
+    path = out or named.written(run, f"nearest-seed-{seed}.png")
     pictures.check_path(path)
     this = load(run)
     draw = this.verb("sample", *arguments)
