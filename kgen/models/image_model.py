@@ -236,6 +236,12 @@ class ImageModel(GenerativeModel):
 
         return export_model(self, path, version, about)
 
+    def published(self):
+        """A copy without what is for training alone, as `kgen publish` writes it."""
+        copy = type(self).from_config(self.get_config())
+        copy.set_weights(self.get_weights())
+        return copy
+
     def get_config(self):
         return super().get_config() | {
             "image_shape": self.image_shape,

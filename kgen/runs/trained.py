@@ -59,6 +59,7 @@ def load(source: str) -> ImageModel:
 def publish(run: str, path: str | None = None) -> str:
     """Writes what others need of a trained run: the model without what was for its training.
 
+    That is its optimizers' state, and of averaged weights those that are averaged.
     The folder is read as a run is: `kgen sample`, `kgen demo`, `kgen export` and `kgen.load` take
     it; to train it further needs the run itself.
 
@@ -77,10 +78,8 @@ def publish(run: str, path: str | None = None) -> str:
     if os.path.realpath(path) == os.path.realpath(folder):
         raise ValueError(f"Expected another folder than the run's own. Received: path={path}")
     check_can_hold(os.path.abspath(path), f"Received: path={path}")
-    model = load(trained)
-    bare = type(model).from_config(model.get_config())
-    bare.set_weights(model.get_weights())
-    backups.save(os.path.join(path, "model.keras"), bare, notes | {PUBLISHED: True})
+    model = load(trained).published()
+    backups.save(os.path.join(path, "model.keras"), model, notes | {PUBLISHED: True})
     for name in _BESIDE:
         if os.path.exists(os.path.join(folder, name)):
             with replacing(os.path.join(path, name)) as temporary:

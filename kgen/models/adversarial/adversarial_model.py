@@ -290,6 +290,16 @@ class AdversarialModel(SamplesPrior, LatentModel):
         if self.average is not None:
             self.average.update(self.generator, self.steps + 1)
 
+    def published(self):
+        if self.average is None:
+            return super().published()
+        copy = type(self).from_config(self.get_config() | {"ema_decay": None})
+        of_average = set(map(id, self.average.variables))
+        kept = [variable for variable in self.weights if id(variable) not in of_average]
+        copy.set_weights(list(map(ops.convert_to_numpy, kept)))
+        copy.generator.set_weights(self.average.network.get_weights())
+        return copy
+
     def evaluation_step(self, x, y, noise):
         x = 2.0 * x - 1.0
         z = self.draw(noise, x)
