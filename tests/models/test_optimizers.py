@@ -270,12 +270,19 @@ def test_a_scaled_schedule_in_a_file(tmp_path):
         keras.optimizers.Lion,
         {"low": None, "high": "sgd"},
         {"low": keras.optimizers.Adam, "high": "sgd"},
-        keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(SGD())),
     ],
 )
 def test_what_is_no_optimizer(optimizer):
     with pytest.raises(ValueError, match=r"Expected an optimizer, as keras.optimizers.Adam\(1e-3"):
         slopes(optimizer)
+
+
+def test_an_optimizer_of_several_is_none():
+    if not hasattr(keras.optimizers, "MultiOptimizer"):
+        pytest.skip(f"Keras {keras.__version__} has no MultiOptimizer")
+    several = keras.optimizers.MultiOptimizer(keras.optimizers.OptimizerMap(SGD()))
+    with pytest.raises(ValueError, match="Expected an optimizer"):
+        slopes(several)
 
 
 def test_a_player_that_there_is_not():
