@@ -13,6 +13,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from keras.src.utils import module_utils
 
 import kgen
 
@@ -68,9 +69,8 @@ def test_a_model_goes_on_training_on_another_backend(tmp_path, digits):
     assert np.isfinite(loss)
 
 
-WITHOUT_TENSORFLOW = """
+A_LIFE = """
 import json, sys
-sys.modules["tensorflow"] = None
 import keras, kgen
 data = kgen.data.load("digits", batch_size=100)
 model = kgen.VAE(data.image_shape, latent_dim=2)
@@ -81,15 +81,34 @@ model = keras.saving.load_model("model.keras")
 model.fit(data.train, verbose=0)
 kgen.pictures.grid(model.sample(4), path="grid.png")
 run = kgen.runs.train("vae", epochs=1, run="run", latent_dim=2)
-print(json.dumps([sorted(m for m in sys.modules if m.startswith("tensorflow.")), run.folder]))
+samples = kgen.runs.sample("run", num=4, out="samples.png")
+print(json.dumps(sorted(m for m in sys.modules if m.startswith("tensorflow."))))
 """
 
 
 @pytest.mark.full
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow is what runs")
-def test_everything_works_without_tensorflow(tmp_path):
-    assert run(WITHOUT_TENSORFLOW, cwd=tmp_path) == [[], "run"]
-    assert (tmp_path / "grid.png").exists() and (tmp_path / "run" / "model.keras").exists()
+@pytest.mark.parametrize("start", ["", 'import sys; sys.modules["tensorflow"] = None'])
+def test_a_life_imports_no_tensorflow(tmp_path, start):
+    """Whether it is installed or not."""
+    assert run(start + A_LIFE, cwd=tmp_path) == []
+    for made in ("grid.png", "samples.png", "run/model.keras", "run/logs/train"):
+        assert (tmp_path / made).exists()
+
+
+@pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow is what runs")
+def test_keras_writes_a_model_without_asking_for_tensorflow(monkeypatch):
+    asked = []
+
+    class Finder:
+        def find_spec(self, name, *args):
+            asked.append(name)
+
+    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Finder(), *sys.meta_path])
+    monkeypatch.setattr(module_utils.tensorflow, "_available", None)  # as if never asked for
+    keras.saving.serialize_keras_object(keras.layers.Dense(1))
+    assert "tensorflow" not in asked
 
 
 @pytest.mark.skipif(BACKEND == "tensorflow", reason="TensorFlow is what runs")

@@ -49,6 +49,30 @@ class StubModel:
         return np.zeros((num, 8, 8, 1))
 
 
+@pytest.mark.one_backend
+def test_tensorboard_reads_what_each_epoch_logged(tmp_path):
+    reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
+    for epochs in ((0, 1), (2,)):  # as of a training that goes on
+        scalars = callbacks.TensorBoardScalars(str(tmp_path))
+        for epoch in epochs:
+            scalars.on_epoch_end(epoch, {"loss": epoch + 0.5, "val_loss": np.float32(-epoch)})
+        scalars.on_train_end()
+    curves = {}
+    for part in os.listdir(tmp_path):
+        events = reading.EventAccumulator(str(tmp_path / part))
+        events.Reload()
+        assert events.Tags()["scalars"] == ["epoch_loss"]
+        curves[part] = [(each.step, each.value) for each in events.Scalars("epoch_loss")]
+    assert curves["train"] == [(0, 0.5), (1, 1.5), (2, 2.5)]
+    assert curves["validation"] == [(0, 0.0), (1, -1.0), (2, -2.0)]
+
+
+@pytest.mark.one_backend
+def test_no_validation_makes_no_folder_for_it(tmp_path):
+    callbacks.TensorBoardScalars(str(tmp_path)).on_epoch_end(0, {"loss": 1.0})
+    assert os.listdir(tmp_path) == ["train"]
+
+
 @pytest.mark.parametrize("learning_rate", [0.0, 0.1])
 def test_grids_show_the_same_latents_each_epoch(tmp_path, digits, learning_rate):
     fit(tiny(learning_rate), digits[0], callbacks.SampleGrid(str(tmp_path), num=4), epochs=3)

@@ -138,7 +138,7 @@ def test_help(flag, capsys):
 
 def test_version(capsys):
     assert kgen("--version") == 0
-    assert capsys.readouterr().out == f"kgen {metadata.version('kgen')}\n"
+    assert capsys.readouterr().out == f"kgen {metadata.version('kgen-keras')}\n"
 
 
 def test_help_lists_the_models(capsys):

@@ -7,6 +7,13 @@ from kgen import backend
 from kgen.models.image_model import ImageModel
 
 
+def activity_penalty(x):
+    """What Keras adds for an L2 activity regularizer: in 3.13 a sum, later a mean."""
+    layer = keras.layers.Activation("linear", activity_regularizer=keras.regularizers.L2(1.0))
+    layer(ops.convert_to_tensor(x))
+    return float(ops.convert_to_numpy(layer.losses[0]))
+
+
 @keras.saving.register_keras_serializable("tests")
 class ToyWGANGP(ImageModel):
     """Two players: a critic with Dropout under a gradient penalty, a generator with BatchNorm."""

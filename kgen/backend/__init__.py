@@ -28,6 +28,7 @@ the `Reading` of them that one `fit` makes, and a `Look` at each batch of other 
 
 import keras
 
+from kgen.backend.no_tensorflow import leave_tensorflow_alone
 from kgen.backend.ordered import OrderedArrays, OrderedBatches, Position, Reading
 from kgen.backend.streams import Look, first_batch, to_numpy, watched
 
@@ -111,6 +112,8 @@ else:
         "kgen trains on the Keras backends 'tensorflow', 'jax' and 'torch'. Set KERAS_BACKEND to "
         f"one of them before importing keras. Received: backend={keras.backend.backend()!r}"
     )
+if keras.backend.backend() != "tensorflow":
+    leave_tensorflow_alone()
 
 __all__ = [
     "COMPILES_EACH_SIZE",

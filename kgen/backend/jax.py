@@ -15,8 +15,11 @@ from jax import numpy as jnp
 from jax.experimental import multihost_utils
 
 from kgen.backend.jax_convolutions import conv2d, conv2d_transpose  # noqa: F401
+from kgen.backend.jax_products import mend_products
 from kgen.backend.replicas import PartOfBatches, telling_of_lost_processes
 from kgen.backend.turns import Turns
+
+mend_products()
 
 WRONG_SECOND_DERIVATIVES = ()
 
@@ -25,6 +28,16 @@ STEPS_PAST_THE_END = False
 COMPILES_EACH_SIZE = True
 
 SCAN_UNROLL = 1
+
+
+class _Losses(list):
+    """What layers added in a scope; Keras 3.13 removes while it iterates, by comparing numbers."""
+
+    def __iter__(self):
+        return iter(self[:])
+
+    def remove(self, loss):
+        self[:] = [each for each in self[:] if each is not loss]
 
 
 class _Scope(keras.StatelessScope):
@@ -38,6 +51,7 @@ class _Scope(keras.StatelessScope):
 
     def __init__(self, variables, values):
         super().__init__(zip(variables, values, strict=True), collect_losses=True)
+        self.losses = _Losses()
         self.updated = {}
 
     def __enter__(self):

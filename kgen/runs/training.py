@@ -14,7 +14,6 @@ from kgen import backend, callbacks
 from kgen.callbacks import backups
 from kgen.checks import whole_number
 from kgen.data import load as load_data
-from kgen.data.imports import require_tensorflow
 from kgen.keras_file import read_notes
 from kgen.lock import locked
 from kgen.models.optimizers import check_learning_rate, with_learning_rate
@@ -244,8 +243,7 @@ def _fit(run, data, backup, epochs):
 def _loggers(run, data):
     loggers = [_History(run.path("history.csv"), append=True)]
     try:
-        require_tensorflow("TensorBoard")
-        loggers.append(keras.callbacks.TensorBoard(run.path("logs"), write_graph=False))
+        loggers.append(callbacks.TensorBoardScalars(run.path("logs")))
     except ImportError as error:
         print(f"No TensorBoard logs: {error}")
     if "generate" in run.model.signatures():

@@ -10,6 +10,7 @@ from kgen import distributions
 from kgen.distributions import DISTRIBUTIONS, FixedNormal
 from kgen.noise import StepNoise
 from tests.contract import EAGER
+from tests.toys import activity_penalty
 from tests.zoo import ZOO
 
 
@@ -458,8 +459,9 @@ def test_regularizers_of_a_network_count(of):
 
     before, with_penalty = kernels(0.01)
     _, without = kernels(0.0)
-    # d/dW 0.01 ||W||^2 and, as Keras divides it by the batch's size, d/dW 0.01 ||x W||^2 / 8
-    gradient = 0.02 * (before if of == "kernel" else flat.T @ flat @ before / 8.0)
+    # d/dW 0.01 ||W||^2 and d/dW 0.01 ||x W||^2, by the weight that Keras gives to that
+    weight = activity_penalty(flat) / np.sum(flat**2)
+    gradient = 0.02 * (before if of == "kernel" else flat.T @ flat @ before * weight)
     np.testing.assert_allclose(without - with_penalty, 0.1 * gradient, rtol=1e-3, atol=1e-6)
 
 

@@ -1,0 +1,71 @@
+"""The callback that writes what TensorBoard shows."""
+
+import itertools
+import os
+import socket
+import struct
+import time
+
+import keras
+
+_FILES = itertools.count()
+
+
+class TensorBoardScalars(keras.callbacks.Callback):
+    """Writes the logs of every epoch for TensorBoard, without TensorFlow, which Keras' own needs.
+
+    As there, `train` and `validation` are two curves of one chart, `epoch_loss` and the like.
+
+    Args:
+        folder: str. Gets `train/` and, with validation, `validation/`; they are made if missing.
+
+    Raises:
+        ImportError: without tensorboard.
+    """
+
+    def __init__(self, folder):
+        from tensorboard.compat.proto import event_pb2
+        from tensorboard.compat.tensorflow_stub.pywrap_tensorflow import masked_crc32c
+
+        super().__init__()
+        self.folder = folder
+        self._event, self._checksum = event_pb2.Event, masked_crc32c
+        self._files = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        parts = {"train": {}, "validation": {}}
+        for name, value in (logs or {}).items():
+            part = "validation" if name.startswith("val_") else "train"
+            parts[part][f"epoch_{name.removeprefix('val_')}"] = float(value)
+        for part, scalars in parts.items():
+            if scalars:
+                self._write(part, epoch, scalars)
+
+    def on_train_end(self, logs=None):
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def _write(self, part, epoch, scalars):
+        if part not in self._files:
+            self._files[part] = self._begun(os.path.join(self.folder, part))
+        event = self._event(wall_time=time.time(), step=epoch)
+        for tag, value in scalars.items():
+            event.summary.value.add(tag=tag, simple_value=value)
+        self._append(self._files[part], event)
+
+    def _begun(self, folder):
+        os.makedirs(folder, exist_ok=True)
+        now = time.time()
+        name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}.{next(_FILES)}"
+        file = open(os.path.join(folder, name), "xb")
+        self._append(file, self._event(wall_time=now, file_version="brain.Event:2"))
+        return file
+
+    def _append(self, file, event):
+        """A TFRecord: length, its checksum, the event, its checksum."""
+        data = event.SerializeToString()
+        length = struct.pack("<Q", len(data))
+        checksums = [struct.pack("<I", self._checksum(each)) for each in (length, data)]
+        file.write(length + checksums[0] + data + checksums[1])
+        file.flush()
