@@ -59,6 +59,7 @@ def pytest_addoption(parser):
 # has a part in it, or it is a formula, and goldens tie what the others compute to that.
 ON_ONE_BACKEND = ("kgen/", "tests/data/", "tests/models/", "tests/networks/", "tests/pictures/")
 ON_ONE_BACKEND += (
+    "tests/examples/",
     "tests/runs/",
     "tests/test_checks.py",
     "tests/test_cli.py",
