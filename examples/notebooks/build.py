@@ -4,7 +4,8 @@
     python examples/notebooks/build.py [NAME ...]
 
 NAME.py in Jupyter's percent format becomes NAME.ipynb with the outputs of one run from a clean
-kernel; a cell `# %% first_cell.py` stands for the cells of that file. Nobody edits an .ipynb.
+kernel; a cell `# %% first_cell.py` stands for the cells of that file. Nobody edits an .ipynb. Where
+the text alone changed, `--prose` keeps the outputs.
 
     python examples/notebooks/build.py --kaggle USERNAME [NAME ...]
     kaggle kernels push -p runs/kaggle/NAME
@@ -39,6 +40,7 @@ NOTEBOOKS = {  # and their titles on Kaggle
 }
 KERNEL = {"display_name": "Python 3", "language": "python", "name": "python3"}
 
+PROSE = flags.DEFINE_boolean("prose", False, "Keep the outputs, where the text alone changed.")
 KAGGLE = flags.DEFINE_string("kaggle", None, "A user of Kaggle, who gets kernels to push.")
 
 
@@ -98,11 +100,22 @@ def tidy(notebook):
     """Leaves outputs that a reader looks at: no progress bars or logs, a picture once."""
     for cell in notebook.cells:
         cell.metadata = {}
+        for output in cell.get("outputs", ()):
+            output.get("data", {}).pop("image/jpeg", None)
+            if output.output_type == "stream":
+                output.text = re.sub(r".*━.*\n?", "", output.text) * (output.name == "stdout")
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
-            for output in cell.outputs:
-                output.get("data", {}).pop("image/jpeg", None)
+            cell.outputs = [each for each in cell.outputs if each.get("text") != ""]
     notebook.metadata = {"kernelspec": KERNEL}
+
+
+def keep_outputs(made, stored):
+    """Takes over the outputs of a stored notebook whose code is the same."""
+    cells = [[c for c in each.cells if c.cell_type == "code"] for each in (made, stored)]
+    if [cell.source for cell in cells[0]] != [cell.source for cell in cells[1]]:
+        raise app.UsageError("Expected the code as it was last run. Received: --prose")
+    for new, old in zip(*cells, strict=True):
+        new.outputs, new.execution_count = old.outputs, old.execution_count
 
 
 def write_kernel(name, user):
@@ -140,10 +153,12 @@ def main(arguments):
         if KAGGLE.value:
             write_kernel(name, KAGGLE.value)
             continue
-        made, started = notebook(name), time.monotonic()
-        run(made)
+        path, made, started = HERE / f"{name}.ipynb", notebook(name), time.monotonic()
+        if PROSE.value:
+            keep_outputs(made, nbformat.read(path, as_version=4))
+        else:
+            run(made)
         tidy(made)
-        path = HERE / f"{name}.ipynb"
         nbformat.write(made, path)
         seconds = time.monotonic() - started
         print(f"{path}: {seconds:.0f} s, {path.stat().st_size / 1024:.0f} KiB", flush=True)
