@@ -100,6 +100,7 @@ def judge(name, network, features, real, shares):
 
 def main(_):
     """Prints everything."""
+    keras.utils.disable_interactive_logging()
     keras.utils.set_random_seed(0)
     data = kgen.data.load("mnist", data_dir=DATA_DIR.value)
     (images, labels), (test_images, test_labels) = data.train.take(), data.test.take()
