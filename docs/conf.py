@@ -15,6 +15,7 @@ from kgen.installed import BACKENDS, is_installed  # noqa: E402
 from kgen.version import __version__  # noqa: E402
 
 os.environ.setdefault("KERAS_BACKEND", next(filter(is_installed, reversed(BACKENDS))))
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 project = "kgen"
 version = release = __version__
@@ -47,17 +48,17 @@ myst_heading_anchors = 3
 nb_execution_mode = "off"
 nb_merge_streams = True
 highlight_language = "sh"
-smartquotes = False
+smartquotes_action = "D"  # dashes alone
 
 default_role = "py:obj"
 autodoc_default_options = {
     "members": True,
     "inherited-members": "GenerativeModel, Layer, Model, Callback",
-    "show-inheritance": True,
 }
 autodoc_inherit_docstrings = False  # what a subclass overrides is said once
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
+napoleon_attr_annotations = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
 napoleon_preprocess_types = False

@@ -48,6 +48,11 @@ class Card:
         return re.match(r"`(\w+)`", self.said["Model"])[1]
 
     @property
+    def link(self):
+        """Its name, which leads to the card, and its class."""
+        return f"[{self.name}]({self.page}), {{py:obj}}`kgen.{self.class_name}`"
+
+    @property
     def picture(self):
         """Its samples as an image that leads to the card, if there are some."""
         if not self.path.with_name("samples.png").exists():
@@ -63,13 +68,13 @@ class Card:
     def licence(self):
         """The licence of the data."""
         found = LICENCE.search(self.said.get("Data", ""))
-        return found[1] if found else NOT_SAID
+        return f"Licence: {found[1] if found else NOT_SAID}"
 
     @property
     def parameters(self):
         """How many parameters were trained."""
         found = PARAMETERS.search(self.said.get("Settings", ""))
-        return found[1] if found else NOT_SAID
+        return f"{found[1] if found else NOT_SAID} parameters"
 
     @property
     def figures(self):
@@ -78,18 +83,29 @@ class Card:
         return "<br>".join(found) or NOT_SAID
 
     @property
+    def training(self):
+        """Epochs, batches, seed and versions."""
+        return self.said.get("Training", NOT_SAID)
+
+    @property
+    def time(self):
+        """How long it took, and on which device."""
+        return self.said.get("Time", "")
+
+    @property
+    def command(self):
+        """The command that trained it."""
+        return self.said.get("Command", "")
+
+    @property
     def size(self):
         """The sizes of the newest version and of the `.keras` file."""
         folder = self.path.parent
         version = max((each for each in folder.iterdir() if each.name.isdigit()), key=number)
         sizes = {f"version {version.name}": sum(map(size_of, version.rglob("*")))}
         if (keras_file := folder / "model.keras").exists():
-            sizes[keras_file.name] = size_of(keras_file)
-        return "<br>".join(f"{what} {size / 1e6:.1f} MB" for what, size in sizes.items())
-
-    def get(self, *keys):
-        """What it says under some keys."""
-        return "<br>".join(self.said[key] for key in keys if key in self.said) or NOT_SAID
+            sizes[f"`{keras_file.name}`"] = size_of(keras_file)
+        return ", ".join(f"{what} {size / 1e6:.1f} MB" for what, size in sizes.items())
 
 
 def number(version):
@@ -124,24 +140,22 @@ class Zoo(SphinxDirective):
     """The table of all trained models."""
 
     COLUMNS = {
-        "": lambda card: card.picture,
-        "model": lambda card: f"[{card.name}]({card.page}), {{py:obj}}`kgen.{card.class_name}`",
-        "data": lambda card: card.data,
-        "licence": lambda card: card.licence,
-        "parameters": lambda card: card.parameters,
-        "figures": lambda card: card.figures,
-        "training": lambda card: card.get("Training", "Time"),
-        "command": lambda card: card.get("Command"),
-        "size": lambda card: card.size,
+        "": ("picture",),
+        "model": ("link", "parameters", "size"),
+        "data": ("data", "licence"),
+        "figures": ("figures",),
+        "training": ("training", "time", "command"),
     }
 
     def run(self):
         """Makes the table."""
-        rows = [[cell(card) for cell in self.COLUMNS.values()] for card in cards()]
-        lines = [list(self.COLUMNS), ["---"] * len(self.COLUMNS), *rows]
+        lines = [list(self.COLUMNS), ["---"] * len(self.COLUMNS)]
         for card in cards():
             self.env.note_dependency(str(card.path))
-        return self.parse_text_to_nodes("\n".join(f"| {' | '.join(line)} |" for line in lines))
+            cells = ([getattr(card, name) for name in names] for names in self.COLUMNS.values())
+            lines.append(["<br>".join(filter(None, cell)) for cell in cells])
+        text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+        return self.parse_text_to_nodes(f":::{{container}} zoo\n\n{text}\n:::")
 
 
 class Trained(SphinxDirective):

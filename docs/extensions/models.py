@@ -59,16 +59,15 @@ def families():
     """The models of each family, by their names on the command line."""
     classes = {name: getattr(kgen, class_name) for name, class_name in MODELS.items()}
     return {
-        family: sorted(
-            (item for item in classes.items() if issubclass(item[1], base)), key=year_and_depth
-        )
+        family: sorted((item for item in classes.items() if issubclass(item[1], base)), key=when)
         for family, base in FAMILIES.items()
     }
 
 
-def year_and_depth(item):
-    """The order of the papers, and of a year's that of inheritance."""
-    return reference(item[1])["year"], len(item[1].__mro__)
+def when(item):
+    """The order of the papers: the year, and arXiv's number, which begins with year and month."""
+    paper = reference(item[1])
+    return paper["year"], paper["url"]
 
 
 def variants():
