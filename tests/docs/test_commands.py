@@ -76,6 +76,45 @@ def test_requests_are_of_signatures():
     assert asked >= 4
 
 
+OPERATIONS = pages.PAGES["docs/operations.md"]
+
+
+def test_the_servers_files_agree():
+    """What Compose, Kubernetes and Prometheus are told: the same ports, paths and files."""
+    yaml = pytest.importorskip("yaml", reason="The extra `docs` brings YAML: pip install '.[docs]'")
+    compose, kubernetes, prometheus = (
+        list(yaml.safe_load_all(source)) for _, source in pages.blocks(OPERATIONS, "yaml")
+    )
+    service = compose[0]["services"]["kgen"]
+    deployment, endpoint = kubernetes
+    pod = deployment["spec"]["template"]
+    (container,) = pod["spec"]["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    assert service["ports"] == [f"{port}:{port}" for port in ports.values()]
+    assert {port["targetPort"] for port in endpoint["spec"]["ports"]} == ports.keys()
+    assert endpoint["spec"]["selector"] == pod["metadata"]["labels"]
+    assert deployment["spec"]["selector"]["matchLabels"] == pod["metadata"]["labels"]
+    (job,) = prometheus[0]["scrape_configs"]
+    assert job["metrics_path"] == pod["metadata"]["annotations"]["prometheus.io/path"]
+    assert f'path: "{job["metrics_path"]}"' in OPERATIONS.read_text()
+
+    (dockerfile,) = (source for _, source in pages.blocks(OPERATIONS, "dockerfile"))
+    in_image = re.findall(r'"(--.*?)"', dockerfile)
+    assert set(in_image) < set(service["command"])
+    known = [*os.listdir(pages.ROOT / "saved_models"), "monitoring.config"]
+    files = re.findall(r"=/models/(\S+)", "\n".join(service["command"]))
+    assert len(files) == 3 and set(files) <= set(known)
+
+
+def test_the_servers_list_of_versions_is_one():
+    config = pytest.importorskip("tensorflow_serving.config.model_server_config_pb2")
+    text_format = pytest.importorskip("google.protobuf.text_format")
+    (source,) = (each for _, each in pages.blocks(OPERATIONS, "protobuf") if "list" in each)
+    (model,) = text_format.Parse(source, config.ModelServerConfig()).model_config_list.config
+    assert model.base_path == "/models/digits"
+    assert set(model.version_labels.values()) == set(model.model_version_policy.specific.versions)
+
+
 def test_links_and_pictures_lead_somewhere():
     for page in pages.PAGES.values():
         prose = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)

@@ -1,7 +1,7 @@
 """Python of the pages: it compiles, the names of kgen are there, and it runs.
 
 Each page's blocks run in order in one namespace, `fit` for two steps. A block that needs a backend
-runs on that; the others on PyTorch, which compiles nothing. test_your_own_model.py has a page alone.
+runs on that; the others on PyTorch, which compiles nothing. docs/your_own_model.md is another's.
 """
 
 import contextlib
