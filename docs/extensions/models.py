@@ -5,6 +5,7 @@ import inspect
 import pathlib
 import re
 
+from grids import grid
 from sphinx.util.docutils import SphinxDirective
 
 import kgen
@@ -20,13 +21,6 @@ FAMILIES = {
     "Autoregressive models": kgen.AutoregressiveModel,
 }
 PAPER = re.compile(r"Reference: (?P<who>.*?), (?P<what>.*), (?P<year>\d{4})\. (?P<url>\S+)")
-CARD = """:::{{grid-item-card}} {name}
-:img-top: {picture}
-:link: /{page}
-:link-type: doc
-
-{sentence}
-:::"""
 
 
 def setup(app):
@@ -129,18 +123,12 @@ class Gallery(SphinxDirective):
         """Makes the cards."""
         lines = []
         for family, models in families().items():
-            lines += [f"### {family}", "", "::::{grid} 1 2 3 3", ":gutter: 3", ""]
-            for name, model_class in models:
-                lines.append(
-                    CARD.format(
-                        name=MODELS[name],
-                        picture=f"/docs{picture_of(name)}",
-                        page=page_of(name),
-                        sentence=sentence(model_class),
-                    )
-                )
-            lines += ["::::", ""]
-        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+            pictures = [
+                (MODELS[name], f"/docs{picture_of(name)}", page_of(name), sentence(model_class))
+                for name, model_class in models
+            ]
+            lines += [f"## {family}", grid(pictures)]
+        return self.parse_text_to_nodes("\n\n".join(lines), allow_section_headings=True)
 
 
 class Measured(SphinxDirective):
