@@ -60,6 +60,7 @@ def pytest_addoption(parser):
 ON_ONE_BACKEND = ("kgen/", "tests/data/", "tests/models/", "tests/networks/", "tests/pictures/")
 ON_ONE_BACKEND += (
     "tests/demo/",
+    "tests/examples/",
     "tests/runs/",
     "tests/test_checks.py",
     "tests/test_cli.py",

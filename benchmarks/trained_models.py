@@ -93,14 +93,14 @@ def judge(name, network, features, real, shares):
             right.append((np.trace(table) if is_asked else table.max(axis=1).sum()) / NUM.value)
     asked_for = spread(100.0 * np.array(right)) if right else ""
     print(
-        f"| {name} | {spread(distances)} | {asked_for} | "
-        f"{spread(100.0 * np.array(farthest))} |",
+        f"| {name} | {spread(distances)} | {asked_for} | {spread(100.0 * np.array(farthest))} |",
         flush=True,
     )
 
 
 def main(_):
     """Prints everything."""
+    keras.utils.disable_interactive_logging()
     keras.utils.set_random_seed(0)
     data = kgen.data.load("mnist", data_dir=DATA_DIR.value)
     (images, labels), (test_images, test_labels) = data.train.take(), data.test.take()
@@ -111,7 +111,8 @@ def main(_):
     shares = np.bincount(test_labels, minlength=10) / len(test_labels)
     some = np.random.default_rng(0).permutation(len(images))[: NUM.value]
     floor = frechet(features.predict(images[some], verbose=0), real)
-    print("| | Frechet distance | % of the digit asked for | farthest share, % |\n|---|---|---|---|")
+    print("| | Frechet distance | % of the digit asked for | farthest share, % |")
+    print("|---|---|---|---|")
     print(f"| training images | {floor:.3g} | | |", flush=True)
     for name in GANS.value:
         judge(name, network, features, real, shares)
@@ -121,9 +122,7 @@ def main(_):
     bounds = vae.log_likelihood(first, num_samples=1000, seed=0)
     print(f"\nmnist_vae: IS-1000 of the first {num:,} test images {bounds.mean():.2f} nats")
     model = kgen.load("mnist_gated_pixelcnn")
-    of_classes = [
-        model.log_likelihood(first, np.full(num, label), seed=0) for label in range(10)
-    ]
+    of_classes = [model.log_likelihood(first, np.full(num, label), seed=0) for label in range(10)]
     nats = np.logaddexp.reduce(of_classes, axis=0) - np.log(10.0)
     given = np.array(of_classes)[test_labels[:num], np.arange(num)]
     guessed = np.mean(np.argmax(of_classes, axis=0) == test_labels[:num])

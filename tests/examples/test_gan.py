@@ -1,0 +1,55 @@
+"""examples/gan.py: a setting and a row for each GAN, and each of them runs."""
+
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import kgen
+from tests.examples.conftest import EXAMPLES
+
+MODELS = ("gan", "dcgan", "lsgan", "wgan", "wgan_gp", "cgan", "infogan")
+MEASURED = {"cgan": "of the class that was asked for", "infogan": "of another class"}
+
+
+@pytest.fixture(scope="module")
+def gan(script):
+    return script("gan.py")
+
+
+def rows(header):
+    """The header's table: the arguments and the epochs of each row."""
+    lines = [line.split("|") for line in header.splitlines() if line.startswith("| ")]
+    return [(row[1].split(), int(row[3])) for row in lines[1:]]
+
+
+def test_each_gan_has_a_setting_and_each_setting_a_row(gan):
+    settings = gan["SETTINGS"]
+    classes = {getattr(kgen, name) for name in kgen.__all__ if name[0].isupper()}
+    family = {each for each in classes if issubclass(each, kgen.AdversarialModel)}
+    assert {model for model, *_ in settings.values()} == family - {kgen.AdversarialModel}
+    assert tuple(settings) == MODELS
+    assert {model for (model, *_), _ in rows(gan["__doc__"])} == set(settings)
+    for (model, *further), epochs in rows(gan["__doc__"]):
+        assert epochs == (int(further[-1]) if further else settings[model][1])
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("model", MODELS)
+def test_each_trains_draws_and_measures(model, digits, tmp_path):
+    images, labels = (each[:10] for each in digits)
+    large = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
+    np.savez(tmp_path / "digits.npz", images=large, labels=np.arange(10))
+    command = [sys.executable, str(EXAMPLES / "gan.py"), "--model", model, "--epochs", "1"]
+    paths = ["--dataset", str(tmp_path / "digits.npz"), "--out", str(tmp_path)]
+    done = subprocess.run(command + paths, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert MEASURED.get(model, "") in done.stdout
+    assert (tmp_path / "samples.png").exists() and (tmp_path / "history.csv").exists()
+    assert (tmp_path / "codes.png").exists() == (model == "infogan")
+    assert (tmp_path / "interpolation.png").exists() == (model not in MEASURED)
+    assert keras.saving.load_model(tmp_path / "model.keras").sample(
+        2, 0 if model == "cgan" else None
+    ).shape == (2, 32, 32, 1)
