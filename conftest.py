@@ -69,6 +69,7 @@ ON_ONE_BACKEND += (
     "tests/test_interrupt.py",
     "tests/test_latents.py",
     "tests/test_lock.py",
+    "tests/test_packaging.py",
     "tests/test_printable.py",
     "tests/test_seeds.py",
     "tests/test_whole_file.py",

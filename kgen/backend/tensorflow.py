@@ -27,7 +27,7 @@ SCAN_UNROLL = 4  # without XLA a turn of a loop costs as much as a small network
 class Model(keras.Model):
     """`keras.Model` whose train and test steps are written for every backend at once.
 
-    With `tf.distribute.MultiWorkerMirroredStrategy`, Keras 3.15's `fit` fails in two places: in
+    With `tf.distribute.MultiWorkerMirroredStrategy`, Keras' own `fit` fails in two places: in
     `_maybe_symbolic_build`, which averages a batch over the workers to build a model that is built
     already, and where it averages scalar logs along their first axis. The first does nothing here,
     and the logs have an axis.
@@ -79,10 +79,11 @@ class Model(keras.Model):
                 "Expected a model made under the strategy it trains with: make and compile it "
                 "inside `with strategy.scope():`. Received: a model made outside of it."
             )
-        if self.num_processes > 1 and not keras.__version__.startswith("3.15."):
+        if self.num_processes > 1 and not keras.__version__.startswith(("3.13.", "3.15.")):
             raise ImportError(
-                "kgen mends what MultiWorkerMirroredStrategy lacks in Keras 3.15, and knows no "
-                f"other version: pip install 'keras==3.15.*'. Received: Keras {keras.__version__}"
+                "kgen mends what MultiWorkerMirroredStrategy lacks in Keras 3.13 and 3.15, and "
+                "knows no other version: pip install 'keras==3.15.*'. Received: Keras "
+                f"{keras.__version__}"
             )
         if self.num_replicas > 1:
             draw_apart(generators, _replica)
