@@ -93,6 +93,7 @@ def test_a_served_model_makes_the_samples_of_its_file(name, c_program, tmp_path)
     grid = tmp_path / "grid.png"
     with loopback.rest_server(loopback.Servable(name, version)) as address:
         command = ["generate", "--server", address, "--model", name, "--num", "4", "--seed", "0"]
+        command += [] if labels is None else ["--labels", "0,1"]
         assert cli.main(["kgen", *command, "--out", str(grid)]) == 0
     assert grid.stat().st_size > 500
 
