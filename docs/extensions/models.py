@@ -164,6 +164,7 @@ class Example(SphinxDirective):
 
 def rows_of(path, key):
     """The head of a file's first table, and the rows whose first word is a key; or nothing."""
-    table = re.findall(r"^\|.*\|$", path.read_text() if path.exists() else "", re.MULTILINE)
+    text = re.sub(r"--[a-z]\w*", r"`\g<0>`", path.read_text()) if path.exists() else ""
+    table = re.findall(r"^\|.*\|$", text, re.MULTILINE)
     rows = [row for row in table[2:] if row.split()[1] == key]
     return [*table[:2], *rows] if rows else []
