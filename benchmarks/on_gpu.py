@@ -17,7 +17,7 @@ import time
 from absl import app, flags
 
 MODELS = flags.DEFINE_list("models", ["dcgan", "wgan_gp", "pixelcnn"], "Which models.")
-ROUNDS = flags.DEFINE_integer("rounds", 5, "Alternations of the ways.")
+ROUNDS = flags.DEFINE_integer("rounds", 5, "Alternations of the ways.", lower_bound=2)
 SECONDS = flags.DEFINE_float("seconds", 3.0, "Of each way in a round.")
 STEPPING = flags.DEFINE_string("stepping", None, "The model that this process steps, of kgen.")
 DEVICE = flags.DEFINE_string("device", "cuda", "PyTorch's name for where the plain ways run.")
@@ -128,7 +128,17 @@ def measure(name):
     print(f"\n{name}, {size}x{size}x{channels}, batches of {batch_size}\n", flush=True)
     print("| | images/s | of PyTorch alone | GPU busy |\n|---|---|---|---|", flush=True)
     started = ways(name)
+    try:
+        _measure(started, batch_size)
+    finally:
+        for way in started:
+            way.process.kill()
+
+
+def _measure(started, batch_size):
     able = [way for way in started if way.warm_up(SECONDS.value)]
+    if started[0] not in able:
+        raise RuntimeError(f"Expected a way to compare with. {started[0].name} does not step.")
     for _ in range(ROUNDS.value):
         for way in able:
             measured(way)
@@ -144,8 +154,6 @@ def measure(name):
             f"| {way.name} | {rate:,.0f} | {middle:.2f} ({low:.2f} .. {high:.2f}) | {busy} |",
             flush=True,
         )
-    for way in started:
-        way.process.kill()
 
 
 def main(_):

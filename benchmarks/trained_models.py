@@ -22,8 +22,8 @@ from scipy.linalg import sqrtm
 import kgen
 
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
-GANS = flags.DEFINE_list(
-    "gans",
+MODELS = flags.DEFINE_list(
+    "models",
     [f"mnist_{name}" for name in ("vae", "dcgan", "lsgan", "wgan_gp", "cgan", "infogan")],
     "The models whose samples are judged.",
 )
@@ -114,7 +114,7 @@ def main(_):
     print("| | Frechet distance | % of the digit asked for | farthest share, % |")
     print("|---|---|---|---|")
     print(f"| training images | {floor:.3g} | | |", flush=True)
-    for name in GANS.value:
+    for name in MODELS.value:
         judge(name, network, features, real, shares)
 
     first, num = test_images[: NUM_LIKELIHOODS.value], NUM_LIKELIHOODS.value

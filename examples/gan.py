@@ -145,7 +145,7 @@ def main(_):
     draw(gan, out)
     if isinstance(gan, kgen.ConditionalGAN):
         print(f"samples of the class that was asked for: {100 * obedience(gan, data):.1f}%")
-    if isinstance(gan, kgen.InfoGAN):
+    if isinstance(gan, kgen.InfoGAN) and data.num_classes:
         print(f"test images whose category is of another class: {100 * error(gan, data):.1f}%")
 
 

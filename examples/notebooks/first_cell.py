@@ -29,12 +29,12 @@ def added(name):
 
 
 if importlib.util.find_spec("kgen") is None:
-    wheel = added("kgen_keras*.whl") or ["kgen-keras"]
-    line = [sys.executable, "-m", "pip", "install", "--no-deps", wheel[-1]]
-    if not (ON_KAGGLE or ON_COLAB) or subprocess.call(line):
+    wheel = added("kgen_keras*.whl")
+    line = [sys.executable, "-m", "pip", "install", "--no-index", "--no-deps", *wheel[-1:]]
+    if not wheel or subprocess.call(line):
         raise ImportError(
-            "kgen is missing: `pip install kgen-keras`. On Kaggle turn on Settings > Internet, or "
-            "add a data set that holds kgen's wheel by Add Input, and run this cell again."
+            "kgen is missing. On Kaggle add a data set that holds kgen's wheel by Add Input, "
+            "elsewhere clone its repository and `pip install ./kgen`; then run this cell again."
         )
 
 import keras

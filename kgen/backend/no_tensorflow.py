@@ -9,7 +9,8 @@ from keras.src.saving import serialization_lib
 class _OnceImported:
     """What stands for TensorFlow where Keras asks of an object whether it is TensorFlow's.
 
-    None is before TensorFlow is imported, which takes seconds, and on a GPU all of its memory.
+    No object is TensorFlow's before that is imported, which takes seconds, and on a GPU all of its
+    memory.
     """
 
     @property

@@ -1,5 +1,6 @@
 """A finished run as a SavedModel. It needs no Keras: TensorFlow's process reads the model."""
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -32,12 +33,24 @@ def export(run: str, path: str | None = None, version: int | None = None) -> str
     trained = trained_file(run)
     path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(run)))
     check_can_hold(os.path.abspath(path), f"Received: path={path}")
-    with tempfile.TemporaryDirectory() as folder:
-        # Of a file that a training may replace, what is noted and what is exported is of one.
-        archive = shutil.copy(trained, folder)
-        notes = finished_notes(archive, trained)
-        _tell_of_newer(run, notes)
+    with copied(trained) as (archive, notes):
         return export_archive(archive, path, version, _about(config, notes), source=trained)
+
+
+@contextlib.contextmanager
+def copied(trained):
+    """A copy of a run's trained model, and what is noted with it: a training may replace the file.
+
+    Says so where a longer training is under way.
+
+    Raises:
+        ValueError: it is damaged, or of no finished training.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        archive = shutil.copy(trained, folder)
+        notes = _finished_notes(archive, trained)
+        _tell_of_newer(os.path.dirname(trained), notes)
+        yield archive, notes
 
 
 def trained_file(folder):
@@ -51,7 +64,7 @@ def trained_file(folder):
     return trained
 
 
-def finished_notes(path, source):
+def _finished_notes(path, source):
     """What is noted with the model of a finished training.
 
     Args:
@@ -82,7 +95,7 @@ def _tell_of_newer(run, notes):
     epochs = max((position(name)[0] for name in names if position(name)), default=0)
     if epochs > notes["epoch"]:
         print(
-            f"{run} has {epochs} epochs of a training that is not finished. Exported is the model "
+            f"{run} has {epochs} epochs of a training that is not finished. Taken is the model "
             f"of {notes['epoch']}, which the last finished training left."
         )
 

@@ -14,23 +14,16 @@ VARIABLE = "KGEN_SAVED_MODELS"
 
 def names():
     """The trained models that are at hand, in the order of the alphabet."""
-    return sorted(
-        each.name
-        for folder in _folders()
-        for each in (folder.iterdir() if folder.is_dir() else ())
-        if (each / "config.json").is_file() and (each / "model.keras").is_file()
-    )
+    return sorted(_found())
 
 
 def folder_of(run):
     """The folder of a run, or of a trained model that is given by its name."""
-    if not os.path.exists(run) and run in names():
-        return str(next(each / run for each in _folders() if (each / run).is_dir()))
-    return run
+    return run if os.path.exists(run) else _found().get(run, run)
 
 
 def written(run, name):
-    """Where a file goes that is made of a run, if nothing is said: a named model has no such place.
+    """The default path of a file made of a run; of a named model it is in the current folder.
 
     Args:
         run: str. A run folder, or a trained model's name.
@@ -52,11 +45,17 @@ def hint(run):
     return f" Trained models: {', '.join(known)}.{nearest(known, run)}"
 
 
+def _found():
+    """The folders of the trained models by name."""
+    found = {}
+    for folder in _folders():
+        for each in folder.iterdir() if folder.is_dir() else ():
+            if (each / "config.json").is_file() and (each / "model.keras").is_file():
+                found.setdefault(each.name, str(each))
+    return found
+
+
 def _folders():
-    of_variable = [Path(os.environ[VARIABLE]).expanduser()] if os.environ.get(VARIABLE) else []
+    of_variable = os.environ.get(VARIABLE)
     beside = Path(__file__).parents[2] / "saved_models"
-    return [
-        *of_variable,
-        Path("saved_models"),
-        *([beside] * (beside != Path.cwd() / "saved_models")),
-    ]
+    return [Path(each).expanduser() for each in (of_variable, "saved_models", beside) if each]

@@ -25,7 +25,8 @@ def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
     Args:
         run: str. The run folder, or a trained model's name.
         num: int. How many images.
-        out: str. The picture. Defaults to reconstructions-of-NUM.png in the run folder.
+        out: str. The picture. Defaults to reconstructions-of-NUM.png in the run folder; of a
+            trained model's name, NAME-... in the current folder.
 
     Returns:
         The path of the file.
@@ -63,7 +64,8 @@ def complete(
         num: int. How many test images.
         copies: int. Completions of each image.
         seed: int. The same seed gives the same completions; by default one is drawn.
-        out: str. The picture. Defaults to completions-seed-SEED.png in the run folder.
+        out: str. The picture. Defaults to completions-seed-SEED.png in the run folder; of a trained
+            model's name, NAME-... in the current folder.
         **arguments: further ones of the model's `complete`, such as `temperature`.
 
     Returns:

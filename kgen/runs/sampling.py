@@ -28,7 +28,8 @@ def sample(
             .npz image i of a seed is the same, however many there are.
         out: str. A picture, for a grid; an .npz, for `images` as uint8 and what they are of, such
             as `labels`; or a folder, for a PNG an image, to which the same command adds what is
-            missing. Defaults to samples-seed-SEED.png in the run folder.
+            missing. Defaults to samples-seed-SEED.png in the run folder; of a trained
+            model's name, NAME-... in the current folder.
         **arguments: further ones of the model's `sample`, such as `batch_size`.
 
     Returns:
@@ -71,7 +72,8 @@ def nearest(
         labels: sequence of classes of a conditional model, in turn, by number or by name; by
             default all.
         seed: int. The same seed gives the same samples; by default one is drawn.
-        out: str. The picture. Defaults to nearest-seed-SEED.png in the run folder.
+        out: str. The picture. Defaults to nearest-seed-SEED.png in the run folder; of a trained
+            model's name, NAME-... in the current folder.
         **arguments: further ones of the model's `sample`, such as `batch_size`.
 
     Returns:

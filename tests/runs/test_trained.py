@@ -1,6 +1,7 @@
 """Trained models: by name, and published."""
 
 import os
+import pathlib
 import shutil
 
 import keras
@@ -10,9 +11,25 @@ import pytest
 import kgen
 from kgen import runs
 from kgen.cli import main
-from kgen.runs import named
+from kgen.runs import named, trained
 from kgen.runs.config import require_config
 from tests.runs.tiny import train
+
+REPOSITORY = pathlib.Path(__file__).parents[2] / "saved_models"
+TRAINED = sorted(each.parent.name for each in REPOSITORY.glob("*/model.keras"))
+QUICK = ("digits", "mnist_dcgan", "mnist_gated_pixelcnn")
+
+
+@pytest.mark.each_backend
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in TRAINED],
+)
+def test_the_repositorys_models_are_loaded(name):
+    """With the oldest Keras too, where CI runs it."""
+    model = kgen.load(str(REPOSITORY / name))
+    images = model.sample(1, None if model.condition is None else 0, seed=0)
+    assert images.shape == (1, *model.image_shape) and 0.01 < images.mean() < 0.99
 
 
 @pytest.fixture
@@ -90,8 +107,35 @@ def test_a_published_model_is_not_trained_further(published):
 def test_a_published_model_is_published_again(published):
     again = runs.publish("toy", "saved_models/again")
     assert kgen.load(again).get_weights()[0].tolist() == kgen.load("toy").get_weights()[0].tolist()
-    with pytest.raises(ValueError, match="another folder than the run's own"):
+    with pytest.raises(ValueError, match="not a run's own"):
         runs.publish("toy", str(published))
+
+
+def test_a_run_is_not_published_over_another(run, finished, published):
+    other = shutil.copytree(finished, run.parent / "other")
+    with pytest.raises(ValueError, match="not a run's own. Received: path=.*other"):
+        runs.publish(str(run), str(other))
+    assert runs.load(str(other)).model.compiled
+    runs.publish(str(run), "saved_models/toy")  # again
+
+
+def test_a_longer_training_is_told_of(run, tmp_path, capsys):
+    (run / "checkpoint" / "epoch-0009-batch-000000.keras").write_bytes(b"")
+    runs.publish(str(run), str(tmp_path / "published"))
+    assert "has 9 epochs of a training that is not finished" in capsys.readouterr().out
+
+
+def test_arguments_that_older_keras_lacks_are_left_out(tmp_path):
+    config = {"config": {"input_axes": None, "renorm": False, "units": 3}, "list": [{"renorm": 1}]}
+    expected = {"config": {"units": 3}, "list": [{"renorm": 1}]}
+    assert trained._without_later(config) == expected
+
+
+def test_an_export_does_not_hide_a_name(published, tmp_path, monkeypatch):
+    (tmp_path / "exports" / "toy" / "1").mkdir(parents=True)
+    folders = [tmp_path / "exports", tmp_path / "saved_models", tmp_path / "saved_models"]
+    monkeypatch.setattr(named, "_folders", lambda: folders)
+    assert named.folder_of("toy") == str(published) and named.names() == ["toy"]
 
 
 def test_only_a_finished_run_is_published(run):
