@@ -5,6 +5,7 @@ import functools
 import pathlib
 import re
 
+from grids import grid
 from sphinx.util.docutils import SphinxDirective
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -14,9 +15,9 @@ NOT_SAID = "not stated"
 
 
 def setup(app):
-    """Adds the directives `zoo` and `trained`."""
-    app.add_directive("zoo", Zoo)
-    app.add_directive("trained", Trained)
+    """Adds the directives, each with the name of its class in small letters."""
+    for directive in (Pictures, Trained, Zoo):
+        app.add_directive(directive.__name__.lower(), directive)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
@@ -53,11 +54,15 @@ class Card:
         return f"[{self.name}]({self.page}), {{py:obj}}`kgen.{self.class_name}`"
 
     @property
+    def samples(self):
+        """The path of its samples, if there are some."""
+        there = self.path.with_name("samples.png").exists()
+        return f"/saved_models/{self.name}/samples.png" if there else None
+
+    @property
     def picture(self):
         """Its samples as an image that leads to the card, if there are some."""
-        if not self.path.with_name("samples.png").exists():
-            return ""
-        return f"[![Samples of {self.name}](/saved_models/{self.name}/samples.png)]({self.page})"
+        return f"[![Samples of {self.name}]({self.samples})]({self.page})" if self.samples else ""
 
     @property
     def data(self):
@@ -156,6 +161,19 @@ class Zoo(SphinxDirective):
             lines.append(["<br>".join(filter(None, cell)) for cell in cells])
         text = "\n".join(f"| {' | '.join(line)} |" for line in lines)
         return self.parse_text_to_nodes(f":::{{container}} zoo\n\n{text}\n:::")
+
+
+class Pictures(SphinxDirective):
+    """The samples of all trained models that have some."""
+
+    def run(self):
+        """Makes a card of each."""
+        shown = [
+            (card.name, card.samples, card.page.strip("/").removesuffix(".md"), card.data)
+            for card in cards()
+            if card.samples
+        ]
+        return self.parse_text_to_nodes(grid(shown)) if shown else []
 
 
 class Trained(SphinxDirective):

@@ -1,5 +1,6 @@
 """Docstrings of kgen, which are plain text with backticks and sections, as reStructuredText."""
 
+import inspect
 import re
 
 CODE = re.compile(r"(`+[^`]*`+)(\w?)")
@@ -9,6 +10,7 @@ ARGUMENT = re.compile(r"\s+\*{0,2}\w+: ")
 def setup(app):
     """Translates before Napoleon does."""
     app.connect("autodoc-process-docstring", translate, priority=400)
+    app.connect("autodoc-process-signature", of_init)
     app.connect("autodoc-skip-member", skip)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -19,16 +21,25 @@ def skip(app, what, name, obj, skipped, options):
     return True if module.partition(".")[0] != "kgen" else None
 
 
+def of_init(app, what, name, obj, options, signature, returns):
+    """The arguments of a class that Keras gives a `__new__` of any arguments."""
+    if what != "class" or signature != "(*args, **kwargs)":
+        return None
+    _, *parameters = inspect.signature(obj.__init__).parameters.values()
+    plain = [each.replace(annotation=each.empty) for each in parameters]
+    return str(inspect.Signature(plain)), None
+
+
 def translate(app, what, name, obj, options, lines):
     """Keeps what is written as it is: no asterisk, bar or underscore of a formula is markup."""
     lines[:] = [line if is_session(line) else translated(line) for line in with_lists(lines)]
 
 
 def with_lists(lines):
-    """Yields the lines, with the empty ones before the points of a list."""
+    """Yields the lines, with the empty ones before a list's points and a session."""
     before = ""
     for line in lines:
-        if line.lstrip().startswith("- ") and before.strip():
+        if line.lstrip().startswith(("- ", ">>>")) and before.strip() and not is_session(before):
             yield ""
         yield line
         before = line

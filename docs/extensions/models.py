@@ -5,6 +5,7 @@ import inspect
 import pathlib
 import re
 
+from grids import grid
 from sphinx.util.docutils import SphinxDirective
 
 import kgen
@@ -20,13 +21,6 @@ FAMILIES = {
     "Autoregressive models": kgen.AutoregressiveModel,
 }
 PAPER = re.compile(r"Reference: (?P<who>.*?), (?P<what>.*), (?P<year>\d{4})\. (?P<url>\S+)")
-CARD = """:::{{grid-item-card}} {name}
-:img-top: {picture}
-:link: /{page}
-:link-type: doc
-
-{sentence}
-:::"""
 
 
 def setup(app):
@@ -129,18 +123,12 @@ class Gallery(SphinxDirective):
         """Makes the cards."""
         lines = []
         for family, models in families().items():
-            lines += [f"### {family}", "", "::::{grid} 1 2 3 3", ":gutter: 3", ""]
-            for name, model_class in models:
-                lines.append(
-                    CARD.format(
-                        name=MODELS[name],
-                        picture=f"/docs{picture_of(name)}",
-                        page=page_of(name),
-                        sentence=sentence(model_class),
-                    )
-                )
-            lines += ["::::", ""]
-        return self.parse_text_to_nodes("\n".join(lines), allow_section_headings=True)
+            pictures = [
+                (MODELS[name], f"/docs{picture_of(name)}", page_of(name), sentence(model_class))
+                for name, model_class in models
+            ]
+            lines += [f"## {family}", grid(pictures)]
+        return self.parse_text_to_nodes("\n\n".join(lines), allow_section_headings=True)
 
 
 class Measured(SphinxDirective):
@@ -176,6 +164,7 @@ class Example(SphinxDirective):
 
 def rows_of(path, key):
     """The head of a file's first table, and the rows whose first word is a key; or nothing."""
-    table = re.findall(r"^\|.*\|$", path.read_text() if path.exists() else "", re.MULTILINE)
+    text = re.sub(r"--[a-z]\w*", r"`\g<0>`", path.read_text()) if path.exists() else ""
+    table = re.findall(r"^\|.*\|$", text, re.MULTILINE)
     rows = [row for row in table[2:] if row.split()[1] == key]
     return [*table[:2], *rows] if rows else []

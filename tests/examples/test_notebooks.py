@@ -1,6 +1,7 @@
 """examples/notebooks: what is stored is of the sources, fit to be shown, and runs."""
 
 import json
+import os
 import re
 
 import keras
@@ -111,6 +112,7 @@ def runs_on(name):
 def test_a_notebook_runs_from_a_clean_kernel(name, build, monkeypatch):
     if not runs_on(name):
         pytest.skip("notebooks run on TensorFlow, and two on JAX")
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent), prepend=os.pathsep)
     monkeypatch.setenv("KGEN_NOTEBOOK_QUICK", "1")
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
     notebook = build["notebook"](name)

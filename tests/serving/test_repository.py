@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 import kgen
-from tests.serving import c_api
+from kgen import cli
+from tests.serving import c_api, loopback
 
 ROOT = pathlib.Path(__file__).parents[2]
 SERVED = ROOT / "saved_models"
@@ -41,11 +42,7 @@ def test_the_repositorys_model_makes_digits(c_program, tmp_path):
     assert np.mean(nearest == labels) > 0.9
 
 
-MADE = {
-    "digits": lambda: kgen.VAE(
-        (8, 8, 1), latent_dim=16, condition=kgen.fields.Label(10, names=tuple("0123456789"))
-    )
-}
+SERVED_MODELS = sorted(each.parent.name for each in SERVED.glob("*/model.keras"))
 
 
 def described(version):
@@ -70,15 +67,47 @@ def described(version):
 
 
 @pytest.mark.full
-@pytest.mark.parametrize("name", [each.name for each in SERVED.iterdir() if each.is_dir()])
+@pytest.mark.parametrize("name", SERVED_MODELS)
 def test_a_model_of_the_repository_is_what_an_export_makes_of_it_now(name, tmp_path):
     """Its signatures, and all that it computes and checks but for the weights."""
-    version = pathlib.Path(MADE[name]().export(str(tmp_path / name)))
+    version = pathlib.Path(kgen.load(str(SERVED / name)).export(str(tmp_path / name)))
     *served, of_served = described(SERVED / name / "1")
     *fresh, of_fresh = described(version)
     assert served[0] == fresh[0]
     if of_served == of_fresh:
         assert served[1] - fresh[1] == fresh[1] - served[1] == collections.Counter()
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("name", SERVED_MODELS)
+def test_a_served_model_makes_the_samples_of_its_file(name, c_program, tmp_path):
+    model, version = kgen.load(str(SERVED / name)), str(SERVED / name / "1")
+    seeds, labels = np.arange(4), None
+    given = {"seed": seeds}
+    if model.condition is not None:
+        labels = given["label"] = np.arange(4) % model.num_classes
+    calls = [("generate", c_api.signature_defs(version)["generate"], given)]
+    found = c_api.answers(c_program, str(tmp_path), {version: calls})[version]
+    expected = model.sample(4, labels, seed=seeds)
+    np.testing.assert_allclose(found["generate.image"], expected, atol=1e-4)
+    grid = tmp_path / "grid.png"
+    with loopback.rest_server(loopback.Servable(name, version)) as address:
+        command = ["generate", "--server", address, "--model", name, "--num", "4", "--seed", "0"]
+        command += [] if labels is None else ["--labels", "0,1"]
+        assert cli.main(["kgen", *command, "--out", str(grid)]) == 0
+    assert grid.stat().st_size > 500
+
+
+@pytest.mark.parametrize("name", SERVED_MODELS)
+def test_what_lies_in_the_repository(name):
+    folder = SERVED / name
+    held = sum(each.stat().st_size for each in (folder / "1").rglob("*") if each.is_file())
+    assert held < 6.3e6 and (folder / "model.keras").stat().st_size < 6e6
+    card = (folder / "README.md").read_text()
+    for line in ("Command", "Time", "Data", "Figures of"):
+        assert f"\n- {line}" in card, line
+    assert (folder / "samples.png").exists()
+    assert f'"/models/{name}"' in (SERVED / "models.config").read_text()
 
 
 # `saved_model_cli`'s own main, twice for one import of TensorFlow.
