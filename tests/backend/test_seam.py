@@ -1,3 +1,6 @@
+import contextlib
+import os
+
 import keras
 import numpy as np
 import pytest
@@ -364,3 +367,22 @@ def test_products_are_of_the_weights_as_they_are():
         products.append(float(product[0, 0]))
         w = change(w)
     assert products == [784.0, 2 * 784.0, 4 * 784.0]
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of jaxlib alone")
+@pytest.mark.parametrize("started", [False, True])
+def test_a_jaxlib_whose_products_are_wrong(monkeypatch, started):
+    import jax
+
+    from kgen.backend import jax_products
+
+    monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
+    monkeypatch.setattr(jax_products.jaxlib, "__version__", "0.8.1")
+    monkeypatch.setattr(jax._src.xla_bridge, "backends_are_initialized", lambda: started)
+    too_late = pytest.warns(
+        UserWarning, match="before JAX computes.*jaxlib 0.8.1, which has started"
+    )
+    with too_late if started else contextlib.nullcontext():
+        jax_products.mend_products()
+    flags = ["--xla_cpu_enable_fast_math=false"] + ["--xla_cpu_use_xnnpack=false"] * (not started)
+    assert os.environ["XLA_FLAGS"].split() == flags
