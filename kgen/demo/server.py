@@ -102,6 +102,8 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60  # seconds for a question to arrive
 
     def do_GET(self):
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # a body that is not read is no further question
         path = urlsplit(self.path).path
         if path == "/about":
             self._answer(HTTPStatus.OK, self.server.page.about())
@@ -140,8 +142,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _body(self):
         """What was sent, or None if that was refused."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MAX_BYTES:
+        length = ", ".join(self.headers.get_all("Content-Length", []))
+        if not length.isdecimal() or int(length) > MAX_BYTES or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             self._refuse(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -149,6 +151,7 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return None
         if self.headers.get_content_type() != "application/octet-stream":
+            self.close_connection = True
             self._refuse(  # other sites cannot send this type
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "Expected bytes, as application/octet-stream. Received: "

@@ -1,5 +1,6 @@
 import concurrent.futures
 import json
+import re
 import socket
 import threading
 import urllib.error
@@ -25,6 +26,23 @@ def ask(server, path, body=None, kind=BYTES):
             return response.status, response.read(), response.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read(), error.headers
+
+
+def statuses(server, *sent):
+    """The status of each answer on one connection."""
+    with socket.create_connection(server.server_address[:2], timeout=60) as client:
+        client.sendall(b"".join(sent))
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as answers:
+            return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answers.read())]
+
+
+def question(first, body=b"", **headers):
+    """The bytes of a request; a header that is None is left out."""
+    given = {"Host": "127.0.0.1", "Content-Type": BYTES, "Content-Length": len(body)}
+    given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = [f"{name}: {value}\r\n" for name, value in given.items() if value is not None]
+    return f"{first} HTTP/1.1\r\n{''.join(lines)}\r\n".encode() + body
 
 
 def make(server, panel, values):
@@ -89,6 +107,23 @@ def test_more_bytes_than_it_reads_are_refused(vae_page, served, monkeypatch):
     status, answer, headers = ask(server, "make?panel=samples", b"x" * 11)
     assert status == 413 and "at most 10 bytes" in json.loads(answer)["error"]
     assert headers["Connection"] == "close"
+
+
+def test_a_body_that_is_not_read_is_no_question(vae_page, served):
+    server = served(vae_page)
+    inner = question("POST /make?panel=samples", b'{"num": 1}')
+    assert statuses(server, inner, inner) == [200, 200]
+    for status, outer in [
+        (415, question("POST /make?panel=samples", inner, Content_Type="text/plain")),
+        (413, question("POST /make?panel=samples", inner, Content_Length="x")),
+        (413, question("POST /make?panel=samples", inner, Content_Length="0\r\nContent-Length: 9")),
+        (413, question("POST /make?panel=samples", inner, Transfer_Encoding="chunked")),
+        (200, question("GET /about", inner)),
+        (200, question("GET /about", inner, Content_Length=None, Transfer_Encoding="chunked")),
+        (404, question("GET /none", inner)),
+        (501, question("PUT /make", inner)),
+    ]:
+        assert statuses(server, outer) == [status], outer
 
 
 def test_a_model_that_fails_is_told_of_and_the_server_goes_on(served, monkeypatch, capsys):
