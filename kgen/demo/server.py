@@ -104,7 +104,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body that is not read is no further question
-        path = urlsplit(self.path).path
+        url = self._url()
+        if url is None:
+            return
+        path = url.path
         if path == "/about":
             self._answer(HTTPStatus.OK, self.server.page.about())
         elif path in _FILES:
@@ -115,11 +118,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, f"Expected a page. Received: {path!r:.80}")
 
     def do_POST(self):
-        url = urlsplit(self.path)
-        asked = {name: values[-1] for name, values in parse_qs(url.query).items()}
         body = self._body()
-        if body is None:
+        url = None if body is None else self._url()
+        if url is None:
             return
+        asked = {name: values[-1] for name, values in parse_qs(url.query).items()}
         page = self.server.page
         questions = {
             "/make": lambda: page.make(asked.get("panel"), _json(body)),
@@ -140,10 +143,20 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.OK, answer)
 
+    def _url(self):
+        """What is asked for, or None if that was refused."""
+        try:
+            return urlsplit(self.path)
+        except ValueError as error:
+            message = f"Expected an address. Received: {self.path!r:.80}: {error}"
+            self._refuse(HTTPStatus.BAD_REQUEST, message)
+            return None
+
     def _body(self):
         """What was sent, or None if that was refused."""
         length = ", ".join(self.headers.get_all("Content-Length", []))
-        if not length.isdecimal() or int(length) > MAX_BYTES or "Transfer-Encoding" in self.headers:
+        is_number = length.isdecimal() and len(length) < 20  # Python reads no number of any length
+        if not is_number or int(length) > MAX_BYTES or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             self._refuse(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,

@@ -126,6 +126,15 @@ def test_a_body_that_is_not_read_is_no_question(vae_page, served):
         assert statuses(server, outer) == [status], outer
 
 
+def test_what_is_no_address_or_number_is_an_answer(vae_page, served, capsys):
+    server = served(vae_page)
+    got = [question(f"GET {what}", Content_Length=None) for what in ("http://[", "/about")]
+    assert statuses(server, *got) == [400, 200]
+    assert statuses(server, question("POST http://[", b"{}")) == [400]
+    assert statuses(server, question("POST /make", Content_Length="9" * 5_000)) == [413]
+    assert not capsys.readouterr().err
+
+
 def test_a_model_that_fails_is_told_of_and_the_server_goes_on(served, monkeypatch, capsys):
     page = Page(dense_vae(seed=0), "vae")
     server = served(page)
