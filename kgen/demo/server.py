@@ -3,6 +3,7 @@
 import concurrent.futures
 import errno
 import importlib.resources
+import ipaddress
 import json
 import queue
 import socket
@@ -33,6 +34,10 @@ _HEADERS = {
 class Server(socketserver.ThreadingTCPServer):
     """It listens from the start, and answers once `serve` is called.
 
+    On an address that only this machine reaches it answers no page of another site, nor one that
+    takes a name of its own for this machine (DNS rebinding). On any other it may be behind a proxy,
+    where the names differ, and answers all.
+
     Args:
         host: str. An address of this machine.
         port: int; None takes the first that is free from 7860 on.
@@ -49,6 +54,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.page = None
         self.host = host
         self.address_family, address = _resolved(host)
+        self.is_private = ipaddress.ip_address(address).is_loopback
         for each in range(FIRST_PORT, LAST_PORT + 1) if port is None else [port]:
             try:
                 super().__init__((address, each), _Handler)
@@ -104,7 +110,7 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self):
         if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
             self.close_connection = True  # a body that is not read is no further question
-        url = self._url()
+        url = self._url() if self._is_of_here() else None
         if url is None:
             return
         path = url.path
@@ -118,7 +124,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, f"Expected a page. Received: {path!r:.80}")
 
     def do_POST(self):
-        body = self._body()
+        body = self._body() if self._is_of_here() else None
         url = None if body is None else self._url()
         if url is None:
             return
@@ -142,6 +148,22 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, message)
         else:
             self._answer(HTTPStatus.OK, answer)
+
+    def _is_of_here(self):
+        """Whether this server's page asks, or a program; else that was refused."""
+        host, origin = (", ".join(self.headers.get_all(name, [])) for name in ("Host", "Origin"))
+        if not self.server.is_private or (
+            _is_of_this_machine(host, self.server.host)
+            and (self.command == "GET" or origin.lower() in ("", f"http://{host}".lower()))
+        ):
+            return True
+        self.close_connection = True
+        self._refuse(
+            HTTPStatus.FORBIDDEN,
+            f"Expected a question of the page at {self.server.url}; behind a proxy, start it with "
+            f"--host 0.0.0.0. Received: {host=!s:.80} {origin=!s:.80}",
+        )
+        return False
 
     def _url(self):
         """What is asked for, or None if that was refused."""
@@ -199,6 +221,18 @@ def _json(body):
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected JSON. Received: {error}") from error
+
+
+def _is_of_this_machine(host, own):
+    """Whether a Host is an address, or a name that no other site can have."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if name in ("localhost", own.lower()):
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _resolved(host):

@@ -135,6 +135,42 @@ def test_what_is_no_address_or_number_is_an_answer(vae_page, served, capsys):
     assert not capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:7860", None, 200),
+        ("LocalHost:9000", "http://localhost:9000", 200),
+        ("[::1]:7860", "http://[::1]:7860", 200),
+        ("evil.com:7860", None, 403),
+        ("evil.com:7860", "http://evil.com:7860", 403),
+        ("127.0.0.1.evil.com", None, 403),
+        ("[", None, 403),
+        (None, None, 403),
+        ("127.0.0.1\r\nHost: evil.com", None, 403),
+        ("localhost:7860", "http://evil.com", 403),
+        ("localhost:7860", "http://localhost:8888", 403),
+        ("localhost:7860", "null", 403),
+    ],
+)
+def test_another_site_is_refused_where_this_machine_alone_listens(
+    vae_page, served, host, origin, status
+):
+    server = served(vae_page)
+    made = question("POST /make?panel=samples", b'{"num": 1}', Host=host, Origin=origin)
+    assert statuses(server, made) == [status]
+    got = question("GET /about", Host=host, Content_Length=None)
+    assert statuses(server, got) == [200 if origin and "local" in host.lower() else status]
+
+
+def test_names_of_this_machine(vae_page, served):
+    made = question("POST /make?panel=samples", b'{"num": 1}', Host="mine:7", Origin="https://a.b")
+    for host, expected in [("0.0.0.0", 200), ("127.0.0.1", 403)]:
+        assert statuses(served(vae_page, host), made) == [expected]
+    server = served(vae_page)
+    server.host = "Mine"
+    assert statuses(server, question("GET /about", Host="mine:7")) == [200]
+
+
 def test_a_model_that_fails_is_told_of_and_the_server_goes_on(served, monkeypatch, capsys):
     page = Page(dense_vae(seed=0), "vae")
     server = served(page)
@@ -150,7 +186,7 @@ def test_a_model_that_fails_is_told_of_and_the_server_goes_on(served, monkeypatc
 def test_who_goes_before_the_answer_is_not_told_of(vae_page, served, capsys):
     server = served(vae_page)
     with socket.create_connection(server.server_address[:2]) as client:
-        client.sendall(b"POST /make?panel=samples HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+        client.sendall(question("POST /make?panel=samples", Content_Length=9))
     assert make(server, "samples", {"num": 1})[0] == 200
     assert not capsys.readouterr().err
 
