@@ -3,6 +3,7 @@
 import concurrent.futures
 import errno
 import importlib.resources
+import ipaddress
 import json
 import queue
 import socket
@@ -33,6 +34,10 @@ _HEADERS = {
 class Server(socketserver.ThreadingTCPServer):
     """It listens from the start, and answers once `serve` is called.
 
+    On an address that only this machine reaches it answers no page of another site, nor one that
+    takes a name of its own for this machine (DNS rebinding). On any other it may be behind a proxy,
+    where the names differ, and answers all.
+
     Args:
         host: str. An address of this machine.
         port: int; None takes the first that is free from 7860 on.
@@ -49,6 +54,7 @@ class Server(socketserver.ThreadingTCPServer):
         self.page = None
         self.host = host
         self.address_family, address = _resolved(host)
+        self.is_private = ipaddress.ip_address(address).is_loopback
         for each in range(FIRST_PORT, LAST_PORT + 1) if port is None else [port]:
             try:
                 super().__init__((address, each), _Handler)
@@ -102,7 +108,12 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 60  # seconds for a question to arrive
 
     def do_GET(self):
-        path = urlsplit(self.path).path
+        if "Content-Length" in self.headers or "Transfer-Encoding" in self.headers:
+            self.close_connection = True  # a body that is not read is no further question
+        url = self._url() if self._is_of_here() else None
+        if url is None:
+            return
+        path = url.path
         if path == "/about":
             self._answer(HTTPStatus.OK, self.server.page.about())
         elif path in _FILES:
@@ -113,11 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._refuse(HTTPStatus.NOT_FOUND, f"Expected a page. Received: {path!r:.80}")
 
     def do_POST(self):
-        url = urlsplit(self.path)
-        asked = {name: values[-1] for name, values in parse_qs(url.query).items()}
-        body = self._body()
-        if body is None:
+        body = self._body() if self._is_of_here() else None
+        url = None if body is None else self._url()
+        if url is None:
             return
+        asked = {name: values[-1] for name, values in parse_qs(url.query).items()}
         page = self.server.page
         questions = {
             "/make": lambda: page.make(asked.get("panel"), _json(body)),
@@ -138,10 +149,36 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._answer(HTTPStatus.OK, answer)
 
+    def _is_of_here(self):
+        """Whether this server's page asks, or a program; else that was refused."""
+        host, origin = (", ".join(self.headers.get_all(name, [])) for name in ("Host", "Origin"))
+        if not self.server.is_private or (
+            _is_of_this_machine(host, self.server.host)
+            and (self.command == "GET" or origin.lower() in ("", f"http://{host}".lower()))
+        ):
+            return True
+        self.close_connection = True
+        self._refuse(
+            HTTPStatus.FORBIDDEN,
+            f"Expected a question of the page at {self.server.url}; behind a proxy, start it with "
+            f"--host 0.0.0.0. Received: {host=!s:.80} {origin=!s:.80}",
+        )
+        return False
+
+    def _url(self):
+        """What is asked for, or None if that was refused."""
+        try:
+            return urlsplit(self.path)
+        except ValueError as error:
+            message = f"Expected an address. Received: {self.path!r:.80}: {error}"
+            self._refuse(HTTPStatus.BAD_REQUEST, message)
+            return None
+
     def _body(self):
         """What was sent, or None if that was refused."""
-        length = self.headers.get("Content-Length", "")
-        if not length.isdecimal() or int(length) > MAX_BYTES:
+        length = ", ".join(self.headers.get_all("Content-Length", []))
+        is_number = length.isdecimal() and len(length) < 20  # Python reads no number of any length
+        if not is_number or int(length) > MAX_BYTES or "Transfer-Encoding" in self.headers:
             self.close_connection = True
             self._refuse(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -149,6 +186,7 @@ class _Handler(BaseHTTPRequestHandler):
             )
             return None
         if self.headers.get_content_type() != "application/octet-stream":
+            self.close_connection = True
             self._refuse(  # other sites cannot send this type
                 HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
                 "Expected bytes, as application/octet-stream. Received: "
@@ -183,6 +221,18 @@ def _json(body):
         return json.loads(body)
     except (ValueError, RecursionError) as error:
         raise ValueError(f"Expected JSON. Received: {error}") from error
+
+
+def _is_of_this_machine(host, own):
+    """Whether a Host is an address, or a name that no other site can have."""
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        if name in ("localhost", own.lower()):
+            return True
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _resolved(host):

@@ -26,8 +26,8 @@ def served():
     """Callable that serves a page from another thread and gives its `Server`."""
     servers = []
 
-    def serve(page):
-        server = Server("127.0.0.1", free_port())
+    def serve(page, host="127.0.0.1"):
+        server = Server(host, free_port())
         thread = threading.Thread(target=_serve, args=[server, page])
         thread.start()
         servers.append((server, thread))

@@ -1,5 +1,6 @@
 import concurrent.futures
 import json
+import re
 import socket
 import threading
 import urllib.error
@@ -25,6 +26,23 @@ def ask(server, path, body=None, kind=BYTES):
             return response.status, response.read(), response.headers
     except urllib.error.HTTPError as error:
         return error.code, error.read(), error.headers
+
+
+def statuses(server, *sent):
+    """The status of each answer on one connection."""
+    with socket.create_connection(server.server_address[:2], timeout=60) as client:
+        client.sendall(b"".join(sent))
+        client.shutdown(socket.SHUT_WR)
+        with client.makefile("rb") as answers:
+            return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answers.read())]
+
+
+def question(first, body=b"", **headers):
+    """The bytes of a request; a header that is None is left out."""
+    given = {"Host": "127.0.0.1", "Content-Type": BYTES, "Content-Length": len(body)}
+    given |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = [f"{name}: {value}\r\n" for name, value in given.items() if value is not None]
+    return f"{first} HTTP/1.1\r\n{''.join(lines)}\r\n".encode() + body
 
 
 def make(server, panel, values):
@@ -91,6 +109,68 @@ def test_more_bytes_than_it_reads_are_refused(vae_page, served, monkeypatch):
     assert headers["Connection"] == "close"
 
 
+def test_a_body_that_is_not_read_is_no_question(vae_page, served):
+    server = served(vae_page)
+    inner = question("POST /make?panel=samples", b'{"num": 1}')
+    assert statuses(server, inner, inner) == [200, 200]
+    for status, outer in [
+        (415, question("POST /make?panel=samples", inner, Content_Type="text/plain")),
+        (413, question("POST /make?panel=samples", inner, Content_Length="x")),
+        (413, question("POST /make?panel=samples", inner, Content_Length="0\r\nContent-Length: 9")),
+        (413, question("POST /make?panel=samples", inner, Transfer_Encoding="chunked")),
+        (200, question("GET /about", inner)),
+        (200, question("GET /about", inner, Content_Length=None, Transfer_Encoding="chunked")),
+        (404, question("GET /none", inner)),
+        (501, question("PUT /make", inner)),
+    ]:
+        assert statuses(server, outer) == [status], outer
+
+
+def test_what_is_no_address_or_number_is_an_answer(vae_page, served, capsys):
+    server = served(vae_page)
+    got = [question(f"GET {what}", Content_Length=None) for what in ("http://[", "/about")]
+    assert statuses(server, *got) == [400, 200]
+    assert statuses(server, question("POST http://[", b"{}")) == [400]
+    assert statuses(server, question("POST /make", Content_Length="9" * 5_000)) == [413]
+    assert not capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("127.0.0.1:7860", None, 200),
+        ("LocalHost:9000", "http://localhost:9000", 200),
+        ("[::1]:7860", "http://[::1]:7860", 200),
+        ("evil.com:7860", None, 403),
+        ("evil.com:7860", "http://evil.com:7860", 403),
+        ("127.0.0.1.evil.com", None, 403),
+        ("[", None, 403),
+        (None, None, 403),
+        ("127.0.0.1\r\nHost: evil.com", None, 403),
+        ("localhost:7860", "http://evil.com", 403),
+        ("localhost:7860", "http://localhost:8888", 403),
+        ("localhost:7860", "null", 403),
+    ],
+)
+def test_another_site_is_refused_where_this_machine_alone_listens(
+    vae_page, served, host, origin, status
+):
+    server = served(vae_page)
+    made = question("POST /make?panel=samples", b'{"num": 1}', Host=host, Origin=origin)
+    assert statuses(server, made) == [status]
+    got = question("GET /about", Host=host, Content_Length=None)
+    assert statuses(server, got) == [200 if origin and "local" in host.lower() else status]
+
+
+def test_names_of_this_machine(vae_page, served):
+    made = question("POST /make?panel=samples", b'{"num": 1}', Host="mine:7", Origin="https://a.b")
+    for host, expected in [("0.0.0.0", 200), ("127.0.0.1", 403)]:
+        assert statuses(served(vae_page, host), made) == [expected]
+    server = served(vae_page)
+    server.host = "Mine"
+    assert statuses(server, question("GET /about", Host="mine:7")) == [200]
+
+
 def test_a_model_that_fails_is_told_of_and_the_server_goes_on(served, monkeypatch, capsys):
     page = Page(dense_vae(seed=0), "vae")
     server = served(page)
@@ -106,7 +186,7 @@ def test_a_model_that_fails_is_told_of_and_the_server_goes_on(served, monkeypatc
 def test_who_goes_before_the_answer_is_not_told_of(vae_page, served, capsys):
     server = served(vae_page)
     with socket.create_connection(server.server_address[:2]) as client:
-        client.sendall(b"POST /make?panel=samples HTTP/1.1\r\nContent-Length: 9\r\n\r\n")
+        client.sendall(question("POST /make?panel=samples", Content_Length=9))
     assert make(server, "samples", {"num": 1})[0] == 200
     assert not capsys.readouterr().err
 
