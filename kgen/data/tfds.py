@@ -1,5 +1,7 @@
 """Any image set of TensorFlow Datasets, by name."""
 
+import contextlib
+import contextvars
 import difflib
 import math
 import os
@@ -28,6 +30,17 @@ from kgen.printable import printable
 SHUFFLE_BYTES = 2**28
 TIMEOUT = 10
 """Seconds that what is to be downloaded has to answer."""
+_downloads = contextvars.ContextVar("downloads", default=True)
+
+
+@contextlib.contextmanager
+def no_downloads():
+    """Where a set that is not prepared is refused, and asked of no other machine."""
+    token = _downloads.set(False)
+    try:
+        yield
+    finally:
+        _downloads.reset(token)
 
 
 def from_tfds(
@@ -97,8 +110,14 @@ def _builder(name, data_dir):
 
 def _prepare(name, builder):
     """Downloads a set and prepares it, or says soon that it cannot be reached."""
-    requests = require("requests", "requests", "Downloading from TensorFlow Datasets")
     urls, folder = builder.url_infos or {}, builder.data_dir_root
+    if not _downloads.get():
+        raise FileNotFoundError(
+            f"Expected {name} prepared in {folder}. It is not on this machine, and is not "
+            f"downloaded here: `tfds build {name} --data_dir {folder}` prepares it. "
+            f"Received: source={name!r}"
+        )
+    requests = require("requests", "requests", "Downloading from TensorFlow Datasets")
     size = sum(info.size for info in urls.values()) / 2**20
     print(f"{name} is not prepared in {folder}: downloading it to there, {size:,.1f} MiB")
     try:

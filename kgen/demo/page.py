@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from PIL import Image
 
+from kgen.data.tfds import no_downloads
 from kgen.demo.panels import panels_of
 from kgen.demo.picture import Picture
 from kgen.fields import Label
@@ -116,7 +117,8 @@ class Page:
 
     @functools.cached_property
     def _tests(self):
-        data = self._data()
+        with no_downloads():
+            data = self._data()
         return self.model.examples(data, min(100, data.num_test))
 
     def _panel(self, name):

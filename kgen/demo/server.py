@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler
 from urllib.parse import parse_qs, urlsplit
 
 MAX_BYTES = 2**26  # of what is sent
-_POLL = 0.1  # seconds until it is seen that the server is to end
+_POLL = 0.1  # seconds until it is seen that the server, or its thread, is to end
 FIRST_PORT, LAST_PORT = 7860, 7959
 _SCRIPTS = ("ask", "controls", "page", "picture")
 _FILES = {
@@ -46,13 +46,14 @@ class Server(socketserver.ThreadingTCPServer):
         OSError: nothing can listen there; it says why.
     """
 
-    allow_reuse_address = True
     daemon_threads = True
 
     def __init__(self, host, port=None):
         self._jobs = queue.SimpleQueue()
         self.page = None
         self.host = host
+        # on Windows it would let two servers listen at one port
+        self.allow_reuse_address = sys.platform != "win32"
         self.address_family, address = _resolved(host)
         self.is_private = ipaddress.ip_address(address).is_loopback
         for each in range(FIRST_PORT, LAST_PORT + 1) if port is None else [port]:
@@ -80,7 +81,11 @@ class Server(socketserver.ThreadingTCPServer):
         threading.Thread(target=self.serve_forever, args=[_POLL], daemon=True).start()
         try:
             while True:
-                self._jobs.get()()
+                try:
+                    job = self._jobs.get(timeout=_POLL)
+                except queue.Empty:  # on Windows Ctrl-C is seen between two waits only
+                    continue
+                job()
         finally:
             self.shutdown()
 

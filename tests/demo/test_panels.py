@@ -4,6 +4,7 @@ import pytest
 
 import kgen
 from kgen import fields
+from kgen.data import load
 from kgen.demo.directions import directions
 from kgen.demo.page import Page
 from kgen.demo.panels import PANELS, panels_of
@@ -205,3 +206,17 @@ def test_examples_are_samples_or_test_images(vae_page, digits):
     assert pixels(vae_page.example("sample")["src"]).shape == SHAPE[:2]
     with pytest.raises(ValueError, match="Expected a run folder.*Received: a model"):
         vae_page.example("test")
+
+
+def test_test_images_that_are_not_here_are_not_downloaded(tmp_path, monkeypatch):
+    tfds = pytest.importorskip("tensorflow_datasets")
+    downloads = []
+    monkeypatch.setattr(
+        tfds.core.DatasetBuilder, "download_and_prepare", lambda *_, **__: downloads.append(1)
+    )
+    monkeypatch.setattr("kgen.data.tfds._check_reachable", downloads.append)
+    page = Page(dense_vae(seed=0), "vae", lambda: load("mnist", data_dir=tmp_path))
+    for _ in range(2):
+        with pytest.raises(FileNotFoundError, match="mnist prepared in .* not on this.*tfds build"):
+            page.example("test")
+    assert not downloads

@@ -1,7 +1,9 @@
 import concurrent.futures
 import json
+import queue
 import re
 import socket
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -189,6 +191,29 @@ def test_who_goes_before_the_answer_is_not_told_of(vae_page, served, capsys):
         client.sendall(question("POST /make?panel=samples", Content_Length=9))
     assert make(server, "samples", {"num": 1})[0] == 200
     assert not capsys.readouterr().err
+
+
+def test_a_wait_for_questions_ends_so_that_ctrl_c_is_seen(vae_page):
+    waits = []
+
+    class Jobs:
+        def get(self, block=True, timeout=None):
+            waits.append(timeout)
+            raise queue.Empty if len(waits) < 3 else KeyboardInterrupt
+
+    with Server("127.0.0.1", free_port()) as server:
+        server._jobs = Jobs()
+        with pytest.raises(KeyboardInterrupt):
+            server.serve(vae_page)
+    assert len(waits) == 3 and all(0 < wait <= 1 for wait in waits)
+
+
+@pytest.mark.parametrize(("platform", "reused"), [("win32", False), ("linux", True)])
+def test_a_port_is_reused_where_that_is_safe(platform, reused, monkeypatch):
+    monkeypatch.setattr(sys, "platform", platform)
+    with Server("127.0.0.1", free_port()) as server:
+        option = server.socket.getsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR)
+    assert bool(option) == reused
 
 
 def test_ports():
