@@ -5,6 +5,7 @@ import inspect
 import pathlib
 import re
 
+from cards import cards
 from grids import grid
 from sphinx.util.docutils import SphinxDirective
 
@@ -77,8 +78,10 @@ def page_of(name):
 
 
 def picture_of(name):
-    """The first picture of a model's page."""
-    return re.search(r"!\[[^]]*\]\(\.\.(/images/\S+)\)", (PAGES / f"{name}.md").read_text())[1]
+    """The samples of a trained model, of MNIST if there are some; else its page's first picture."""
+    trained = [card.samples for card in cards() if card.class_name == MODELS[name] and card.samples]
+    found = re.search(r"!\[[^]]*\]\(\.\.(/images/\S+)\)", (PAGES / f"{name}.md").read_text())
+    return max(trained, key=lambda path: "/mnist_" in path, default=f"/docs{found[1]}")
 
 
 class Model(SphinxDirective):
@@ -124,7 +127,7 @@ class Gallery(SphinxDirective):
         lines = []
         for family, models in families().items():
             pictures = [
-                (MODELS[name], f"/docs{picture_of(name)}", page_of(name), sentence(model_class))
+                (MODELS[name], picture_of(name), page_of(name), sentence(model_class))
                 for name, model_class in models
             ]
             lines += [f"## {family}", grid(pictures)]
