@@ -24,11 +24,7 @@ ALL = [kgen.GAN, kgen.DCGAN, kgen.LSGAN, kgen.WGAN, kgen.WGANGP, kgen.Conditiona
 
 @pytest.mark.each_backend
 @pytest.mark.parametrize("model_class", in_tiers(ALL, quick=[kgen.DCGAN]))
-def test_every_option_together(model_class, tmp_path, monkeypatch):
-    if model_class is kgen.InfoGAN:
-        for name in ("generator_preset", "adversary_preset"):
-            preset = functools.partial(getattr(model_class, name), units=(8,))
-            monkeypatch.setattr(model_class, name, staticmethod(preset))
+def test_every_option_together(model_class, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (20, *SHAPE), dtype="uint8")
     labels = np.arange(20) % 3
     gan = model_class(

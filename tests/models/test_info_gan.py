@@ -104,3 +104,11 @@ class TestCodes:
         gan = self.make(categorical=(3,), continuous=1)
         with pytest.raises(ValueError, match=message):
             gan.set_code(gan.draw_latents(2, seed=0), code, value)
+
+
+@pytest.mark.parametrize(("width", "units"), [(None, 1024), (8, 128)])
+def test_dense_layers_have_16_times_the_width(width, units):
+    generator = kgen.InfoGAN.generator_preset(2, (8, 8, 1), width)
+    judge = kgen.InfoGAN.adversary_preset((8, 8, 1), width)
+    assert generator.layers[1].kernel.shape == (2, units)
+    assert judge.outputs[1].shape == (None, units)
