@@ -241,6 +241,7 @@ LEVELS = (
     ("callbacks", "data", "metrics", "serving"),
     ("export",),
     ("runs",),
+    ("demo",),
     ("cli",),
 )
 
