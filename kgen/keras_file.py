@@ -84,3 +84,11 @@ def read_notes(path):
     """What was noted with a state: a dict, its position as "epoch" and "batch"."""
     with zipfile.ZipFile(path) as archive:
         return json.loads(archive.read(NOTES))
+
+
+def is_published(path):
+    """Whether a file is of a published model: there, readable, and noted to be so."""
+    try:
+        return bool(read_notes(path).get(PUBLISHED))
+    except Exception:  # whatever a damaged file raises, which `flaw` tells of
+        return False

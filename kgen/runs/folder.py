@@ -11,7 +11,7 @@ import numpy as np
 
 from kgen.callbacks import backups
 from kgen.callbacks.differences import check_same
-from kgen.keras_file import PUBLISHED, flaw, read_notes
+from kgen.keras_file import is_published
 from kgen.runs.config import read_config
 from kgen.version import __version__
 from kgen.whole_file import check_can_hold, replacing
@@ -47,7 +47,7 @@ def _require_state(folder):
     history = os.path.join(folder, "history.csv")
     epochs = len(read_history(history)[1]) if os.path.exists(history) else 0
     trained = os.path.join(folder, "model.keras")
-    if os.path.exists(trained) and flaw(trained) is None and read_notes(trained).get(PUBLISHED):
+    if is_published(trained):
         raise ValueError(
             f"Expected a run, with its optimizers' state. Received: run={folder}, a published "
             "model without it. Go on with the run that it is of, or train into another folder."

@@ -8,7 +8,7 @@ import zipfile
 import keras
 
 from kgen.callbacks import backups
-from kgen.keras_file import PUBLISHED, flaw, read_notes, unreadable
+from kgen.keras_file import PUBLISHED, flaw, is_published, read_notes, unreadable
 from kgen.models.image_model import ImageModel
 from kgen.runs import run as runs
 from kgen.runs.config import require_config
@@ -23,7 +23,7 @@ _LATER = {
     "renorm_clipping": None,
     "renorm_momentum": 0.99,
 }
-"""Arguments that Keras' classes have had since 3.14, and what they are by default."""
+"""Arguments of Keras 3.15's classes that those of 3.13 lack, and what they are by default."""
 
 _BESIDE = (
     "config.json",
@@ -107,9 +107,8 @@ def publish(run: str, path: str | None = None) -> str:
 
 def _check_is_no_run(path, folder):
     """Raises a ValueError where a run would be overwritten."""
-    model = os.path.join(path, "model.keras")
-    is_published = os.path.exists(model) and flaw(model) is None and PUBLISHED in read_notes(model)
-    is_run = os.path.exists(os.path.join(path, "config.json")) and not is_published
+    has_config = os.path.exists(os.path.join(path, "config.json"))
+    is_run = has_config and not is_published(os.path.join(path, "model.keras"))
     if is_run or os.path.realpath(path) == os.path.realpath(folder):
         raise ValueError(
             "Expected a new folder, or that of a published model, not a run's own. Received: "
