@@ -43,6 +43,9 @@ COMPILERS = "compilers"
 # Where JAX and PyTorch find TensorFlow; to the other groups it is not installed.
 WITH_TENSORFLOW = ("serving", "runs", "paths")
 
+# pytest's short options that a value follows.
+TAKES_A_VALUE = ("-c", "-k", "-m", "-n", "-o", "-p", "-r", "-W")
+
 OUTCOMES = ("failed", "errors", "passed", "skipped", "deselected", "xfailed", "xpassed")
 NOTHING_COLLECTED = 5
 
@@ -109,6 +112,16 @@ def files_by_group():
                 found[group].append(file)
                 break
     return found
+
+
+def paths_among(arguments):
+    """The arguments that are paths of tests, not the values of pytest's short options."""
+    before = ["", *arguments]
+    return [
+        each
+        for last, each in zip(before, arguments, strict=False)
+        if os.path.exists(each.split("::")[0]) and last not in TAKES_A_VALUE
+    ]
 
 
 def shards_of(backends, paths, full):
@@ -193,12 +206,7 @@ def main(arguments):
     backends = [each for each in installed if each in (options.backend or installed)]
     if not backends:
         sys.exit(f"Expected one of {options.backend or BACKENDS}, and found none installed.")
-    before = ["", *rest]
-    paths = [
-        each
-        for last, each in zip(before, rest, strict=False)
-        if os.path.exists(each.split("::")[0]) and not re.fullmatch("-[a-zA-Z]", last)
-    ]
+    paths = paths_among(rest)
     rest = [each for each in rest if each not in paths]
     selects = bool(paths) or any(re.match(r"-k|-m|--lf|--last-failed|--deselect", r) for r in rest)
     shards = shards_of(backends, paths, options.full)

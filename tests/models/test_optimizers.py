@@ -200,7 +200,7 @@ def test_a_rate_that_is_none_is_refused_where_it_is_set_or_used(rate):
             model.optimizer.learning_rate = given
     assert rates(model.optimizer) == [0.125, 0.5]
     by_epoch = keras.callbacks.LearningRateScheduler(lambda epoch: rate if epoch else 0.25)
-    with pytest.raises(ValueError, match=f"the low's {message}"):
+    with pytest.raises(ValueError, match=message):  # of whom, Keras 3.13 does not say
         climb(model, 2, by_epoch, epochs=2)
     model = slopes({"low": SGD(0.125), "high": SGD(Halving())})
     with pytest.raises(ValueError, match=message):
