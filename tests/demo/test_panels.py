@@ -209,6 +209,7 @@ def test_examples_are_samples_or_test_images(vae_page, digits):
 
 
 def test_test_images_that_are_not_here_are_not_downloaded(tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow")
     tfds = pytest.importorskip("tensorflow_datasets")
     downloads = []
     monkeypatch.setattr(
