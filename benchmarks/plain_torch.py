@@ -1,10 +1,11 @@
-"""DCGAN, WGAN-GP and PixelCNN in PyTorch alone, without Keras: what a script would do.
+"""VAE, DCGAN, WGAN-GP and PixelCNN in PyTorch alone, without Keras: what a script would do.
 
     python benchmarks/plain_torch.py dcgan 128 [SIZE [DEVICE [compile]]]
 
-Networks, optimizers and batches are those of kgen's models, at 28x28 grey or 64x64 in colour. For
-each line on the input, a number of steps, it trains so many and prints the seconds: so
-`train_step.py` and `on_gpu.py` alternate it with kgen's step.
+Networks, optimizers and batches are those of kgen's models, at 28x28 grey or 64x64 in colour;
+`dcgan_reusing` trains both players on the same fakes. For each line on the input, a number of
+steps, it trains so many and prints the seconds: so `train_step.py` and `peers.py` alternate it with
+kgen's step.
 """
 
 import sys
@@ -117,6 +118,17 @@ def gan_stepper(model, size, device, compiled):
         z = draw(num, latent_dim, device=device)
         return z if wasserstein else z * 2 - 1
 
+    def reusing_step(x):
+        x = x.float() / 127.5 - 1.0
+        x_fake = g(noise(len(x)))
+        g_optimizer.zero_grad()
+        softplus(-d(x_fake)).mean().backward()
+        g_optimizer.step()
+        loss = softplus(-d(x)).mean() + softplus(d(x_fake.detach())).mean()
+        d_optimizer.zero_grad()
+        loss.backward()
+        d_optimizer.step()
+
     def step(x):
         x = x.float() / 127.5 - 1.0
         for part in x.chunk(n_critic):
@@ -133,6 +145,43 @@ def gan_stepper(model, size, device, compiled):
         g_optimizer.zero_grad()
         (-fake if wasserstein else softplus(-fake)).mean().backward()
         g_optimizer.step()
+
+    return reusing_step if model == "dcgan_reusing" else step
+
+
+class VAE(nn.Module):
+    """784-512-20, as Pythae's."""
+
+    def __init__(self, pixels, units=512, latent_dim=20):
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Flatten(), nn.Linear(pixels, units), nn.Tanh(), nn.Linear(units, 2 * latent_dim)
+        )
+        self.decoder = nn.Sequential(
+            nn.Linear(latent_dim, units), nn.Tanh(), nn.Linear(units, pixels)
+        )
+
+    def forward(self, x):
+        """-ELBO of a batch, on average."""
+        mean, log_var = self.encoder(x).chunk(2, 1)
+        z = mean + torch.exp(0.5 * log_var) * torch.randn_like(mean)
+        bce = nn.functional.binary_cross_entropy_with_logits
+        nll = bce(self.decoder(z), x.flatten(1), reduction="none").sum(1)
+        kl = 0.5 * (mean.square() + log_var.exp() - log_var - 1.0).sum(1)
+        return (nll + kl).mean()
+
+
+def vae_stepper(size, device, compiled):
+    """The same of a VAE of images that are binarized anew."""
+    vae = compiled(VAE(size * size).to(device))
+    optimizer = torch.optim.Adam(vae.parameters(), 1e-3)
+
+    def step(x):
+        x = x.float() / 255.0
+        loss = vae((torch.rand_like(x) < x).float())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
 
     return step
 
@@ -157,8 +206,9 @@ def main(model, batch_size, size="28", device="cpu", compiled=""):
     """Answers each number of steps with their seconds."""
     compiled = torch.compile if compiled else lambda network: network
     size, device = int(size), torch.device(device)
-    if model == "pixelcnn":
-        step = pixel_cnn_stepper(size, device, compiled)
+    if model in ("pixelcnn", "vae"):
+        stepper = vae_stepper if model == "vae" else pixel_cnn_stepper
+        step = stepper(size, device, compiled)
     else:
         step = gan_stepper(model, size, device, compiled)
     shape = (int(batch_size), 3 if size == 64 else 1, size, size)

@@ -263,6 +263,7 @@ def test_a_model_made_before_its_strategy():
         model.fit(data.train, verbose=0)
 
 
+@pytest.mark.skipif(BACKEND == "torch", reason="its processes send their moments together")
 @pytest.mark.parametrize("synchronized", [True, False])
 def test_batch_norm_has_the_moments_of_all_replicas_or_its_own(monkeypatch, synchronized):
     layer = kgen.layers.BatchNorm(synchronized=synchronized)
@@ -274,6 +275,27 @@ def test_batch_norm_has_the_moments_of_all_replicas_or_its_own(monkeypatch, sync
     mean = x.mean(axis=0) + synchronized
     variance = np.square(x - mean).mean(axis=0) + synchronized
     np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-3), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="of processes that send their moments together")
+@pytest.mark.parametrize("synchronized", [True, False])
+def test_batch_norm_has_the_moments_of_all_processes_or_its_own(monkeypatch, synchronized):
+    import torch
+
+    from kgen.backend import torch as seam
+
+    x = np.random.default_rng(0).normal(3.0, 2.0, (2, 6, 5, 3)).astype("float32")
+    other = torch.stack([torch.tensor(m) for m in (x[1].mean((0, 1)), x[1].var((0, 1)))])
+    monkeypatch.setattr(seam, "_world", lambda: 2)
+    monkeypatch.setattr(seam, "_gathered", lambda own: torch.stack([own, other]))
+    layer = kgen.layers.BatchNorm(synchronized=synchronized, momentum=0.0)
+    layer.build(x.shape[1:])
+    y = keras.ops.convert_to_numpy(layer(x[0], training=True))
+    seen = x if synchronized else x[:1]
+    mean, variance = seen.mean((0, 1, 2)), seen.var((0, 1, 2))
+    np.testing.assert_allclose(y, (x[0] - mean) / np.sqrt(variance + 1e-3), rtol=1e-4, atol=1e-5)
+    for moving, moment in ((layer.moving_mean, mean), (layer.moving_variance, variance)):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(moving), moment, rtol=1e-5)
 
 
 GOOD = {"cluster": {"worker": ["a:1", "b:2"]}, "task": {"type": "worker", "index": 1}}

@@ -9,17 +9,20 @@
 - `innermost_loop`: what stands for the loop whose body is being traced
 - `is_traced`: whether what runs now is being compiled
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
+- `batch_norm`: in one operation, where that is faster than Keras'
 - `after`: inside, a variable changes only if there is a batch
-- `leaky_relu`: the function
+- `leaky_relu` and `relu`: the functions
+- `linear`: a matrix product and a sum
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
 - `COMPILES_EACH_SIZE`: whether a compiled function is compiled for each size of a batch
-- `SCAN_UNROLL`: how many steps a turn of a compiled loop should have
+- `SCAN_UNROLL`: how many steps a turn of a compiled loop should have, 0 where loops are Python's
 - `STEPS_PAST_THE_END`: whether a step changes something when the data have come to their end
 - `input_pipeline`: what Keras is given to read a `Reading` with
 - `strategy`: the context in which a model is made and trained on several devices
 - `mean_over_replicas`: the mean of a tensor over them, differentiable
 - `synchronized`: inside, variables hold their values in the middle of `fit` too
+- `small_operations`: inside, a loop of such does not wait for threads
 - `set_deterministic`: the same bits from the same steps
 
 What is the same on every backend: `OrderedBatches`, read by `Position` alone, arrays as such ones,
@@ -42,6 +45,7 @@ if keras.backend.backend() == "tensorflow":
         add_up,
         after,
         apply_gradients,
+        batch_norm,
         compile_function,
         conv2d,
         conv2d_transpose,
@@ -51,8 +55,11 @@ if keras.backend.backend() == "tensorflow":
         input_pipeline,
         is_traced,
         leaky_relu,
+        linear,
         mean_over_replicas,
+        relu,
         set_deterministic,
+        small_operations,
         strategy,
         synchronized,
         value_and_grad,
@@ -67,6 +74,7 @@ elif keras.backend.backend() == "jax":
         add_up,
         after,
         apply_gradients,
+        batch_norm,
         compile_function,
         conv2d,
         conv2d_transpose,
@@ -76,8 +84,11 @@ elif keras.backend.backend() == "jax":
         input_pipeline,
         is_traced,
         leaky_relu,
+        linear,
         mean_over_replicas,
+        relu,
         set_deterministic,
+        small_operations,
         strategy,
         synchronized,
         value_and_grad,
@@ -92,6 +103,7 @@ elif keras.backend.backend() == "torch":
         add_up,
         after,
         apply_gradients,
+        batch_norm,
         compile_function,
         conv2d,
         conv2d_transpose,
@@ -101,8 +113,11 @@ elif keras.backend.backend() == "torch":
         input_pipeline,
         is_traced,
         leaky_relu,
+        linear,
         mean_over_replicas,
+        relu,
         set_deterministic,
+        small_operations,
         strategy,
         synchronized,
         value_and_grad,
@@ -129,6 +144,7 @@ __all__ = [
     "add_up",
     "after",
     "apply_gradients",
+    "batch_norm",
     "compile_function",
     "conv2d",
     "conv2d_transpose",
@@ -139,8 +155,11 @@ __all__ = [
     "input_pipeline",
     "is_traced",
     "leaky_relu",
+    "linear",
     "mean_over_replicas",
+    "relu",
     "set_deterministic",
+    "small_operations",
     "strategy",
     "synchronized",
     "to_numpy",

@@ -15,11 +15,13 @@ from jax import numpy as jnp
 from jax.experimental import multihost_utils
 
 from kgen.backend.jax_convolutions import conv2d, conv2d_transpose  # noqa: F401
-from kgen.backend.jax_products import mend_products
+from kgen.backend.jax_flags import set_flags
+from kgen.backend.jax_memory import keep_freed_memory
 from kgen.backend.replicas import PartOfBatches, telling_of_lost_processes
 from kgen.backend.turns import Turns
 
-mend_products()
+set_flags()
+keep_freed_memory()
 
 WRONG_SECOND_DERIVATIVES = ()
 
@@ -349,6 +351,11 @@ def input_gradient(fn, x):
     return gradient
 
 
+def batch_norm(x, gamma, beta, epsilon, synchronized):
+    """None: it is left to Keras' operations, which are compiled into as much."""
+    del x, gamma, beta, epsilon, synchronized
+
+
 def compile_function(model, fn):
     """`fn`, which reads the variables of `model` but changes none, as a compiled function."""
 
@@ -384,6 +391,11 @@ def innermost_loop():
     return getattr(jnp.zeros(()), "_trace", None)
 
 
+def small_operations():
+    """Nothing: small operations are compiled together."""
+    return contextlib.nullcontext()
+
+
 def is_traced():
     """Whether what runs now is being compiled, so that a number would be frozen into it."""
     return isinstance(jnp.zeros(()), jax.core.Tracer)
@@ -397,6 +409,26 @@ def leaky_relu(x, negative_slope):
         negative_slope: float above 0.
     """
     return keras.ops.leaky_relu(x, negative_slope)
+
+
+def relu(x):
+    """Keras' ReLU.
+
+    Args:
+        x: tensor.
+    """
+    return keras.ops.relu(x)
+
+
+def linear(x, kernel, bias):
+    """A matrix product and a sum.
+
+    Args:
+        x: tensor (batch, i).
+        kernel: tensor (i, o).
+        bias: tensor (o,) or (batch, o).
+    """
+    return x @ kernel + bias
 
 
 def after(tensors):

@@ -231,26 +231,36 @@ def input_gradient(fn, x):
     return tape.gradient(y, x)
 
 
-def conv2d(x, kernel, strides):
+def conv2d(x, kernel, strides=(1, 1), bias=None, padding="same"):
     """A convolution (batch, h, w, i) -> (batch, h / strides[0], w / strides[1], o), rounded up.
 
     Args:
         x: tensor, channels last.
         kernel: tensor (height, width, i, o).
         strides: pair of int.
+        bias: tensor (o,) or None.
+        padding: "same", or "valid" for the places alone where the kernel is inside.
     """
-    return keras.ops.conv(x, kernel, strides, padding="same", data_format="channels_last")
+    y = keras.ops.conv(x, kernel, strides, padding=padding, data_format="channels_last")
+    return y if bias is None else y + bias
 
 
-def conv2d_transpose(x, kernel, strides):
+def conv2d_transpose(x, kernel, strides, bias=None):
     """A transposed convolution (batch, h, w, i) -> (batch, h * strides[0], w * strides[1], o).
 
     Args:
         x: tensor, channels last.
         kernel: tensor (height, width, o, i).
         strides: pair of int.
+        bias: tensor (o,) or None.
     """
-    return keras.ops.conv_transpose(x, kernel, strides, padding="same", data_format="channels_last")
+    y = keras.ops.conv_transpose(x, kernel, strides, padding="same", data_format="channels_last")
+    return y if bias is None else y + bias
+
+
+def batch_norm(x, gamma, beta, epsilon, synchronized):
+    """None: it is left to Keras' operations, which are compiled into as much."""
+    del x, gamma, beta, epsilon, synchronized
 
 
 def compile_function(model, fn):
@@ -283,6 +293,28 @@ def leaky_relu(x, negative_slope):
     return function(x)
 
 
+def relu(x):
+    """Keras' ReLU.
+
+    Args:
+        x: tensor.
+    """
+    return keras.ops.relu(x)
+
+
+def linear(x, kernel, bias):
+    """A matrix product and a sum, in one operation if the bias is one for all.
+
+    Args:
+        x: tensor (batch, i).
+        kernel: tensor (i, o).
+        bias: tensor (o,) or (batch, o).
+    """
+    if len(bias.shape) == 1:
+        return tf.nn.bias_add(tf.matmul(x, kernel), bias)
+    return tf.matmul(x, kernel) + bias
+
+
 def after(tensors):
     """Inside, what does not depend on tensors waits for them, as for a batch at the data's end."""
     return tf.control_dependencies([t for t in tf.nest.flatten(tensors) if t is not None])
@@ -299,6 +331,11 @@ def innermost_loop():
     while graph is not None and type(graph).__name__ != "WhileBodyFuncGraph":
         graph = getattr(graph, "outer_graph", None)
     return graph
+
+
+def small_operations():
+    """Nothing: small operations are compiled together."""
+    return contextlib.nullcontext()
 
 
 def is_traced():

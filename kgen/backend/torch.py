@@ -8,6 +8,8 @@ import torch
 from torch import distributed
 
 from kgen.backend.replicas import PartOfBatches, draw_apart, telling_of_lost_processes
+from kgen.backend.torch_adam import update_fused
+from kgen.backend.torch_convolutions import conv2d, conv2d_transpose  # noqa: F401
 
 WRONG_SECOND_DERIVATIVES = ()
 
@@ -15,7 +17,7 @@ STEPS_PAST_THE_END = False
 
 COMPILES_EACH_SIZE = False
 
-SCAN_UNROLL = 1
+SCAN_UNROLL = 0
 
 
 class Model(keras.Model):
@@ -198,6 +200,7 @@ def add_up(gradients):
 
 def apply_gradients(optimizer, gradients, variables):
     """Moves `variables` by one step of `optimizer`."""
+    update_fused(getattr(optimizer, "inner_optimizer", optimizer))
     with torch.no_grad():
         optimizer.apply(gradients, variables)
 
@@ -211,26 +214,43 @@ def input_gradient(fn, x):
         return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
 
 
-def conv2d(x, kernel, strides):
-    """A convolution (batch, h, w, i) -> (batch, h / strides[0], w / strides[1], o), rounded up.
+def batch_norm(x, gamma, beta, epsilon, synchronized):
+    """Batch normalization of all axes but the last, in one operation on one process.
 
     Args:
-        x: tensor, channels last.
-        kernel: tensor (height, width, i, o).
-        strides: pair of int.
+        x: tensor (batch, ..., channels), float32 or float64.
+        gamma: tensor (channels,) or None.
+        beta: tensor (channels,) or None.
+        epsilon: float.
+        synchronized: bool. Over all processes.
+
+    Returns:
+        The normalized tensor, and the batch's mean and variance, (channels,) each. None where it is
+        left to Keras' operations.
     """
-    return keras.ops.conv(x, kernel, strides, padding="same", data_format="channels_last")
+    if synchronized and _world() > 1:
+        return _batch_norm_of_all(x, gamma, beta, epsilon)
+    outputs, mean, inverse_std = torch.native_batch_norm(
+        x.movedim(-1, 1), gamma, beta, None, None, True, 0.0, epsilon
+    )
+    return outputs.movedim(1, -1), mean, inverse_std.pow(-2) - epsilon
 
 
-def conv2d_transpose(x, kernel, strides):
-    """A transposed convolution (batch, h, w, i) -> (batch, h * strides[0], w * strides[1], o).
+def _batch_norm_of_all(x, gamma, beta, epsilon):
+    variances, means = torch.var_mean(x, tuple(range(x.ndim - 1)), correction=0)
+    means, variances = _gathered(torch.stack([means, variances])).unbind(1)
+    mean = means.mean(0)
+    variance = (variances + (means - mean).square()).mean(0)
+    scale = (variance + epsilon).rsqrt() * (1.0 if gamma is None else gamma)
+    shift = torch.zeros_like(mean) if beta is None else beta
+    return torch.addcmul(shift, x - mean, scale), mean, variance
 
-    Args:
-        x: tensor, channels last.
-        kernel: tensor (height, width, o, i).
-        strides: pair of int.
-    """
-    return keras.ops.conv_transpose(x, kernel, strides, padding="same", data_format="channels_last")
+
+def _gathered(x):
+    """Those of all processes, (processes, ...), in one message forward and one backward."""
+    rank = distributed.get_rank()
+    rows = [x if i == rank else torch.zeros_like(x) for i in range(_world())]
+    return _world() * _Mean.apply(torch.stack(rows))
 
 
 def compile_function(model, fn):
@@ -256,6 +276,17 @@ def innermost_loop():
     """Nothing: a loop of `keras.ops` is Python's, whose body runs in every turn."""
 
 
+@contextlib.contextmanager
+def small_operations():
+    """Inside, PyTorch uses one thread: others take longer to wake than a small operation."""
+    num = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(num)
+
+
 def is_traced():
     """Whether what runs now is being compiled, so that a number would be frozen into it."""
     return torch.compiler.is_compiling()
@@ -269,6 +300,26 @@ def leaky_relu(x, negative_slope):
         negative_slope: float above 0.
     """
     return keras.ops.leaky_relu(x, negative_slope)
+
+
+def relu(x):
+    """Keras' ReLU, without what Keras asks of its input first, which takes five times as long.
+
+    Args:
+        x: tensor.
+    """
+    return torch.relu(x)
+
+
+def linear(x, kernel, bias):
+    """A matrix product and a sum, in one operation.
+
+    Args:
+        x: tensor (batch, i).
+        kernel: tensor (i, o).
+        bias: tensor (o,) or (batch, o).
+    """
+    return torch.addmm(bias, x, kernel)
 
 
 def after(tensors):

@@ -33,6 +33,27 @@ class BatchNorm(keras.layers.BatchNormalization):
         super().__init__(*args, **kwargs)
         self.synchronized = synchronized  # which Keras refuses but on TensorFlow
 
+    def call(self, inputs, training=None, mask=None):
+        if not training or not self.trainable or not self._is_plain(mask):
+            return super().call(inputs, training=training, mask=mask)
+        dtype = keras.backend.result_type(inputs.dtype, "float32")
+        x, gamma, beta = (
+            None if each is None else ops.cast(each, dtype)
+            for each in (inputs, self.gamma, self.beta)
+        )
+        normalized = backend.batch_norm(x, gamma, beta, self.epsilon, self.synchronized)
+        if normalized is None:
+            return super().call(inputs, training=training, mask=mask)
+        outputs, mean, variance = normalized
+        for moving, moment in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            before = ops.cast(moving, dtype)
+            moving.assign(before * self.momentum + moment * (1.0 - self.momentum))
+        return ops.cast(outputs, self.compute_dtype)
+
+    def _is_plain(self, mask):
+        is_last = self.axis in (-1, len(self._reduction_axes))
+        return mask is None and is_last and not getattr(self, "renorm", False)
+
     def _moments(self, inputs, mask):
         if mask is not None:
             raise ValueError("Expected no mask: batches of images have none.")

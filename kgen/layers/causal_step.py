@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from kgen import backend
+
 
 class PointwiseStep:
     """A layer that looks at one pixel alone: a function of its channels. It keeps nothing.
@@ -108,7 +110,7 @@ class ConvolutionStep(PointwiseStep):
         here: tensor (num_left or num_left + 1, inputs, outputs), its own row, without the pixel or
             up to it.
         num_left: int. Pixels to the left that the kernel sees.
-        bias: tensor (outputs,) or 0.
+        bias: tensor (outputs,).
         activation: callable.
     """
 
@@ -139,8 +141,8 @@ class ConvolutionStep(PointwiseStep):
 
     def advance(self, x, prepared, left):
         window = ops.concatenate([left, x], axis=-1) if self.num_left else x
-        sums = (window if self.sees_pixel else left) @ self.kernel
-        y = self.activation(sums + prepared)
+        seen = window if self.sees_pixel else left
+        y = self.activation(backend.linear(seen, self.kernel, prepared))
         return y, (x if self.num_left <= 1 else window[:, self.inputs :])
 
     def end_row(self, rows, lefts):

@@ -14,6 +14,13 @@ def _is_plain(layer, *rest):
     return asked[:2] == ("same", "channels_last") and set(asked[2:]) <= {1, None}
 
 
+def _called(layer, convolution, inputs):
+    kernel = ops.convert_to_tensor(layer.kernel)
+    bias = ops.convert_to_tensor(layer.bias) if layer.use_bias else None
+    outputs = convolution(inputs, kernel, layer.strides, bias)
+    return outputs if layer.activation is None else layer.activation(outputs)
+
+
 @keras.saving.register_keras_serializable("kgen")
 class Conv2D(keras.layers.Conv2D):
     """`keras.layers.Conv2D` with the same arguments and numbers, and fast second derivatives.
@@ -27,10 +34,10 @@ class Conv2D(keras.layers.Conv2D):
     (2, 4, 4, 3)
     """
 
-    def convolution_op(self, inputs, kernel):
+    def call(self, inputs):
         if not _is_plain(self, self.groups):
-            return super().convolution_op(inputs, kernel)
-        return backend.conv2d(inputs, ops.convert_to_tensor(kernel), self.strides)
+            return super().call(inputs)
+        return _called(self, backend.conv2d, inputs)
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -50,8 +57,4 @@ class Conv2DTranspose(keras.layers.Conv2DTranspose):
     def call(self, inputs):
         if not _is_plain(self, self.output_padding):
             return super().call(inputs)
-        kernel = ops.convert_to_tensor(self.kernel)
-        outputs = backend.conv2d_transpose(inputs, kernel, self.strides)
-        if self.use_bias:
-            outputs = outputs + self.bias
-        return outputs if self.activation is None else self.activation(outputs)
+        return _called(self, backend.conv2d_transpose, inputs)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from kgen import backend
 from kgen.layers.causal_step import ConvolutionStep, PointwiseStep
 
 
@@ -78,36 +79,37 @@ class MaskedConv2D(keras.layers.Conv2D):
         here = kernel[row, : len(self.seen)]
         return kernel[:row], here if self.seen.all() else here * ops.cast(self.seen, here.dtype)
 
-    def convolution_op(self, inputs, kernel):
+    def call(self, inputs):
         # Two convolutions do less than one with zeros, and no NaN comes through from later pixels.
-        above, here = self.split_kernel(ops.convert_to_tensor(kernel))
+        above, here = self.split_kernel(ops.convert_to_tensor(self.kernel))
+        bias = ops.convert_to_tensor(self.bias) if self.use_bias else None
         row, column = (size // 2 for size in self.kernel_size)
         if (row, column) == (0, 0):
-            return _valid_convolution(inputs, here[None])
+            return self.activation(backend.conv2d(inputs, here[None], bias=bias))
         batch, height, width, channels = ops.shape(inputs)
         padded = ops.pad(inputs, ((0, 0), (row, 0), (column, column if row else 0), (0, 0)))
         # On TensorFlow this takes a fraction of the time of padded[:, row:, :-column].
         size = (batch, height, width - 1 + here.shape[0], channels)
-        outputs = _valid_convolution(ops.slice(padded, (0, row, 0, 0), size), here[None])
+        part = ops.slice(padded, (0, row, 0, 0), size)
+        outputs = backend.conv2d(part, here[None], bias=bias, padding="valid")
         if row:
             size = (batch, height - 1 + row, width + 2 * column, channels)
-            outputs = outputs + _valid_convolution(ops.slice(padded, (0, 0, 0, 0), size), above)
-        return outputs
+            part = ops.slice(padded, (0, 0, 0, 0), size)
+            outputs = outputs + backend.conv2d(part, above, padding="valid")
+        return self.activation(outputs)
 
     def step(self):
         """The layer in a loop over pixels, with its weights as they are now."""
         above, here = self.split_kernel(ops.cast(self.kernel, self.compute_dtype))
-        bias = ops.cast(self.bias, self.compute_dtype) if self.use_bias else 0.0
+        bias = ops.zeros(self.filters, self.compute_dtype)
+        if self.use_bias:
+            bias = ops.cast(self.bias, self.compute_dtype)
         if self.kernel_size == (1, 1):
             kernel = here[0]  # sliced here, not at each pixel
-            return PointwiseStep(lambda x: self.activation(x @ kernel + bias))
+            return PointwiseStep(lambda x: self.activation(backend.linear(x, kernel, bias)))
         return ConvolutionStep(above, here, self.kernel_size[1] // 2, bias, self.activation)
 
     def get_config(self):
         config = super().get_config()
         del config["padding"], config["data_format"]
         return config | {"mask": self.mask, "colors": self.colors, "gates": self.gates}
-
-
-def _valid_convolution(x, kernel):
-    return ops.conv(x, kernel, padding="valid", data_format="channels_last")

@@ -2,6 +2,7 @@
 
 import keras
 
+from kgen import backend
 from kgen.layers.causal_step import PointwiseStep, ResidualStep
 from kgen.layers.masked_conv2d import MaskedConv2D
 
@@ -48,7 +49,7 @@ class MaskedResidualBlock(keras.layers.Layer):
 
     def step(self):
         """The layer in a loop over pixels, with its weights as they are now."""
-        relu = PointwiseStep(keras.ops.relu)
+        relu = PointwiseStep(backend.relu)
         return ResidualStep([step for c in self.convolutions for step in (relu, c.step())])
 
     def get_config(self):

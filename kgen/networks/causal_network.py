@@ -112,7 +112,7 @@ class CausalNetwork(keras.Model):
         Args:
             choose: callable of the outputs (batch, outputs) at a pixel, the number of one of its
                 colours, and of each of `given` at both, (batch, 1); it returns the value that
-                the layers see next, (batch, 1).
+                the layers see next, float32 (batch, 1).
             given: list of tensors (batch, rows, width, channels), at least one.
             memory: what `start` or the call for the rows above returned.
             y: the condition (batch, ...), or None.
@@ -123,12 +123,14 @@ class CausalNetwork(keras.Model):
         first, rest = self._steps(y)
         _, num_rows, _, colors = given[0].shape
         nothing = ops.zeros_like(given[0][:, 0, 0, :1], dtype="float32")
-
         dtype = self.causal_layers[0].compute_dtype
 
+        def joined(values):  # on PyTorch what does nothing takes as long as a small layer
+            return values[0] if colors == 1 else ops.concatenate(values, axis=-1)
+
         def advance_first(values, prepared, left):
-            x = ops.cast(ops.concatenate(values, axis=-1), dtype)
-            return first.advance(x, prepared, left)
+            x = joined(values)
+            return first.advance(x if dtype == "float32" else ops.cast(x, dtype), prepared, left)
 
         def make_pixel(state, at_pixel):
             prepared_first, prepared, given = at_pixel
@@ -138,16 +140,16 @@ class CausalNetwork(keras.Model):
                 hidden, _ = advance_first(values, prepared_first, left_first)
                 outputs, left_after = rest.advance(hidden, prepared, left)
                 of_color = [t[:, color : color + 1] for t in given]
-                values[color] = ops.cast(choose(outputs, color, *of_color), "float32")
+                values[color] = choose(outputs, color, *of_color)
             _, left_first = advance_first(values, prepared_first, left_first)
-            return left_first, left_after, ops.concatenate(values, axis=-1)
+            return left_first, left_after, joined(values)
 
         def make_row(i, state):
             (rows_first, rows), image = state
             rows_first, above, prepared_first, left_first = first.start_row(rows_first, None)
             rows, _, prepared, left = rest.start_row(rows, above)
             given_row = tuple(ops.take(t, i, axis=1) for t in given)
-            start = left_first, left, ops.concatenate([nothing] * colors, axis=-1)
+            start = left_first, left, joined([nothing] * colors)
             row = prepared_first, prepared, given_row
             lefts_first, lefts, row = scan_row(make_pixel, start, row)
             memory = first.end_row(rows_first, lefts_first), rest.end_row(rows, lefts)

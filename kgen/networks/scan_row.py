@@ -17,6 +17,8 @@ def scan_row(advance, state, row):
         The state after each pixel, a nest of tensors (batch, width, ...).
     """
     tensors = _flatten(row)
+    if not backend.SCAN_UNROLL:
+        return _in_python(advance, state, row, tensors)
     width = tensors[0].shape[1]
     num = max(n for n in range(1, backend.SCAN_UNROLL + 1) if width % n == 0)
 
@@ -31,6 +33,15 @@ def scan_row(advance, state, row):
     start = [ops.stack([t] * num) for t in _flatten(state)]
     _, states = ops.scan(turn, start, [_in_turns(t, num) for t in tensors])
     return _pack(state, map(_in_a_row, states))
+
+
+def _in_python(advance, state, row, tensors):
+    states = []
+    with backend.small_operations():
+        for pixel in zip(*(ops.unstack(t, axis=1) for t in tensors), strict=True):
+            state = advance(state, _pack(row, iter(pixel)))
+            states.append(_flatten(state))
+    return _pack(state, (ops.stack(each, axis=1) for each in zip(*states, strict=True)))
 
 
 def _in_turns(t, num):

@@ -1,5 +1,6 @@
 import contextlib
 import os
+import types
 
 import keras
 import numpy as np
@@ -374,15 +375,48 @@ def test_products_are_of_the_weights_as_they_are():
 def test_a_jaxlib_whose_products_are_wrong(monkeypatch, started):
     import jax
 
-    from kgen.backend import jax_products
+    from kgen.backend import jax_flags
 
     monkeypatch.setenv("XLA_FLAGS", "--xla_cpu_enable_fast_math=false")
-    monkeypatch.setattr(jax_products.jaxlib, "__version__", "0.8.1")
+    monkeypatch.setattr(jax_flags.jaxlib, "__version__", "0.8.1")
     monkeypatch.setattr(jax._src.xla_bridge, "backends_are_initialized", lambda: started)
     too_late = pytest.warns(
         UserWarning, match="before JAX computes.*jaxlib 0.8.1, which has started"
     )
     with too_late if started else contextlib.nullcontext():
-        jax_products.mend_products()
+        jax_flags.set_flags()
     flags = ["--xla_cpu_enable_fast_math=false"] + ["--xla_cpu_use_xnnpack=false"] * (not started)
     assert os.environ["XLA_FLAGS"].split() == flags
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="of jaxlib alone")
+@pytest.mark.parametrize("version", ["0.7.0", "0.10.2", "0.99.0"])
+def test_flags_are_of_the_versions_that_know_them(monkeypatch, version):
+    import jax
+
+    from kgen.backend import jax_flags
+
+    monkeypatch.delenv("XLA_FLAGS", raising=False)
+    monkeypatch.setattr(jax_flags.jaxlib, "__version__", version)
+    monkeypatch.setattr(jax._src.xla_bridge, "backends_are_initialized", lambda: False)
+    for _ in range(2):
+        jax_flags.set_flags()
+    flags = {"0.10.2": "--xla_cpu_experimental_ynn_fusion_type="}
+    assert os.environ.get("XLA_FLAGS") == flags.get(version)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="what XLA's temporaries need")
+@pytest.mark.parametrize("asked", [None, "MALLOC_TRIM_THRESHOLD_", "MALLOC_ARENA_MAX"])
+def test_freed_memory_is_kept_unless_the_environment_says_otherwise(monkeypatch, asked):
+    from kgen.backend import jax_memory
+
+    options = {}
+    glibc = types.SimpleNamespace(mallopt=options.__setitem__)
+    monkeypatch.setattr(jax_memory.ctypes, "CDLL", lambda name: glibc)
+    monkeypatch.setattr(jax_memory.sys, "platform", "linux")
+    if asked:
+        monkeypatch.setenv(asked, "1")
+    jax_memory.keep_freed_memory()
+    assert options == ({} if asked else {-3: 2**30, -1: 2**30})
+    monkeypatch.setattr(jax_memory.ctypes, "CDLL", lambda name: types.SimpleNamespace())
+    jax_memory.keep_freed_memory()

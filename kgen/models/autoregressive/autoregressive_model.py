@@ -279,7 +279,7 @@ class AutoregressiveModel(ImageModel):
             return ops.cast(outputs[:, color :: self.image_shape[-1]], "float32")
 
         def choose_of_two(outputs, color, threshold):
-            return ops.where(logits(outputs, color) > threshold, 1.0, -1.0)
+            return 2.0 * ops.cast(logits(outputs, color) > threshold, "float32") - 1.0
 
         def choose(outputs, color, uniform, known):
             """The level whose interval of the distribution function the number falls into."""
