@@ -24,7 +24,7 @@ def _update(optimizer, gradients, variables, learning_rate):
     def values(slots):
         return [slots[i].value for i in index]
 
-    t = optimizer.iterations.value + 1
+    t = (optimizer.iterations.value + 1).to(gradients[0].dtype)
     # Of Keras' epsilon, which is added before the bias is corrected, PyTorch's kernel is right if
     # both corrections are in the rate: after infinitely many steps it makes none itself.
     correction = (1.0 - optimizer.beta_2**t).sqrt() / (1.0 - optimizer.beta_1**t)

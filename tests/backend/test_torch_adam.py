@@ -11,21 +11,21 @@ SHAPES = [(3, 4), (2, 3, 4, 5), (7,), ()]
 RATE = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
 
 
-def gradients(step):
+def gradients(step, dtype):
     """Of which one lies in memory in another order than its weights."""
     rng = np.random.default_rng(step)
-    tensors = [keras.ops.convert_to_tensor(rng.normal(size=s).astype("float32")) for s in SHAPES]
+    tensors = [keras.ops.convert_to_tensor(rng.normal(size=s).astype(dtype)) for s in SHAPES]
     tensors[1] = tensors[1].permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)
     assert not tensors[1].is_contiguous()
     return tensors
 
 
-def trained(make, apply, steps=7):
-    variables = [keras.Variable(np.ones(shape, "float32")) for shape in SHAPES]
+def trained(make, apply, steps=7, dtype="float32"):
+    variables = [keras.Variable(np.ones(shape), dtype=dtype) for shape in SHAPES]
     optimizer = make()
     optimizer.build(variables)
     for step in range(steps):
-        apply(optimizer, gradients(step), variables)
+        apply(optimizer, gradients(step, dtype), variables)
     return [v.numpy() for v in (*variables, *optimizer.variables)]
 
 
@@ -52,6 +52,17 @@ def test_it_is_keras(make, monkeypatch):
     assert calls
     for expected, found in zip(theirs, ours, strict=True):
         np.testing.assert_allclose(found, expected, rtol=2e-6, atol=2e-6)
+
+
+def test_it_is_keras_in_double_precision():
+    def make():
+        return keras.optimizers.Adam(0.1)
+
+    theirs = trained(make, lambda optimizer, *args: optimizer.apply(*args), dtype="float64")
+    ours = trained(make, backend.apply_gradients, dtype="float64")
+    for expected, found in zip(theirs, ours, strict=True):
+        assert found.dtype == expected.dtype
+        np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["SGD", "RMSprop", "Nadam", "Adamax"])
