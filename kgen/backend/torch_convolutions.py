@@ -28,9 +28,9 @@ def conv2d(x, kernel, strides=(1, 1), bias=None, padding="same"):
     if _is_left_to_keras(x, pads, strides):
         y = keras.ops.conv(x, kernel, strides, padding=padding, data_format="channels_last")
         return y if bias is None else y + bias
-    padding = [after for _, after in pads]
+    larger = [after for _, after in pads]
     x, kernel = (_mirrored(t, pads) for t in _channels_first(x, kernel))
-    y = functional.conv2d(x, kernel, bias, strides, padding)
+    y = functional.conv2d(x, kernel, bias, strides, larger)
     return _mirrored(y, pads).permute(0, 2, 3, 1)
 
 
@@ -50,13 +50,13 @@ def conv2d_transpose(x, kernel, strides, bias=None):
             x, kernel, strides, padding="same", data_format="channels_last"
         )
         return y if bias is None else y + bias
-    padding = [after for _, after in pads]
+    larger = [after for _, after in pads]
     more = [
         stride - size + 2 * pad
-        for stride, size, pad in zip(strides, kernel.shape[:2], padding, strict=True)
+        for stride, size, pad in zip(strides, kernel.shape[:2], larger, strict=True)
     ]
     x, kernel = (_mirrored(t, pads) for t in _channels_first(x, kernel))
-    y = functional.conv_transpose2d(x, kernel, bias, strides, padding, more)
+    y = functional.conv_transpose2d(x, kernel, bias, strides, larger, more)
     return _mirrored(y, pads).permute(0, 2, 3, 1)
 
 
