@@ -286,7 +286,7 @@ class AutoregressiveModel(ImageModel):
             p = ops.softmax(logits(outputs, color) / temperature, axis=-1)
             below = ops.cumsum(p, axis=-1)[:, :-1] <= uniform
             value = ops.sum(ops.cast(below, "float32"), axis=-1, keepdims=True)
-            value = ops.where(known < 0, value, known)
+            value = ops.cast(ops.where(known < 0, value, known), "float32")
             return value * (2.0 / (self.levels - 1)) - 1.0
 
         uniform, known = given["uniform"], given["known"]
