@@ -242,7 +242,8 @@ def conv2d(x, kernel, strides=(1, 1), bias=None, padding="same"):
         padding: "same", or "valid" for the places alone where the kernel is inside.
     """
     y = keras.ops.conv(x, kernel, strides, padding=padding, data_format="channels_last")
-    return y if bias is None else y + bias
+    # Of this shape Keras adds it by an operation that is fused with the convolution.
+    return y if bias is None else keras.ops.add(y, keras.ops.reshape(bias, (1, 1, 1, -1)))
 
 
 def conv2d_transpose(x, kernel, strides, bias=None):

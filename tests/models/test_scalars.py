@@ -14,8 +14,6 @@ from tests.contract import arrays, assert_same
 from tests.models.test_adversarial_options import tiny
 from tests.models.test_vae import tiny_vae
 
-# Two compiled programs of the same sums; on JAX batch normalization makes more of them.
-
 BACKEND = keras.backend.backend()
 SHAPE = (8, 8, 1)
 SGD = keras.optimizers.SGD
