@@ -26,6 +26,9 @@ def tiny(model_class, **kwargs):
         ),
     }
     codes = {"categorical": (3,), "continuous": 1} if is_info else {}
+    if is_info:
+        features = nets[judge].outputs[1].shape[-1]
+        nets["recognition"] = keras.Sequential([keras.Input((features,)), keras.layers.Dense(4)])
     set_weights(*nets.values())
     gan = model_class(SHAPE, latent_dim=3, seed=0, **codes, **nets, **kwargs)
     if is_info:

@@ -14,6 +14,9 @@ from tests.contract import arrays, assert_same
 from tests.models.test_adversarial_options import tiny
 from tests.models.test_vae import tiny_vae
 
+# Two compiled programs of the same sums.
+ROUNDING = 1e-5 if keras.backend.backend() == "jax" else 1e-6
+
 BACKEND = keras.backend.backend()
 SHAPE = (8, 8, 1)
 SGD = keras.optimizers.SGD
@@ -215,9 +218,9 @@ def test_every_one_takes_a_schedule(model_class, arguments, name, first, second,
         scheduled = trained(make, Steps(), **{name: later})
         averages = [arrays(each.average.network.variables) for each in (changed, scheduled)]
         assert_same(*averages, 1e-6)
-    # Two compiled steps round otherwise, and the second step multiplies that; another value in it
-    # would change weights by tenths.
-    assert_same(arrays(changed.trainable_variables), arrays(scheduled.trainable_variables), 1e-4)
+    assert_same(
+        arrays(changed.trainable_variables), arrays(scheduled.trainable_variables), ROUNDING
+    )
     assert isinstance(getattr(scheduled, name), keras.optimizers.schedules.LearningRateSchedule)
     scheduled.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
