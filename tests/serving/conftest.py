@@ -3,10 +3,13 @@ import dataclasses
 import os
 import subprocess
 import sys
+import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from kgen.serving import server
 from tests.serving import c_api, rest_parts
 from tests.serving.models import MODELS, rows_of
 
@@ -55,6 +58,19 @@ def served(tmp_path_factory):
 @pytest.fixture(scope="session")
 def c_program(tmp_path_factory):
     return c_api.build(str(tmp_path_factory.mktemp("c")))
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """The seconds waited between tries, by a clock on which nothing else takes time."""
+    now, waited = [time.monotonic()], []
+
+    def sleep(seconds):
+        waited.append(seconds)
+        now[0] += seconds
+
+    monkeypatch.setattr(server, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=sleep))
+    return waited
 
 
 @pytest.fixture
