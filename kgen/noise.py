@@ -77,13 +77,13 @@ class StepNoise(Noise):
         self._turns_apart = _TURNS_APART
 
     def normal(self, shape):
-        return keras.random.normal(shape, dtype="float32", seed=self._seed())
+        return self._drawn(keras.random.normal, shape, dtype="float32")
 
     def uniform(self, shape, low=0.0, high=1.0):
-        return keras.random.uniform(shape, low, high, dtype="float32", seed=self._seed())
+        return self._drawn(keras.random.uniform, shape, low, high, dtype="float32")
 
     def integers(self, shape, low, high):
-        return keras.random.randint(shape, low, high, dtype="int32", seed=self._seed())
+        return self._drawn(keras.random.randint, shape, low, high, dtype="int32")
 
     def at(self, turn):
         # Turn 0, too, draws others than the noise that it is of.
@@ -92,8 +92,9 @@ class StepNoise(Noise):
         noise._turns_apart = self._turns_apart * _TURNS_APART
         return noise
 
-    def _seed(self):
-        return _Drawn(self._words + self._apart(self._next_stream() * _DRAWS_APART))
+    def _drawn(self, draw, *args, **kwargs):
+        seed = _Drawn(self._words + self._apart(self._next_stream() * _DRAWS_APART))
+        return backend.over_replicas(draw(*args, **kwargs, seed=seed))
 
     def _apart(self, number):
         """What is to be added to the words, so that the first is `number` further."""

@@ -16,6 +16,7 @@ from keras import ops
 import kgen
 from kgen import backend, callbacks
 from kgen.models.generative_model import GenerativeModel
+from kgen.noise import StepNoise
 from tests.zoo import ZOO
 
 BATCH = 8
@@ -119,6 +120,12 @@ def draws(model):
     return ops.convert_to_numpy(draw())[None]
 
 
+def rows():
+    """Of eight rows of a step's noise, those that this replica draws."""
+    z = StepNoise(keras.random.SeedGenerator(0).next()).normal((8, 2))
+    return z.sharding.shard_shape(z.shape)[0] if keras.backend.backend() == "jax" else 8
+
+
 def train(names):
     """What the models of these names end with, and all else."""
     ends = {}
@@ -135,7 +142,13 @@ def train(names):
         keras.random.normal, keras.random.uniform, keras.random.randint = functions
         ends |= {f"{name}/{i}": array for i, array in enumerate(arrays(model))}
         ends |= {f"{name}/{log}": np.array(value) for log, value in history.items()}
-    return ends | {"noise": draws(model), "overflow": overflow(), "error": diverge()}
+    return ends | {
+        "noise": draws(model),
+        "rows": rows(),
+        "policy": os.sched_getscheduler(0),
+        "overflow": overflow(),
+        "error": diverge(),
+    }
 
 
 class Overflow(GenerativeModel):

@@ -1,6 +1,7 @@
 """Training on several replicas: each in processes of its own, with a time limit."""
 
 import contextlib
+import importlib
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 import kgen
 from kgen import backend, callbacks
 from kgen.backend import workers
-from kgen.backend.replicas import PartOfBatches
+from kgen.backend.replicas import PartOfBatches, pooled
 from tests import replicas
 from tests.ports import free_port
 from tests.tiers import in_tiers
@@ -134,6 +135,18 @@ def test_replicas_draw_noise_of_their_own(ends):
 
 
 @pytest.mark.skipif(BACKEND == "jax", reason="computes one gradient for all replicas")
+@pytest.mark.skipif(BACKEND != "jax", reason="draws for all replicas at once")
+def test_replicas_divide_noise_as_they_divide_the_batch(ends):
+    assert ends["one"]["rows"] == 8
+    assert [ends[name]["rows"] for name in ends if name != "one"] == [4] * (len(ends) - 1)
+
+
+@pytest.mark.parametrize("name", in_tiers(PROCESSES, quick=[] if DEVICES else PROCESSES))
+def test_threads_of_processes_do_not_stop_each_other(ends, name):
+    assert ends["one"]["policy"] == os.SCHED_OTHER
+    assert ends[name]["policy"] == os.SCHED_BATCH
+
+
 def test_an_overflow_on_one_replica_skips_the_step_of_all(ends):
     np.testing.assert_allclose(ends["one"]["overflow"], [1.0 - 4 * 0.1, 2.0**15], rtol=1e-6)
     for overflow in of_two(ends, "overflow"):
@@ -263,32 +276,23 @@ def test_a_model_made_before_its_strategy():
         model.fit(data.train, verbose=0)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="its processes send their moments together")
+@pytest.mark.skipif(BACKEND == "jax", reason="has all rows")
 @pytest.mark.parametrize("synchronized", [True, False])
 def test_batch_norm_has_the_moments_of_all_replicas_or_its_own(monkeypatch, synchronized):
-    layer = kgen.layers.BatchNorm(synchronized=synchronized)
-    layer = type(layer).from_config(layer.get_config())
-    x = np.random.default_rng(0).standard_normal((6, 3)).astype("float32")
-    layer.build(x.shape)
-    monkeypatch.setattr(backend, "mean_over_replicas", lambda moment: moment + 1.0)
-    y = keras.ops.convert_to_numpy(layer(x, training=True))
-    mean = x.mean(axis=0) + synchronized
-    variance = np.square(x - mean).mean(axis=0) + synchronized
-    np.testing.assert_allclose(y, (x - mean) / np.sqrt(variance + 1e-3), rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.skipif(BACKEND != "torch", reason="of processes that send their moments together")
-@pytest.mark.parametrize("synchronized", [True, False])
-def test_batch_norm_has_the_moments_of_all_processes_or_its_own(monkeypatch, synchronized):
-    import torch
-
-    from kgen.backend import torch as seam
-
     x = np.random.default_rng(0).normal(3.0, 2.0, (2, 6, 5, 3)).astype("float32")
-    other = torch.stack([torch.tensor(m) for m in (x[1].mean((0, 1)), x[1].var((0, 1)))])
-    monkeypatch.setattr(seam, "_world", lambda: 2)
-    monkeypatch.setattr(seam, "_gathered", lambda own: torch.stack([own, other]))
+    other = [x[1].mean((0, 1)), x[1].var((0, 1))]
+
+    def gathered(mean, variance):
+        return pooled(
+            *(keras.ops.stack(both) for both in zip((mean, variance), other, strict=True))
+        )
+
+    seam = importlib.import_module(f"kgen.backend.{BACKEND}")
+    monkeypatch.setattr(seam, "_world", lambda: 2, raising=False)
+    for module in (backend, seam):
+        monkeypatch.setattr(module, "moments_over_replicas", gathered)
     layer = kgen.layers.BatchNorm(synchronized=synchronized, momentum=0.0)
+    layer = type(layer).from_config(layer.get_config())
     layer.build(x.shape[1:])
     y = keras.ops.convert_to_numpy(layer(x[0], training=True))
     seen = x if synchronized else x[:1]

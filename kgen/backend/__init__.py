@@ -21,6 +21,8 @@
 - `input_pipeline`: what Keras is given to read a `Reading` with
 - `strategy`: the context in which a model is made and trained on several devices
 - `mean_over_replicas`: the mean of a tensor over them, differentiable
+- `moments_over_replicas`: those of all their rows
+- `over_replicas`: what is not of the batch, divided over them as that is
 - `synchronized`: inside, variables hold their values in the middle of `fit` too
 - `small_operations`: inside, a loop of such does not wait for threads
 - `set_deterministic`: the same bits from the same steps
@@ -57,6 +59,8 @@ if keras.backend.backend() == "tensorflow":
         leaky_relu,
         linear,
         mean_over_replicas,
+        moments_over_replicas,
+        over_replicas,
         relu,
         set_deterministic,
         small_operations,
@@ -86,6 +90,8 @@ elif keras.backend.backend() == "jax":
         leaky_relu,
         linear,
         mean_over_replicas,
+        moments_over_replicas,
+        over_replicas,
         relu,
         set_deterministic,
         small_operations,
@@ -115,6 +121,8 @@ elif keras.backend.backend() == "torch":
         leaky_relu,
         linear,
         mean_over_replicas,
+        moments_over_replicas,
+        over_replicas,
         relu,
         set_deterministic,
         small_operations,
@@ -157,6 +165,8 @@ __all__ = [
     "leaky_relu",
     "linear",
     "mean_over_replicas",
+    "moments_over_replicas",
+    "over_replicas",
     "relu",
     "set_deterministic",
     "small_operations",

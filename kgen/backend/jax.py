@@ -17,7 +17,11 @@ from jax.experimental import multihost_utils
 from kgen.backend.jax_convolutions import conv2d, conv2d_transpose  # noqa: F401
 from kgen.backend.jax_flags import set_flags
 from kgen.backend.jax_memory import keep_freed_memory
-from kgen.backend.replicas import PartOfBatches, telling_of_lost_processes
+from kgen.backend.replicas import (
+    PartOfBatches,
+    let_threads_finish,
+    telling_of_lost_processes,
+)
 from kgen.backend.turns import Turns
 
 set_flags()
@@ -268,6 +272,8 @@ def strategy(name):
             heartbeat_timeout_seconds=30,
             shutdown_timeout_seconds=60,
         )
+        if jax.default_backend() == "cpu":
+            let_threads_finish()
         # All have to make the same weights, also where nobody gave a seed.
         seed = multihost_utils.broadcast_one_to_all(np.int32(random.randrange(2**31)))
         random.seed(int(seed))  # where Keras' initializers take their seeds from
@@ -279,6 +285,27 @@ def strategy(name):
 def mean_over_replicas(x):
     """`x`: a tensor is that of all replicas at once."""
     return x
+
+
+def moments_over_replicas(mean, variance):
+    """Those that are given, which are of all rows."""
+    return mean, variance
+
+
+def over_replicas(x):
+    """`x`, whose rows are divided over the replicas as those of the batch are.
+
+    XLA would have each replica compute all rows of what depends on no images, as a generator's.
+
+    Args:
+        x: tensor (batch, ...).
+    """
+    num = _num_replicas()
+    if num == 1 or x.shape[0] % num:
+        return x
+    distribution = keras.distribution.distribution()
+    layout = distribution.get_data_layout(x.shape).backend_layout
+    return jax.lax.with_sharding_constraint(x, layout)
 
 
 def _differentiate(fn, variables, values):

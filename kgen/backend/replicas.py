@@ -1,6 +1,7 @@
 """What several replicas need on more than one backend."""
 
 import contextlib
+import os
 import re
 
 import keras
@@ -32,6 +33,25 @@ def draw_apart(generators, replica):
     for generator in generators:
         if "next" not in vars(generator):
             generator.next = next_of(generator)
+
+
+def pooled(means, variances):
+    """The mean and variance of all rows, from those of the replicas: (replicas, channels) each."""
+    mean = ops.mean(means, axis=0)
+    return mean, ops.mean(variances + ops.square(means - mean), axis=0)
+
+
+def let_threads_finish():
+    """From now on no thread of this process that wakes up stops one that is running.
+
+    On one core the thread that reads a message would stop the one that sends, which holds the lock
+    of their connection, and try it for as long as the system lets it: some milliseconds a message.
+    """
+    if not hasattr(os, "sched_setscheduler"):
+        return
+    for thread in os.listdir("/proc/self/task"):
+        with contextlib.suppress(OSError):  # it has ended, or the system says no
+            os.sched_setscheduler(int(thread), os.SCHED_BATCH, os.sched_param(0))
 
 
 class PartOfBatches(keras.utils.PyDataset):

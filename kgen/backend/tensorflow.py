@@ -7,7 +7,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kgen.backend.replicas import draw_apart, telling_of_lost_processes
+from kgen.backend.replicas import (
+    draw_apart,
+    let_threads_finish,
+    pooled,
+    telling_of_lost_processes,
+)
 from kgen.backend.workers import read_tf_config, waiting
 
 # keras.ops.moments stops the gradient of the mean, which is then missing in second derivatives.
@@ -152,6 +157,8 @@ def strategy(name):
     if name == "multi_worker":
         with waiting(*read_tf_config()):
             chosen = tf.distribute.MultiWorkerMirroredStrategy()
+        if not tf.config.list_physical_devices("GPU"):
+            let_threads_finish()
     elif tf.config.list_physical_devices("GPU"):
         chosen = tf.distribute.MirroredStrategy()
     else:  # TensorFlow's collectives of CPUs in one process are for one model only
@@ -162,12 +169,31 @@ def strategy(name):
         yield
 
 
+def _context():
+    """What this replica asks of the others, if there are others."""
+    context = tf.distribute.get_replica_context()
+    return None if context is None or context.num_replicas_in_sync == 1 else context
+
+
 def mean_over_replicas(x):
     """The mean of a tensor over the replicas, differentiable."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return x
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
+    context = _context()
+    return x if context is None else context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
+
+
+def moments_over_replicas(mean, variance):
+    """The moments of all replicas' rows from those of each one's, (channels,), differentiable."""
+    context = _context()
+    if context is None:
+        return mean, variance
+    own = tf.one_hot(context.replica_id_in_sync_group, context.num_replicas_in_sync)
+    rows = tf.cast(own, mean.dtype)[:, None, None] * tf.stack([mean, variance])
+    return pooled(*tf.unstack(context.all_reduce(tf.distribute.ReduceOp.SUM, rows), axis=1))
+
+
+def over_replicas(x):
+    """`x`: each replica makes its own rows."""
+    return x
 
 
 def value_and_grad(loss_fn, variables, optimizer=None):
@@ -197,8 +223,8 @@ def value_and_grad(loss_fn, variables, optimizer=None):
 
 def add_up(gradients):
     """The gradients of the whole batch from those that `value_and_grad` gives on each replica."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return gradients
     return context.all_reduce(tf.distribute.ReduceOp.SUM, gradients)
 
@@ -215,8 +241,8 @@ def _overflow_together(gradients):
 
     Of several replicas, Keras looks at the first when it decides whether a step is skipped.
     """
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
+    context = _context()
+    if context is None:
         return gradients
     is_finite = tf.reduce_all([tf.reduce_all(tf.math.is_finite(g)) for g in gradients])
     poison = context.all_reduce(tf.distribute.ReduceOp.SUM, tf.where(is_finite, 0.0, np.nan))

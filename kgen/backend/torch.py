@@ -7,7 +7,13 @@ import keras
 import torch
 from torch import distributed
 
-from kgen.backend.replicas import PartOfBatches, draw_apart, telling_of_lost_processes
+from kgen.backend.replicas import (
+    PartOfBatches,
+    draw_apart,
+    let_threads_finish,
+    pooled,
+    telling_of_lost_processes,
+)
 from kgen.backend.torch_adam import update_fused
 from kgen.backend.torch_convolutions import conv2d, conv2d_transpose  # noqa: F401
 
@@ -141,6 +147,8 @@ def strategy(name):
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    else:
+        let_threads_finish()
     distributed.init_process_group()
     yield
     distributed.destroy_process_group()  # after an error it would wait for who may be gone
@@ -163,6 +171,18 @@ class _Mean(torch.autograd.Function):
 def mean_over_replicas(x):
     """The mean of a tensor over the replicas, differentiable."""
     return x if _world() == 1 else _Mean.apply(x)
+
+
+def moments_over_replicas(mean, variance):
+    """The moments of all replicas' rows from those of each one's, (channels,), differentiable."""
+    if _world() == 1:
+        return mean, variance
+    return pooled(*_gathered(torch.stack([mean, variance])).unbind(1))
+
+
+def over_replicas(x):
+    """`x`: each replica makes its own rows."""
+    return x
 
 
 def value_and_grad(loss_fn, variables, optimizer=None):
@@ -237,10 +257,8 @@ def batch_norm(x, gamma, beta, epsilon, synchronized):
 
 
 def _batch_norm_of_all(x, gamma, beta, epsilon):
-    variances, means = torch.var_mean(x, tuple(range(x.ndim - 1)), correction=0)
-    means, variances = _gathered(torch.stack([means, variances])).unbind(1)
-    mean = means.mean(0)
-    variance = (variances + (means - mean).square()).mean(0)
+    variance, mean = torch.var_mean(x, tuple(range(x.ndim - 1)), correction=0)
+    mean, variance = moments_over_replicas(mean, variance)
     scale = (variance + epsilon).rsqrt() * (1.0 if gamma is None else gamma)
     shift = torch.zeros_like(mean) if beta is None else beta
     return torch.addcmul(shift, x - mean, scale), mean, variance

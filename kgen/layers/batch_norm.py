@@ -57,10 +57,10 @@ class BatchNorm(keras.layers.BatchNormalization):
     def _moments(self, inputs, mask):
         if mask is not None:
             raise ValueError("Expected no mask: batches of images have none.")
-        mean = self._mean(inputs)
-        variance = self._mean(ops.square(inputs - mean))
-        return (ops.squeeze(moment, axis=self._reduction_axes) for moment in (mean, variance))
-
-    def _mean(self, x):
-        mean = ops.mean(x, axis=self._reduction_axes, keepdims=True)
-        return backend.mean_over_replicas(mean) if self.synchronized else mean
+        mean = ops.mean(inputs, axis=self._reduction_axes, keepdims=True)
+        squares = ops.square(inputs - mean)
+        variance = ops.mean(squares, axis=self._reduction_axes)
+        mean = ops.squeeze(mean, axis=self._reduction_axes)
+        if not self.synchronized:
+            return mean, variance
+        return backend.moments_over_replicas(mean, variance)
