@@ -134,7 +134,6 @@ def test_replicas_draw_noise_of_their_own(ends):
         assert np.abs(noise[0] - noise[1]).min() > 1e-3
 
 
-@pytest.mark.skipif(BACKEND == "jax", reason="computes one gradient for all replicas")
 @pytest.mark.skipif(BACKEND != "jax", reason="draws for all replicas at once")
 def test_replicas_divide_noise_as_they_divide_the_batch(ends):
     assert ends["one"]["rows"] == 8
@@ -147,6 +146,7 @@ def test_threads_of_processes_do_not_stop_each_other(ends, name):
     assert ends[name]["policy"] == os.SCHED_BATCH
 
 
+@pytest.mark.skipif(BACKEND == "jax", reason="computes one gradient for all replicas")
 def test_an_overflow_on_one_replica_skips_the_step_of_all(ends):
     np.testing.assert_allclose(ends["one"]["overflow"], [1.0 - 4 * 0.1, 2.0**15], rtol=1e-6)
     for overflow in of_two(ends, "overflow"):
