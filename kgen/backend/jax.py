@@ -372,10 +372,21 @@ def apply_gradients(optimizer, gradients, variables):
         variable.assign(value)
 
 
-def input_gradient(fn, x):
-    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
-    _, gradient = _differentiate(lambda x: (jnp.sum(fn(x)), None), [], x)
-    return gradient
+def input_gradient(fn, x, has_aux=False):
+    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`.
+
+    Args:
+        fn: callable of `x`, which returns a tensor, or with `has_aux` this and anything else.
+        x: tensor.
+        has_aux: bool. Whether what else `fn` returns is returned after the gradient.
+    """
+
+    def scalar(x):
+        y, aux = fn(x) if has_aux else (fn(x), None)
+        return jnp.sum(y), aux
+
+    aux, gradient = _differentiate(scalar, [], x)
+    return (gradient, aux) if has_aux else gradient
 
 
 def batch_norm(x, gamma, beta, epsilon, synchronized):

@@ -249,12 +249,19 @@ def _overflow_together(gradients):
     return [gradient + poison for gradient in gradients]
 
 
-def input_gradient(fn, x):
-    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
+def input_gradient(fn, x, has_aux=False):
+    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`.
+
+    Args:
+        fn: callable of `x`, which returns a tensor, or with `has_aux` this and anything else.
+        x: tensor.
+        has_aux: bool. Whether what else `fn` returns is returned after the gradient.
+    """
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(x)
-        y = fn(x)
-    return tape.gradient(y, x)
+        y, aux = fn(x) if has_aux else (fn(x), None)
+    gradient = tape.gradient(y, x)
+    return (gradient, aux) if has_aux else gradient
 
 
 def conv2d(x, kernel, strides=(1, 1), bias=None, padding="same"):

@@ -226,12 +226,20 @@ def apply_gradients(optimizer, gradients, variables):
 
 
 @torch.compiler.disable  # torch.compile cannot differentiate twice
-def input_gradient(fn, x):
-    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`."""
+def input_gradient(fn, x, has_aux=False):
+    """D sum(fn(x)) / dx, itself differentiable with respect to variables and `x`.
+
+    Args:
+        fn: callable of `x`, which returns a tensor, or with `has_aux` this and anything else.
+        x: tensor.
+        has_aux: bool. Whether what else `fn` returns is returned after the gradient.
+    """
     with torch.enable_grad():
         if not x.requires_grad:
             x = x.detach().requires_grad_()
-        return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
+        y, aux = fn(x) if has_aux else (fn(x), None)
+        gradient = torch.autograd.grad(y.sum(), x, create_graph=True)[0]
+    return (gradient, aux) if has_aux else gradient
 
 
 def batch_norm(x, gamma, beta, epsilon, synchronized):

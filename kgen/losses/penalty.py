@@ -6,8 +6,12 @@ from keras import ops
 from kgen import backend
 
 
-def _squared_norm(fn, x):
-    gradient = backend.input_gradient(fn, x)
+def half_squared_norm(gradient):
+    """1/2 ||gradient||^2 of each example, (batch,), from a tensor (batch, ...)."""
+    return 0.5 * _squared_norm(gradient)
+
+
+def _squared_norm(gradient):
     is_double = keras.backend.standardize_dtype(gradient.dtype) == "float64"
     gradient = ops.cast(gradient, "float64" if is_double else "float32")
     return ops.sum(ops.square(gradient), axis=tuple(range(1, len(gradient.shape))))
@@ -31,7 +35,9 @@ def gradient_penalty(critic, x, x_fake, eps, center=1.0):
     """
     eps = ops.reshape(eps, (-1,) + (1,) * (len(x.shape) - 1))
     x_hat = eps * x + (1.0 - eps) * x_fake
-    norm = ops.sqrt(_squared_norm(critic, x_hat) + 1e-12)  # the root has no slope at 0
+    norm = ops.sqrt(
+        _squared_norm(backend.input_gradient(critic, x_hat)) + 1e-12
+    )  # the root has no slope at 0
     return ops.square(norm - center)
 
 
@@ -48,4 +54,4 @@ def r1_penalty(discriminator, x):
     Reference: Mescheder et al., Which Training Methods for GANs do actually Converge?, 2018, eq. 9.
     https://arxiv.org/abs/1801.04406
     """
-    return 0.5 * _squared_norm(discriminator, x)
+    return half_squared_norm(backend.input_gradient(discriminator, x))

@@ -5,8 +5,9 @@ from keras import ops
 
 from kgen import backend
 from kgen.layers import BatchNorm
-from kgen.models import games, own_losses
+from kgen.models import games
 from kgen.models.games import Game
+from kgen.models.judge import Judge
 from kgen.models.penalties import R1, R2, GradientPenalty, Penalty, as_penalties
 from kgen.models.scalar import Scalar, current
 from kgen.warn import warn
@@ -82,16 +83,17 @@ class Adversary(keras.layers.Layer):
         Returns:
             The loss (batch,) with all penalties, the dict of what to log, the features of fakes.
         """
-        real_logits, _ = self.judge(x, y, training)
-        fake_logits, features = self.judge(x_fake, y, training)
+        judge = Judge(self, (x, x_fake), y, training)
+        # First, as the gradient that they may need is of the same pass as the logits.
+        values = {each: each.of(judge, x, x_fake, noise) for each in self.penalties}
+        real_logits = judge(x)
+        fake_logits, features = judge.outputs(x_fake)
         smoothing = {}
         if self.game.smooths_labels:
             smoothing["label_smoothing"] = current(self, "label_smoothing", step)
         loss = self.game.adversary_loss(real_logits, fake_logits, **smoothing)
         logs = {f"{self.name}_loss": loss} | self.game.judgement(real_logits, fake_logits)
-        for penalty in self.penalties:
-            with own_losses.aside(self.network):
-                value = penalty.of(lambda x: self.judge(x, y, training)[0], x, x_fake, noise)
+        for penalty, value in values.items():
             loss = loss + current(penalty, "weight", step) * value
             logs[penalty.name] = value
         return loss, logs, features

@@ -50,6 +50,24 @@ def _add_loss(layer, loss):
 
 
 @contextlib.contextmanager
+def apart():
+    """Yields a list that gets, in the place of that outside, what layers add in calls inside."""
+    wanted, _ = _FOUND.get() or (set(), None)
+    found = []
+    token = _FOUND.set((wanted, found))
+    try:
+        yield found
+    finally:
+        _FOUND.reset(token)
+
+
+def add(losses):
+    """Adds what was collected apart, if somebody collects."""
+    if _FOUND.get() is not None:
+        _FOUND.get()[1].extend(losses)
+
+
+@contextlib.contextmanager
 def aside(network):
     """Calls of a network inside add no loss, and leave batch normalization's averages as they are.
 

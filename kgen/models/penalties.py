@@ -4,7 +4,8 @@ import keras
 from keras import ops
 
 from kgen.checks import number
-from kgen.losses import gradient_penalty, r1_penalty
+from kgen.losses import gradient_penalty
+from kgen.losses.penalty import half_squared_norm
 from kgen.models.scalar import Scalar
 
 
@@ -27,7 +28,8 @@ class Penalty(keras.layers.Layer):
         """The penalty without its weight, one value an example.
 
         Args:
-            judge: callable from examples to logits (batch, 1).
+            judge: `kgen.models.judge.Judge`, a callable from examples to logits (batch, 1), whose
+                `gradient` at `x` and `x_fake` costs no pass of its own.
             x: tensor (batch, ...), real examples.
             x_fake: tensor of the same shape.
             noise: `kgen.noise.Noise`.
@@ -67,7 +69,7 @@ class R1(Penalty):
         super().__init__(weight, name, **kwargs)
 
     def of(self, judge, x, x_fake, noise):
-        return r1_penalty(judge, x)
+        return half_squared_norm(judge.gradient(x))
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -83,7 +85,7 @@ class R2(Penalty):
         super().__init__(weight, name, **kwargs)
 
     def of(self, judge, x, x_fake, noise):
-        return r1_penalty(judge, x_fake)
+        return half_squared_norm(judge.gradient(x_fake))
 
 
 @keras.saving.register_keras_serializable("kgen")
