@@ -11,7 +11,8 @@ def parts_of(gan):
     """New networks like a GAN's, built optimizers like its own, and what tells the two GANs apart.
 
     Returns:
-        discriminator, generator, their optimizers, the critic's steps, the penalty's weight.
+        discriminator, generator, their optimizers, the critic's steps, the weights of the gradient
+        penalty, None without one, and of R1.
     """
     discriminator, generator = (
         keras.Model.from_config(network.get_config())
@@ -26,6 +27,7 @@ def parts_of(gan):
         *optimizers,
         gan.adversary_steps,
         getattr(gan, "gp_weight", None),
+        gan.r1_weight,
     )
 
 
@@ -33,19 +35,21 @@ def tensorflow_step(gan, jit_compile):
     """`tf.function` and `tf.GradientTape`."""
     import tensorflow as tf
 
-    d, g, d_optimizer, g_optimizer, n_critic, gp_weight = parts_of(gan)
+    d, g, d_optimizer, g_optimizer, n_critic, gp_weight, r1_weight = parts_of(gan)
 
     def noise(x):
         shape = (tf.shape(x)[0], gan.latent_dim)
         return tf.random.uniform(shape, -1.0, 1.0) if gp_weight is None else tf.random.normal(shape)
 
+    def squared_norm(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            logits = d(x, training=True)
+        return tf.reduce_sum(tf.square(tape.gradient(logits, x)), axis=(1, 2, 3))
+
     def penalty(x, x_fake):
         eps = tf.random.uniform((tf.shape(x)[0], 1, 1, 1))
-        x_hat = eps * x + (1.0 - eps) * x_fake
-        with tf.GradientTape() as tape:
-            tape.watch(x_hat)
-            logits = d(x_hat, training=True)
-        squares = tf.reduce_sum(tf.square(tape.gradient(logits, x_hat)), axis=(1, 2, 3))
+        squares = squared_norm(eps * x + (1.0 - eps) * x_fake)
         return tf.reduce_mean(tf.square(tf.sqrt(squares + 1e-12) - 1.0))
 
     @tf.function(jit_compile=jit_compile)
@@ -59,6 +63,8 @@ def tensorflow_step(gan, jit_compile):
                     loss = tf.reduce_mean(tf.nn.softplus(-real) + tf.nn.softplus(fake))
                 else:
                     loss = tf.reduce_mean(fake - real) + gp_weight * penalty(part, x_fake)
+                if r1_weight:
+                    loss += 0.5 * r1_weight * tf.reduce_mean(squared_norm(part))
             d_optimizer.apply(tape.gradient(loss, d.trainable_variables), d.trainable_variables)
         with tf.GradientTape() as tape:
             fake = d(g(noise(part), training=True), training=True)
@@ -74,17 +80,21 @@ def torch_step(gan, jit_compile):
     import torch
 
     del jit_compile
-    d, g, d_optimizer, g_optimizer, n_critic, gp_weight = parts_of(gan)
+    d, g, d_optimizer, g_optimizer, n_critic, gp_weight, r1_weight = parts_of(gan)
 
     def noise(x):
         z = torch.randn(len(x), gan.latent_dim)
         return z if gp_weight is not None else torch.rand(z.shape) * 2.0 - 1.0
 
+    def squared_norm(x):
+        x = x.detach().requires_grad_()
+        (slope,) = torch.autograd.grad(d(x, training=True).sum(), x, create_graph=True)
+        return (slope**2).sum((1, 2, 3))
+
     def penalty(x, x_fake):
         eps = torch.rand(len(x), 1, 1, 1)
-        x_hat = (eps * x + (1.0 - eps) * x_fake).requires_grad_()
-        (slope,) = torch.autograd.grad(d(x_hat, training=True).sum(), x_hat, create_graph=True)
-        return (((slope**2).sum((1, 2, 3)) + 1e-12).sqrt() - 1.0).square().mean()
+        squares = squared_norm(eps * x + (1.0 - eps) * x_fake)
+        return ((squares + 1e-12).sqrt() - 1.0).square().mean()
 
     def update(loss, network, optimizer):
         network.zero_grad()
@@ -103,6 +113,8 @@ def torch_step(gan, jit_compile):
                 loss = torch.nn.functional.softplus(torch.cat([-real, fake])).mean() * 2.0
             else:
                 loss = (fake - real).mean() + gp_weight * penalty(part, x_fake)
+            if r1_weight:
+                loss = loss + 0.5 * r1_weight * squared_norm(part).mean()
             update(loss, d, d_optimizer)
         fake = d(g(noise(part), training=True), training=True)
         loss = -(torch.nn.functional.logsigmoid(fake) if gp_weight is None else fake).mean()
@@ -118,7 +130,7 @@ def jax_step(gan, jit_compile):
     from jax import numpy as jnp
 
     del jit_compile
-    d, g, d_optimizer, g_optimizer, n_critic, gp_weight = parts_of(gan)
+    d, g, d_optimizer, g_optimizer, n_critic, gp_weight, r1_weight = parts_of(gan)
 
     def noise(key, x):
         shape = (len(x), gan.latent_dim)
@@ -126,23 +138,27 @@ def jax_step(gan, jit_compile):
             return jax.random.uniform(key, shape, minval=-1.0, maxval=1.0)
         return jax.random.normal(key, shape)
 
+    def squared_norm(weights, state, x):
+        def judge(x):
+            return d.stateless_call(weights, state, x, training=True)[0].sum()
+
+        return jnp.sum(jax.grad(judge)(x) ** 2, axis=(1, 2, 3))
+
     def penalty(weights, state, key, x, x_fake):
         eps = jax.random.uniform(key, (len(x), 1, 1, 1))
-        x_hat = eps * x + (1.0 - eps) * x_fake
-
-        def judge(x_hat):
-            return d.stateless_call(weights, state, x_hat, training=True)[0].sum()
-
-        squares = jnp.sum(jax.grad(judge)(x_hat) ** 2, axis=(1, 2, 3))
+        squares = squared_norm(weights, state, eps * x + (1.0 - eps) * x_fake)
         return jnp.mean((jnp.sqrt(squares + 1e-12) - 1.0) ** 2)
 
     def d_loss(weights, state, key, x, x_fake):
+        r1 = 0.0
+        if r1_weight:
+            r1 = 0.5 * r1_weight * jnp.mean(squared_norm(weights, state, x))
         real, state = d.stateless_call(weights, state, x, training=True)
         fake, state = d.stateless_call(weights, state, x_fake, training=True)
         if gp_weight is None:
-            return jnp.mean(jax.nn.softplus(-real) + jax.nn.softplus(fake)), state
+            return jnp.mean(jax.nn.softplus(-real) + jax.nn.softplus(fake)) + r1, state
         gradient_penalty = penalty(weights, state, key, x, x_fake)
-        return jnp.mean(fake - real) + gp_weight * gradient_penalty, state
+        return jnp.mean(fake - real) + gp_weight * gradient_penalty + r1, state
 
     def g_loss(weights, state, d_weights, d_state, z):
         x_fake, state = g.stateless_call(weights, state, z, training=True)

@@ -4,10 +4,11 @@
 
 Both train the same networks on the same batch with the same noise and optimizers, the PixelCNN by
 hand with kernels times masks; they are alternated in one run, and what counts is the ratio. The
-VAE's second line times `fit`, from its start to its end, over two epochs of 600 batches in memory,
-as many images as MNIST has, against as many bare steps. The GANs are timed besides against the same
-in PyTorch alone; a DCGAN also against itself with Keras' own transposed convolution, and its
-`sample(1024)` against the bare generator.
+DCGAN of `dcgan_r1` has a discriminator without batch normalization and an R1 penalty, which by hand
+is a pass of its own. The VAE's second line times `fit`, from its start to its end, over two epochs
+of 600 batches in memory, as many images as MNIST has, against as many bare steps. The other GANs
+are timed besides against the same in PyTorch alone; a DCGAN also against itself with Keras' own
+transposed convolution, and its `sample(1024)` against the bare generator.
 """
 
 import importlib.util
@@ -28,7 +29,8 @@ from stepper import stepper
 
 import kgen
 
-MODEL = flags.DEFINE_enum("model", "vae", ["vae", "pixelcnn", "dcgan", "wgan_gp"], "Which model.")
+MODELS = ["vae", "pixelcnn", "dcgan", "dcgan_r1", "wgan_gp"]
+MODEL = flags.DEFINE_enum("model", "vae", MODELS, "Which model.")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "Alternations of the two steps.")
 STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100 of a VAE, else 10.")
 FIT_ROUNDS = flags.DEFINE_integer("fit_rounds", 7, "Alternations of fit and the bare step.")
@@ -114,9 +116,8 @@ def measure_vae(jit_compile):
     report("throughput of fit / of the step", [bare / fitted for bare, fitted in times], per_step)
 
 
-def measure_gan(model_class, jit_compile):
-    """The step against that by hand, and against PyTorch alone."""
-    gan = model_class(IMAGE_SHAPE, seed=0)
+def measure_gan(gan, jit_compile):
+    """The step against that by hand, and if there is one against PyTorch alone."""
     batch_size = BATCH_SIZE.value or gan.default_batch_size
     gan.compile(jit_compile=jit_compile)
     batch = ops.convert_to_tensor(random_images(batch_size))
@@ -127,7 +128,7 @@ def measure_gan(model_class, jit_compile):
     steps = STEPS.value or 10
     compare("kgen's step / by hand", ours, theirs, steps)
 
-    if importlib.util.find_spec("torch"):
+    if MODEL.value != "dcgan_r1" and importlib.util.find_spec("torch"):
         command = [sys.executable, os.path.join(os.path.dirname(__file__), "plain_torch.py")]
         with subprocess.Popen(
             [*command, MODEL.value, str(batch_size)],
@@ -148,7 +149,7 @@ def measure_gan(model_class, jit_compile):
 
 def measure_dcgan(jit_compile):
     """As `measure_gan`, and Keras' layer, and sampling."""
-    gan, batch, ours, steps = measure_gan(kgen.DCGAN, jit_compile)
+    gan, batch, ours, steps = measure_gan(kgen.DCGAN(IMAGE_SHAPE, seed=0), jit_compile)
 
     with mock.patch("kgen.networks.dcgan.Conv2DTranspose", keras.layers.Conv2DTranspose):
         slow = kgen.DCGAN(IMAGE_SHAPE, seed=0)
@@ -181,8 +182,12 @@ def main(_):
         measure_likelihood(model, by_hand, batch_size, 10, jit_compile)
     elif MODEL.value == "dcgan":
         measure_dcgan(jit_compile)
+    elif MODEL.value == "dcgan_r1":
+        judge = kgen.networks.dcgan_discriminator(IMAGE_SHAPE, batch_normalization=False)
+        gan = kgen.DCGAN(IMAGE_SHAPE, discriminator=judge, r1_weight=10.0, seed=0)
+        measure_gan(gan, jit_compile)
     else:
-        measure_gan(kgen.WGANGP, jit_compile)
+        measure_gan(kgen.WGANGP(IMAGE_SHAPE, seed=0), jit_compile)
 
 
 # Whether glibc gives freed memory back to the system, and takes it again a page at a time, is luck

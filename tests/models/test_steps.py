@@ -1,13 +1,16 @@
 """What a step counts, moves, logs and leaves alone, beside the paper's losses."""
 
+from unittest import mock
+
 import keras
 import numpy as np
 import pytest
 from keras import ops
 
 import kgen
-from kgen import networks
-from kgen.models.adversary import R1, R2, GradientPenalty
+from kgen import backend, networks
+from kgen.losses import r1_penalty
+from kgen.models.adversary import R1, R2, Adversary, GradientPenalty
 from tests.contract import EAGER, arrays, assert_same
 from tests.tiers import in_tiers
 from tests.toys import activity_penalty
@@ -39,8 +42,21 @@ class Adding(keras.layers.Layer):
         return x
 
 
-PENALTIES = {"none": [], "r1": [R1(0.0)], "all": [R1(0.0), R2(0.0), GradientPenalty(0.0)]}
-each_penalty = pytest.mark.parametrize("penalty", in_tiers(PENALTIES, quick=["all"]))
+class LateR1(R1):
+    """Asks for the logits first, and then for their gradient."""
+
+    def of(self, judge, x, x_fake, noise):
+        judge(x)
+        return super().of(judge, x, x_fake, noise)
+
+
+PENALTIES = {
+    "none": [],
+    "r1": [R1(0.0)],
+    "late": [LateR1(0.0)],
+    "all": [R1(0.0), R2(0.0), GradientPenalty(0.0)],
+}
+each_penalty = pytest.mark.parametrize("penalty", in_tiers(PENALTIES, quick=["late", "all"]))
 
 
 @each_penalty
@@ -81,6 +97,41 @@ def test_averages_of_batch_normalization_are_of_the_losses_calls_alone(penalty):
         of_batch = np.mean(ops.convert_to_numpy(judge.layers[1](judge.layers[0](x))), axis=0)
         expected = 0.5 * expected + 0.5 * of_batch
     np.testing.assert_allclose(ops.convert_to_numpy(norm.moving_mean), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("made", "calls"),
+    [
+        ([], 2),
+        ([R1(0.5)], 2),
+        ([R2(0.5)], 2),
+        ([R1(0.5), R2(2.0), R1(3.0, name="again")], 2),
+        ([LateR1(0.5)], 3),
+    ],
+    ids=["none", "r1", "r2", "all", "late"],
+)
+def test_penalties_where_the_loss_judges_are_of_its_pass(made, calls):
+    _, judge = gan_of(keras.layers.Dense(3, "tanh"), keras.layers.Dense(1))
+    adversary = Adversary(judge, penalties=made)
+    vars(adversary)["judge"] = mock.Mock(side_effect=adversary.judge)
+    rng = np.random.default_rng(0)
+    x, x_fake = (ops.convert_to_tensor(rng.random((8, *SHAPE)), "float32") for _ in range(2))
+
+    def together():
+        return ops.mean(adversary.loss(x, x_fake, None, None, 0)[0])
+
+    def apart():
+        loss = ops.softplus(-judge(x)) + ops.softplus(judge(x_fake))
+        points = (x_fake if isinstance(penalty, R2) else x for penalty in made)
+        terms = [p.weight * r1_penalty(judge, at) for p, at in zip(made, points, strict=True)]
+        return ops.mean(loss) + sum(map(ops.mean, terms))
+
+    variables = judge.trainable_variables
+    loss, gradients = backend.value_and_grad(together, variables)
+    assert adversary.judge.call_count == calls
+    expected, by_hand = backend.value_and_grad(apart, variables)
+    assert float(loss) == pytest.approx(float(expected), rel=1e-5)
+    assert_same(map(ops.convert_to_numpy, gradients), map(ops.convert_to_numpy, by_hand), 1e-5)
 
 
 def test_a_penalty_of_a_batch_that_is_judged_together_is_told_of():
