@@ -121,6 +121,8 @@ class Model(keras.Model):
         del generators
         if keras.distribution.distribution() is None:
             return
+        if self.num_processes > 1 and jax.default_backend() == "cpu":
+            let_threads_finish()
         variables = [*self.variables, *([] if self.optimizer is None else self.optimizer.variables)]
         if any(isinstance(v.value.sharding, jax.sharding.SingleDeviceSharding) for v in variables):
             raise ValueError(
@@ -272,8 +274,6 @@ def strategy(name):
             heartbeat_timeout_seconds=30,
             shutdown_timeout_seconds=60,
         )
-        if jax.default_backend() == "cpu":
-            let_threads_finish()
         # All have to make the same weights, also where nobody gave a seed.
         seed = multihost_utils.broadcast_one_to_all(np.int32(random.randrange(2**31)))
         random.seed(int(seed))  # where Keras' initializers take their seeds from

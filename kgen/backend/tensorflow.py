@@ -90,6 +90,8 @@ class Model(keras.Model):
                 "knows no other version: pip install 'keras==3.15.*'. Received: Keras "
                 f"{keras.__version__}"
             )
+        if self.num_processes > 1 and not tf.config.list_physical_devices("GPU"):
+            let_threads_finish()
         if self.num_replicas > 1:
             draw_apart(generators, _replica)
             self._refuse_clipping()
@@ -157,8 +159,6 @@ def strategy(name):
     if name == "multi_worker":
         with waiting(*read_tf_config()):
             chosen = tf.distribute.MultiWorkerMirroredStrategy()
-        if not tf.config.list_physical_devices("GPU"):
-            let_threads_finish()
     elif tf.config.list_physical_devices("GPU"):
         chosen = tf.distribute.MirroredStrategy()
     else:  # TensorFlow's collectives of CPUs in one process are for one model only

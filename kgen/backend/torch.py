@@ -82,6 +82,8 @@ class Model(keras.Model):
         """
         if self.num_processes == 1:
             return
+        if not torch.cuda.is_available():
+            let_threads_finish()
         draw_apart(generators, distributed.get_rank)
         optimizer = [] if self.optimizer is None else self.optimizer.variables
         for variable in (*self.variables, *optimizer):
@@ -147,8 +149,6 @@ def strategy(name):
         return
     if torch.cuda.is_available():
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
-    else:
-        let_threads_finish()
     distributed.init_process_group()
     yield
     distributed.destroy_process_group()  # after an error it would wait for who may be gone
