@@ -265,7 +265,9 @@ def batch_norm(x, gamma, beta, epsilon, synchronized):
 
 
 def _batch_norm_of_all(x, gamma, beta, epsilon):
-    variance, mean = torch.var_mean(x, tuple(range(x.ndim - 1)), correction=0)
+    rows = x.reshape(-1, x.shape[-1])
+    mean = rows.mean(0)
+    variance = (rows - mean).square().mean(0)  # torch.var_mean takes three times as long
     mean, variance = moments_over_replicas(mean, variance)
     scale = (variance + epsilon).rsqrt() * (1.0 if gamma is None else gamma)
     shift = torch.zeros_like(mean) if beta is None else beta
