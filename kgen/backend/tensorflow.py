@@ -34,20 +34,40 @@ class Model(keras.Model):
 
     With `tf.distribute.MultiWorkerMirroredStrategy`, Keras' own `fit` fails in two places: in
     `_maybe_symbolic_build`, which averages a batch over the workers to build a model that is built
-    already, and where it averages scalar logs along their first axis. The first does nothing here,
-    and the logs have an axis.
+    already, and where it averages scalar logs along their first axis, each in messages of its own.
+    The first does nothing here, and all logs are one tensor that has that axis.
     """
 
     def train_step(self, data):
-        return self._shaped(self.run_train_step(data))
+        return self._together(self.run_train_step(data))
 
     def test_step(self, data):
-        return self._shaped(self.run_test_step(data))
+        return self._together(self.run_test_step(data))
 
-    def _shaped(self, logs):
+    def make_train_function(self, force=False):
+        if self.train_function is None or force:
+            super().make_train_function(force)
+            self.train_function = self._apart(self.train_function)
+
+    def make_test_function(self, force=False):
+        if self.test_function is None or force:
+            super().make_test_function(force)
+            self.test_function = self._apart(self.test_function)
+
+    def _together(self, logs):
         if self.num_processes == 1:
             return logs
-        return {name: tf.reshape(value, (1,)) for name, value in logs.items()}
+        return {tuple(logs): tf.stack([*logs.values()])[None]}
+
+    def _apart(self, function):
+        if self.num_processes == 1:
+            return function
+
+        def call(iterator):
+            ((names, logs),) = function(iterator).items()
+            return dict(zip(names, tf.unstack(logs), strict=True))
+
+        return call
 
     def _maybe_symbolic_build(self, iterator=None, data_batch=None):
         """Nothing: kgen's models are built when they are made."""
