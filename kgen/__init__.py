@@ -18,6 +18,7 @@ _ROOMS = (
     "fields",
     "layers",
     "losses",
+    "metrics",
     "models",
     "networks",
     "noise",

@@ -1,0 +1,53 @@
+"""How good samples, likelihoods and latents are: pure functions of arrays, in float64.
+
+They are NumPy's on every backend. What they say of samples they say of features; with those of the
+reference's Inception network a Frechet distance is the FID and a kernel distance the KID, with no
+others.
+"""
+
+from kgen.metrics.classes import inception_score, mode_counts
+from kgen.metrics.frechet import Moments, frechet_bias, frechet_distance
+from kgen.metrics.kernel import kernel_distance, polynomial_mmd
+from kgen.metrics.latents import (
+    active_units,
+    dci,
+    factor_vae_score,
+    importance_scores,
+    linear_probe,
+    mutual_information_gap,
+    sap_score,
+)
+from kgen.metrics.likelihood import importance_bound
+from kgen.metrics.neighbours import (
+    density_coverage,
+    memorization_distance,
+    nearest,
+    precision_recall,
+)
+from kgen.metrics.similarity import psnr, ssim
+from kgen.metrics.sliced import sliced_wasserstein
+
+__all__ = [
+    "Moments",
+    "active_units",
+    "dci",
+    "density_coverage",
+    "factor_vae_score",
+    "frechet_bias",
+    "frechet_distance",
+    "importance_bound",
+    "importance_scores",
+    "inception_score",
+    "kernel_distance",
+    "linear_probe",
+    "memorization_distance",
+    "mode_counts",
+    "mutual_information_gap",
+    "nearest",
+    "polynomial_mmd",
+    "precision_recall",
+    "psnr",
+    "sap_score",
+    "sliced_wasserstein",
+    "ssim",
+]

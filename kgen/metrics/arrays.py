@@ -1,0 +1,70 @@
+"""What metrics take: arrays of numbers, checked and in float64."""
+
+import numpy as np
+
+
+def checked(name, value, ndim, at_least=1, low=None, high=None):
+    """An array of finite numbers, in float64.
+
+    Args:
+        name: str. What an error calls it.
+        value: array.
+        ndim: int. How many axes it has.
+        at_least: int. Rows that it has.
+        low: float, or None for any.
+        high: float, or None for any.
+
+    Returns:
+        float64 array.
+    """
+    array = np.asarray(value)
+    if array.ndim != ndim or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Expected {name} as numbers along {ndim} axes. Received: {name} of shape "
+            f"{array.shape} and {array.dtype}"
+        )
+    if len(array) < at_least:
+        raise ValueError(
+            f"Expected {name} of at least {at_least}, with which the metric is defined. Received: "
+            f"{len(array)}"
+        )
+    array = array.astype("float64")
+    if not np.isfinite(array).all():
+        raise ValueError(f"Expected {name} to be finite. Received: NaN or infinity among them")
+    is_below, is_above = (
+        edge is not None and bool((sign * array > sign * edge).any())
+        for edge, sign in ((low, -1), (high, 1))
+    )
+    if is_below or is_above:
+        raise ValueError(
+            f"Expected {name} in [{low}, {high}]. Received: {name} in "
+            f"[{array.min():.6g}, {array.max():.6g}]"
+        )
+    return array
+
+
+def alike(fake, real, at_least=1):
+    """Features of fakes and of real images, (num, d) each and of one d, in float64."""
+    fake, real = (checked(*each, 2, at_least) for each in (("fake", fake), ("real", real)))
+    if fake.shape[1] != real.shape[1]:
+        raise ValueError(
+            "Expected features of one length. Received: fake with "
+            f"{fake.shape[1]} and real with {real.shape[1]}"
+        )
+    return fake, real
+
+
+def squared_distances(a, b):
+    """||a - b||^2 of each row of `a` to each of `b`; exactly 0 of equal rows."""
+    of_a, of_b = np.square(a).sum(axis=1)[:, None], np.square(b).sum(axis=1)
+    squares = of_a - 2.0 * a @ b.T + of_b
+    # Where the difference has lost its digits, it is taken before it is squared.
+    i, j = np.nonzero((squares < 1e-9 * (of_a + of_b)) & (of_a + of_b > 0.0))
+    for pairs in blocks(len(i), 10_000):
+        squares[i[pairs], j[pairs]] = np.square(a[i[pairs]] - b[j[pairs]]).sum(axis=1)
+    return squares
+
+
+def blocks(num, size):
+    """Slices that divide `num` rows into blocks of `size`."""
+    return [slice(start, start + size) for start in range(0, num, size)]
