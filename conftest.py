@@ -79,6 +79,9 @@ BUT_THESE += tuple(f"tests/models/test_{name}.py" for name in ("changes", "contr
 
 
 def pytest_collection_modifyitems(config, items):
+    is_torch = keras.backend.backend() == "torch"
+    if not is_torch:
+        _deselect(config, items, "anywhere")
     if config.getoption("full"):
         return
     for item in items:
@@ -86,9 +89,11 @@ def pytest_collection_modifyitems(config, items):
         if is_on_one and not item.nodeid.startswith(BUT_THESE):
             if not item.get_closest_marker("each_backend"):
                 item.add_marker("one_backend")
-    on_one = "one_backend" if keras.backend.backend() != "torch" else "full"
-    later = ("full", on_one)
-    left = [item for item in items if not any(map(item.get_closest_marker, later))]
+    _deselect(config, items, *(["full"] if is_torch else ["full", "one_backend"]))
+
+
+def _deselect(config, items, *markers):
+    left = [item for item in items if not any(map(item.get_closest_marker, markers))]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(left)])
     items[:] = left
 

@@ -94,19 +94,6 @@ def make(name, modes, seed):
     return model
 
 
-def figures(points, modes, std):
-    """Modes found, the part of high quality, and the reverse KL."""
-    distances = np.linalg.norm(points[:, None] - modes, axis=-1)
-    good = distances.min(axis=1) < 3 * std
-    counts = np.bincount(distances[good].argmin(axis=1), minlength=len(modes))
-    part = counts[counts > 0] / max(1, counts.sum())
-    return {
-        "modes": int((counts > 0).sum()),
-        "high_quality": float(good.mean()),
-        "reverse_kl": float(np.sum(part * np.log(part * len(modes)))),
-    }
-
-
 def train(name, mixture, seed):
     """One training: its figures, its time, its 2,500 samples."""
     modes, std, half = MIXTURES[mixture]
@@ -128,7 +115,7 @@ def train(name, mixture, seed):
     wanted = np.arange(2500) % len(modes) if model.num_classes else None
     sampled = model.sample(2500, wanted, seed=seed, batch_size=2500).reshape(-1, 2)
     sampled = (2.0 * sampled - 1.0) * half
-    return figures(sampled, modes, std) | {"seconds": seconds, "points": sampled}
+    return kgen.metrics.mode_counts(sampled, modes, std) | {"seconds": seconds, "points": sampled}
 
 
 def draw(results, path):

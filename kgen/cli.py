@@ -29,7 +29,8 @@ _USAGE = f"""kgen: deep generative image models
   kgen nearest RUN [--num ...] [--out ...]           samples with their nearest training images
   kgen reconstruct RUN [--num ...] [--out ...]       test images with reconstructions below them
   kgen complete RUN [--image FILE] [--out ...]       images of which a part is hidden, completed
-  kgen evaluate RUN [--num_samples ...]              the figures on the test images
+  kgen evaluate RUN [--metrics kid,...]              the figures on the test images, and of samples
+  kgen compare RUN RUN ... [--out ...]               runs side by side: figures and pictures
   kgen demo RUN_OR_MODEL [--port ...]                a page to play with a model, in a browser
   kgen publish RUN [--path ...]                      the model without what was for its training
   kgen export RUN [--path ...] [--version ...]       a SavedModel for TensorFlow Serving
@@ -52,11 +53,13 @@ class _Command(NamedTuple):
         module: str.
         subject: str or None. What the first argument is.
         keras: bool. Whether it computes with Keras.
+        several: bool. Whether there may be several subjects.
     """
 
     module: str
     subject: str | None = "RUN"
     keras: bool = True
+    several: bool = False
 
 
 _COMMANDS = {
@@ -66,6 +69,7 @@ _COMMANDS = {
     "reconstruct": _Command("kgen.runs"),
     "complete": _Command("kgen.runs"),
     "evaluate": _Command("kgen.runs"),
+    "compare": _Command("kgen.runs", several=True),
     "demo": _Command("kgen.demo", "RUN_OR_MODEL"),
     "publish": _Command("kgen.runs"),
     "export": _Command("kgen.runs", keras=False),
@@ -95,12 +99,16 @@ def _define_integers(name, default, description, flag_values):
     flags.DEFINE(_Integers(), name, default, description, flag_values, serializer)
 
 
+def _define_list(name, default, description, flag_values):
+    flags.DEFINE_list(name, default and [*default], description, flag_values)
+
+
 _DEFINE = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
     bool: flags.DEFINE_boolean,
     str: flags.DEFINE_string,
-    tuple: flags.DEFINE_list,
+    tuple: _define_list,
     tuple[int, ...]: _define_integers,
 }
 
@@ -170,9 +178,10 @@ def _run(name, *arguments):
     except ValueError as error:
         raise flags.Error(f"{error}\n\n{_USAGE}") from None
     command = _COMMANDS[name]
-    subject, given = None, list(arguments)
-    if given and not given[0].startswith("-"):
-        subject = given.pop(0)
+    subjects, given = [], list(arguments)
+    while given and not given[0].startswith("-") and (command.several or not subjects):
+        subjects.append(given.pop(0))
+    subject = subjects[0] if subjects else None
     asked = flags.FlagValues()
     _define_first(asked, command)
     given = asked(["kgen", *given], known_only=True)[1:]
@@ -203,12 +212,14 @@ def _run(name, *arguments):
     values = {key: getattr(parsed, key) for key in names if parsed[key].present}
     # To ask by gRPC imports TensorFlow.
     with _quiet() if name == "generate" else contextlib.nullcontext():
-        function(*([] if subject is None else [subject]), **values)
+        function(*subjects, **values)
     return 0
 
 
 def _wrong_arguments(name, arguments):
-    expected = " ".join(filter(None, ["kgen", name, _COMMANDS[name].subject]))
+    command = _COMMANDS[name]
+    several = "..." if command.several else None
+    expected = " ".join(filter(None, ["kgen", name, command.subject, several]))
     return flags.Error(f"Expected `{expected}` and flags. Received: {' '.join(arguments)}")
 
 

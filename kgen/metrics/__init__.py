@@ -5,7 +5,9 @@ reference's Inception network a Frechet distance is the FID and a kernel distanc
 others.
 """
 
+from kgen.metrics import features
 from kgen.metrics.classes import inception_score, mode_counts
+from kgen.metrics.evaluation import Evaluation, default_features
 from kgen.metrics.frechet import Moments, frechet_bias, frechet_distance
 from kgen.metrics.kernel import kernel_distance, polynomial_mmd
 from kgen.metrics.latents import (
@@ -24,15 +26,24 @@ from kgen.metrics.neighbours import (
     nearest,
     precision_recall,
 )
+from kgen.metrics.sample_metrics import SampleMetrics
+from kgen.metrics.samples import FIGURES, SampleFigures, figures_of
 from kgen.metrics.similarity import psnr, ssim
 from kgen.metrics.sliced import sliced_wasserstein
 
 __all__ = [
+    "Evaluation",
+    "FIGURES",
     "Moments",
+    "SampleFigures",
+    "SampleMetrics",
     "active_units",
     "dci",
+    "default_features",
     "density_coverage",
     "factor_vae_score",
+    "features",
+    "figures_of",
     "frechet_bias",
     "frechet_distance",
     "importance_bound",

@@ -17,20 +17,7 @@ def checked(name, value, ndim, at_least=1, low=None, high=None):
     Returns:
         float64 array.
     """
-    array = np.asarray(value)
-    if array.ndim != ndim or array.dtype.kind not in "biuf":
-        raise ValueError(
-            f"Expected {name} as numbers along {ndim} axes. Received: {name} of shape "
-            f"{array.shape} and {array.dtype}"
-        )
-    if len(array) < at_least:
-        raise ValueError(
-            f"Expected {name} of at least {at_least}, with which the metric is defined. Received: "
-            f"{len(array)}"
-        )
-    array = array.astype("float64")
-    if not np.isfinite(array).all():
-        raise ValueError(f"Expected {name} to be finite. Received: NaN or infinity among them")
+    array = _finite(name, value, ndim, at_least).astype("float64")
     is_below, is_above = (
         edge is not None and bool((sign * array > sign * edge).any())
         for edge, sign in ((low, -1), (high, 1))
@@ -43,9 +30,35 @@ def checked(name, value, ndim, at_least=1, low=None, high=None):
     return array
 
 
+def features(name, value, at_least=1):
+    """Features (num, d) as they are, of floats."""
+    array = _finite(name, value, 2, at_least)
+    return array if array.dtype in (np.float32, np.float64) else array.astype("float64")
+
+
+def _finite(name, value, ndim, at_least):
+    array = np.asarray(value)
+    if array.ndim != ndim or array.dtype.kind not in "biuf":
+        raise ValueError(
+            f"Expected {name} as numbers along {ndim} axes. Received: {name} of shape "
+            f"{array.shape} and {array.dtype}"
+        )
+    if len(array) < at_least:
+        raise ValueError(
+            f"Expected {name} of at least {at_least}, with which the metric is defined. Received: "
+            f"{len(array)}"
+        )
+    if not np.isfinite(array).all():
+        raise ValueError(f"Expected {name} to be finite. Received: NaN or infinity among them")
+    return array
+
+
 def alike(fake, real, at_least=1):
-    """Features of fakes and of real images, (num, d) each and of one d, in float64."""
-    fake, real = (checked(*each, 2, at_least) for each in (("fake", fake), ("real", real)))
+    """Features of fakes and of real images, (num, d) each and of one d, of the precision they have.
+
+    What computes with them does so in float64, of as many rows as it needs at a time.
+    """
+    fake, real = (features(*each, at_least) for each in (("fake", fake), ("real", real)))
     if fake.shape[1] != real.shape[1]:
         raise ValueError(
             "Expected features of one length. Received: fake with "
@@ -54,15 +67,27 @@ def alike(fake, real, at_least=1):
     return fake, real
 
 
-def squared_distances(a, b):
-    """||a - b||^2 of each row of `a` to each of `b`; exactly 0 of equal rows."""
-    of_a, of_b = np.square(a).sum(axis=1)[:, None], np.square(b).sum(axis=1)
-    squares = of_a - 2.0 * a @ b.T + of_b
-    # Where the difference has lost its digits, it is taken before it is squared.
-    i, j = np.nonzero((squares < 1e-9 * (of_a + of_b)) & (of_a + of_b > 0.0))
-    for pairs in blocks(len(i), 10_000):
-        squares[i[pairs], j[pairs]] = np.square(a[i[pairs]] - b[j[pairs]]).sum(axis=1)
-    return squares
+def squared_distances(a, b, of_a, of_b):
+    """||a - b||^2 of each row of `a` to each of `b`; exactly 0 of equal rows.
+
+    Args:
+        a: array (num, d).
+        b: array (any num, d).
+        of_a: int array (num,), what `row_ids` gives of it.
+        of_b: the same of b.
+    """
+    a, b = (x.astype("float64", copy=False) for x in (a, b))
+    squares = np.square(a).sum(axis=1)[:, None] - 2.0 * a @ b.T + np.square(b).sum(axis=1)
+    squares[of_a[:, None] == of_b] = 0.0
+    return np.maximum(squares, 0.0, out=squares)
+
+
+def row_ids(*arrays):
+    """Of each array (num, d) an int array (num,): the same number of equal rows, also of others."""
+    rows = np.ascontiguousarray(np.concatenate(arrays) + 0.0)  # of which -0 and 0 are the same
+    whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    _, ids = np.unique(whole, return_inverse=True)
+    return np.split(ids, np.cumsum([len(each) for each in arrays])[:-1])
 
 
 def blocks(num, size):

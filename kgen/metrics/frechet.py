@@ -2,7 +2,10 @@
 
 import numpy as np
 
-from kgen.metrics.arrays import checked
+from kgen.metrics.arrays import blocks, checked
+from kgen.metrics.arrays import features as checked_features
+
+_BLOCK = 1000  # rows that are held in float64 at once
 
 
 class Moments:
@@ -26,7 +29,11 @@ class Moments:
 
     def update(self, features):
         """Adds features (num, d)."""
-        features = checked("features", features, 2)
+        features = checked_features("features", features)
+        for rows in blocks(len(features), _BLOCK):
+            self._add(features[rows].astype("float64"))
+
+    def _add(self, features):
         if self.mean is None:
             self.mean = np.zeros(features.shape[1])
             self._scatter = np.zeros((features.shape[1],) * 2)
@@ -93,16 +100,22 @@ def _root_trace(a, b):
     return np.sqrt(np.maximum(np.linalg.eigvalsh(root.T @ b @ root), 0.0)).sum()
 
 
-def frechet_bias(num_features, num_fake, num_real=None):
-    """About what the distance of two samples of one distribution is, which without bias were 0.
+def frechet_bias(covariance, num_fake, num_real=None):
+    """About the distance of two samples of one normal distribution, which without bias were 0.
 
-    For features of equal variance: 2 d / N + d (d + 1) / (2 N) with N on both sides.
+    (tr S + sum_ij l_i l_j (1 + [i = j]) / (2 (l_i + l_j))) (1 / N + 1 / M), l the eigenvalues of S:
+    of d features of variance 1 and N = M it is 2 d / N + d (d + 1) / (2 N).
 
     Args:
-        num_features: int. d.
-        num_fake: int.
-        num_real: int, or None for as many.
+        covariance: array (d, d), the real features', or int d for the identity.
+        num_fake: int. N.
+        num_real: int, or None for as many. M.
     """
-    d = num_features
-    of_one = d + d * (d + 1) / 4.0
-    return of_one / num_fake + of_one / (num_real or num_fake)
+    if np.ndim(covariance) == 0:
+        values = np.ones(covariance)
+    else:
+        values = np.maximum(np.linalg.eigvalsh(checked("covariance", covariance, 2)), 0.0)
+    values = values[values > 0.0]
+    pairs = values[:, None] * values / (2.0 * (values[:, None] + values))
+    of_one = values.sum() + pairs.sum() + np.trace(pairs)
+    return float(of_one * (1.0 / num_fake + 1.0 / (num_real or num_fake)))

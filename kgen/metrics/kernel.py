@@ -27,6 +27,8 @@ def polynomial_mmd(fake, real):
 
 
 def _mmd(x, y):
+    x, y = x.astype("float64"), y.astype("float64")
+
     def kernel(a, b):
         return (a @ b.T / a.shape[1] + 1.0) ** 3
 
@@ -57,6 +59,8 @@ def kernel_distance(fake, real, subsets=100, subset_size=1000, seed=0):
     fake, real = alike(fake, real, at_least=2)
     subsets = whole_number("subsets", subsets)
     size = min(whole_number("subset_size", subset_size, at_least=2), len(fake), len(real))
+    if size == len(fake) == len(real):  # every subset is all of them
+        return _mmd(fake, real), 0.0
     rng = np.random.default_rng(seed)
     found = [
         _mmd(*(x[rng.choice(len(x), size, replace=False)] for x in (fake, real)))

@@ -205,14 +205,16 @@ def factor_vae_score(
     def codes_of(factors):
         return checked("codes", encode(draw_images(factors, rng)), 2)
 
-    variances = codes_of(draw_factors(num_var, rng)).var(axis=0, ddof=1)
+    factors = np.array(draw_factors(num_var, rng))
+    varying = _varying(factors)
+    variances = codes_of(factors).var(axis=0, ddof=1)
     is_active = variances > 0.0
     if not is_active.any():
         return 0.0
 
     def vote():
         factors = np.array(draw_factors(batch, rng))
-        fixed = rng.integers(factors.shape[1])
+        fixed = varying[rng.integers(len(varying))]
         factors[:, fixed] = factors[0, fixed]
         least = codes_of(factors).var(axis=0, ddof=1)[is_active] / variances[is_active]
         return np.flatnonzero(is_active)[least.argmin()], fixed, factors.shape[1]
@@ -258,6 +260,8 @@ def _information(a, b):
 def _sureness(matrix):
     """1 - the entropy of each row as a distribution, in parts of the largest; 0 of rows of 0."""
     sums = matrix.sum(axis=1, keepdims=True)
+    if matrix.shape[1] == 1:  # which is sure of the only one
+        return (sums[:, 0] > 0.0).astype("float64")
     p = np.where(sums > 0.0, matrix / np.where(sums > 0.0, sums, 1.0), 1.0 / matrix.shape[1])
     entropy = -np.sum(p * np.log(np.where(p > 0.0, p, 1.0)), axis=1)
     return 1.0 - entropy / np.log(matrix.shape[1])

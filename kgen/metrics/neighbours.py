@@ -3,7 +3,7 @@
 import numpy as np
 
 from kgen.checks import flag, whole_number
-from kgen.metrics.arrays import alike, blocks, squared_distances
+from kgen.metrics.arrays import alike, blocks, row_ids, squared_distances
 
 _BLOCK = 1000  # rows whose distances are held at once
 
@@ -67,12 +67,13 @@ def _found(fake, real, k, ties):
     k = whole_number("k", k)
     is_within = np.less_equal if flag("ties", ties) else np.less
     fake, real = alike(fake, real, at_least=k + 1)
-    center = real.mean(axis=0)
-    fake, real = fake - center, real - center
-    of_fake, of_real = _radii(fake, k), _radii(real, k)
+    center = real.mean(axis=0, dtype="float64")
+    fake, real = fake - center, real - center  # now in float64
+    ids, real_ids = row_ids(fake, real)
+    of_fake, of_real = _radii(fake, ids, k), _radii(real, real_ids, k)
     among_real, has_real, has_fake = [], np.zeros(len(real), bool), np.zeros(len(real), bool)
     for rows in blocks(len(fake), _BLOCK):
-        squares = squared_distances(fake[rows], real)
+        squares = squared_distances(fake[rows], real, ids[rows], real_ids)
         is_among = is_within(squares, of_real)
         among_real.append(is_among.sum(axis=1))
         has_fake |= is_among.any(axis=0)
@@ -86,9 +87,9 @@ def _found(fake, real, k, ties):
     }
 
 
-def _radii(x, k):
+def _radii(x, ids, k):
     """The squared distance of each to its k-th neighbour, itself not counted."""
-    parts = (squared_distances(x[rows], x) for rows in blocks(len(x), _BLOCK))
+    parts = (squared_distances(x[rows], x, ids[rows], ids) for rows in blocks(len(x), _BLOCK))
     return np.concatenate([np.partition(squares, k, axis=1)[:, k] for squares in parts])
 
 
@@ -123,9 +124,9 @@ def nearest(fake, real, k=1):
     """
     fake, real = alike(fake, real, at_least=1)
     k = whole_number("k", k, at_most=len(real))
-    found = []
+    found, (ids, real_ids) = [], row_ids(fake, real)
     for rows in blocks(len(fake), _BLOCK):
-        squares = squared_distances(fake[rows], real)
+        squares = squared_distances(fake[rows], real, ids[rows], real_ids)
         order = np.argsort(squares, axis=1, kind="stable")[:, :k]
         found.append((np.sqrt(np.take_along_axis(squares, order, axis=1)), order))
     distances, order = (np.concatenate(parts) for parts in zip(*found, strict=True))
@@ -133,6 +134,7 @@ def nearest(fake, real, k=1):
 
 
 def _unit(x):
+    x = x.astype("float64")
     norms = np.linalg.norm(x, axis=1, keepdims=True)
     if not norms.all():
         raise ValueError("Expected features that are not all 0. Received: a row of zeros")

@@ -31,8 +31,8 @@ def ssim(images, others, size=11, std=1.5):
     Args:
         images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
         others: array of the same shape, such as reconstructions.
-        size: int, odd. The side of the Gaussian window, as far as it fits. Defaults to the paper's
-            11.
+        size: int, odd. The side of the Gaussian window; smaller images need a smaller one. Defaults
+            to the paper's 11.
         std: float above 0. The window's standard deviation in pixels. Defaults to the paper's 1.5.
 
     Returns:

@@ -36,6 +36,7 @@ class Fitting(backend.Model):
         self.prepare_replicas(self._seed_generators_of_all())
         self.check_outputs()
         monitors.settle(callbacks, self)
+        callbacks.sort(key=lambda callback: not getattr(callback, "comes_first", False))
         for callback in callbacks:
             if isinstance(callback, keras.callbacks.ModelCheckpoint):
                 refuse_h5("" if callback.save_weights_only else callback.filepath)

@@ -3,7 +3,10 @@
 _MODES = {
     "real_accuracy": None,  # of a discriminator: neither good nor bad for the images
     "fake_accuracy": None,
+    "memorization_distance": "max",
     "loss": "min",
+    "kid": "min",
+    "sliced_wasserstein": "min",
     "penalty": "min",
     "distance": "min",
     "error": "min",
@@ -11,6 +14,10 @@ _MODES = {
     "accuracy": "max",
     "likelihood": "max",
     "elbo": "max",
+    "class_score": "max",
+    "precision": "max",
+    "recall": "max",
+    "coverage": "max",
 }
 
 

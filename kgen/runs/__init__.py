@@ -5,6 +5,8 @@
 - `logs/`: TensorBoard
 - `samples/`: a grid of samples after every epoch
 - `checkpoint/`: the two newest backups of the exact state, in the middle of an epoch too
+- `best/`: with `evaluate`, the model of the epoch that was the best by it, as `publish` writes it
+- `classifier.npz`: what samples were judged by, once they were
 - `model.keras`: the trained model and the whole state of its training, with what it reached
 - `losses.png`, `samples.gif`: how it went
 - `samples.png`, `reconstructions.png`, `codes.png`, `completions.png`, `results.json`: what it
@@ -15,6 +17,7 @@ import importlib
 
 _MODULES = {
     "Run": "kgen.runs.run",
+    "compare": "kgen.runs.comparison",
     "complete": "kgen.runs.results",
     "evaluate": "kgen.runs.results",
     "export": "kgen.runs.exporting",

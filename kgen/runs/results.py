@@ -1,5 +1,6 @@
 """What a run reached on its test images, and what a training leaves in its folder."""
 
+import dataclasses
 import glob
 import os
 import re
@@ -10,9 +11,11 @@ from kgen import pictures
 from kgen.checks import whole_number
 from kgen.data.images import decode, read_header
 from kgen.data.names import reason_of
+from kgen.metrics.samples import check_names
 from kgen.printable import printable
 from kgen.runs import named
 from kgen.runs.folder import read_history, write_json
+from kgen.runs.quality import evaluation_of, table
 from kgen.runs.run import load
 from kgen.runs.sampling import drawn, numbers
 from kgen.warn import warn
@@ -102,20 +105,47 @@ def complete(
     return path
 
 
-def evaluate(run: str, num_samples: int | None = None) -> dict:
-    """Prints the figures of a run on its test images.
+def evaluate(
+    run: str,
+    num_samples: int | None = None,
+    metrics: tuple = (),
+    num: int = 10_000,
+    features: str | None = None,
+    split: str = "test",
+    out: str | None = None,
+) -> dict:
+    """Prints the figures of a run on its test images, and with `metrics` those of its samples.
 
     Args:
         run: str. The run folder, or a trained model's name.
         num_samples: int. With it also the importance-weighted bound on log p(x) of so many
             samples an image, for a model that has one.
+        metrics: sequence of figures of samples: kid, frechet_distance, class_score,
+            precision_recall, density_coverage, memorization_distance, sliced_wasserstein.
+        num: int. Samples for these, and as many real images, where there are so many.
+        features: str. What they are compared by: classifier, efficientnet_lite0, pixels, or the
+            file of another run's classifier. Defaults to a classifier of data with labels, which
+            is trained once and kept in the run folder.
+        split: str. The real images: "test" or "train".
+        out: str. The file of the figures, with `metrics`. Defaults to results.json in the run
+            folder; of a trained model's name, NAME-results.json in the current folder.
 
     Returns:
-        dict of the figures by name; likelihoods in nats an image.
+        dict of the figures by name; likelihoods in nats an image, and as "samples" the figures of
+        samples with their floor and protocol.
     """
+    metrics = check_names(metrics)
     this = load(run)
-    figures = _evaluate(this, this.data(), num_samples)
+    data = this.data()
+    figures = _evaluate(this, data, num_samples)
     print(_describe(figures))
+    if metrics:
+        found = evaluation_of(run, data, metrics, num, features, split)(this.model)
+        print(table(found))
+        figures["samples"] = dataclasses.asdict(found)
+        path = out or named.written(run, "results.json")
+        write_json(path, figures)
+        print(f"Wrote {path}")
     return figures
 
 

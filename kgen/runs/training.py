@@ -16,10 +16,14 @@ from kgen.checks import whole_number
 from kgen.data import load as load_data
 from kgen.keras_file import read_notes
 from kgen.lock import locked
+from kgen.metrics.evaluation import check_verbs
+from kgen.metrics.samples import LIKELIHOOD, check_names, names_of
 from kgen.models.optimizers import check_learning_rate, with_learning_rate
+from kgen.runs.best import KeepBest
 from kgen.runs.config import read_config
 from kgen.runs.data_set import facts_of, warn_of_changes
-from kgen.runs.folder import check_folder, drop_rows, versions, write_json
+from kgen.runs.folder import check_folder, drop_rows, read_history, versions, write_json
+from kgen.runs.quality import classifier_file, features_of
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
 from kgen.runs.settings import all_arguments, model_class
@@ -47,6 +51,8 @@ def train(
     on_nan: str = "stop",
     backup_seconds: float = 60.0,
     backup_steps: int | None = None,
+    evaluate: tuple = (),
+    evaluate_every: int | None = None,
     seed: int = 0,
     **arguments,
 ) -> Run:
@@ -73,6 +79,10 @@ def train(
             backup and on with half the learning rate, five times at most.
         backup_seconds: float. Seconds from one backup to the next.
         backup_steps: int. Steps from one backup to the next, as well.
+        evaluate: sequence of metrics, such as "kid" and "log_likelihood", to log of samples after
+            epochs. By the first of them the best model is kept in `best` of the run folder.
+        evaluate_every: int. Epochs from one evaluation to the next. Defaults to as many as keep it
+            at 5% of the time.
         seed: int. Seeds the weights, the noise and the order of the data.
         **arguments: arguments of the model's class, such as `latent_dim`.
 
@@ -90,6 +100,7 @@ def train(
         raise ValueError(f"Expected on_nan of 'stop' or 'rollback'. Received: {on_nan=}")
     if learning_rate is not None:
         check_learning_rate(learning_rate)
+    evaluate = check_names(evaluate)
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
     config = {
         "model": model,
@@ -106,6 +117,7 @@ def train(
         "learning_rate": learning_rate,
         "precision": precision,
         "deterministic": deterministic,
+        "evaluate": evaluate or None,
         "seed": seed,
         "backend": keras.backend.backend(),
     }
@@ -117,12 +129,13 @@ def train(
         data = load_data(**config["data"])
         this = Run(folder, config, _build(chosen, config, data))
         backup = callbacks.Backup(this.path("checkpoint"), backup_seconds, backup_steps)
+        check_verbs(evaluate, this.model)
         with _own_output(this):
             notes = _write_config(this, data)
             print(_introduction(this, data))
             while True:
                 try:
-                    _fit(this, data, backup, epochs)
+                    _fit(this, data, backup, epochs, evaluate_every)
                     break
                 except FloatingPointError as error:
                     if on_nan == "stop":
@@ -216,7 +229,7 @@ def _build(model_class, config, data):
     return model
 
 
-def _fit(run, data, backup, epochs):
+def _fit(run, data, backup, epochs, evaluate_every):
     run.model.mean_over_processes(0)  # the first has brought all states to where they are read
     path = backups.newest(backup.folder)
     done = 0 if path is None else read_notes(path)["epoch"]
@@ -225,6 +238,7 @@ def _fit(run, data, backup, epochs):
     drop_rows(run.path("history.csv"), done)
     given = [
         callbacks.StopOnNaN(),
+        *(_evaluating(run, data, evaluate_every) if done < epochs else []),
         *(_loggers(run, data) if done < epochs else []),
         backup,
     ]
@@ -240,8 +254,19 @@ def _fit(run, data, backup, epochs):
         raise
 
 
+def _evaluating(run, data, every):
+    metrics = run.config["evaluate"]
+    if not metrics:
+        return []
+    of_samples = set(metrics) != {LIKELIHOOD}
+    features = features_of(data, path=classifier_file(run.folder)) if of_samples else None
+    evaluate = callbacks.Evaluate(data, metrics, every=every, features=features)
+    return [evaluate, KeepBest(run, evaluate.names[0])]
+
+
 def _loggers(run, data):
-    loggers = [_History(run.path("history.csv"), append=True)]
+    of_samples = [f"val_{name}" for name in names_of(run.config["evaluate"] or [])]
+    loggers = [_History(run.path("history.csv"), of_samples)]
     try:
         loggers.append(callbacks.TensorBoardScalars(run.path("logs")))
     except ImportError as error:
@@ -253,9 +278,23 @@ def _loggers(run, data):
 
 
 class _History(keras.callbacks.CSVLogger):
-    """Rows that the disk has before a backup says that their epochs are done."""
+    """Rows that the disk has before a backup says that their epochs are done.
+
+    Args:
+        path: str.
+        names: list of str. What epochs log at times besides what all of them do.
+    """
+
+    def __init__(self, path, names):
+        super().__init__(path, append=True)
+        self._names = names
 
     def on_epoch_end(self, epoch, logs=None):
+        if self.keys is None:
+            has_rows = os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
+            header = read_history(self.filename)[0] if has_rows else ["epoch"]
+            self.keys = [name for name in header if name != "epoch"]
+            self.keys = self.keys or sorted({*logs, *self._names})
         super().on_epoch_end(epoch, logs)
         os.fsync(self.csv_file.fileno())
 

@@ -5,7 +5,7 @@ import pytest
 
 from kgen import metrics
 
-pytestmark = pytest.mark.one_backend
+pytestmark = pytest.mark.anywhere
 
 RNG = np.random.default_rng(0)
 
@@ -74,6 +74,18 @@ def test_the_bias_is_what_frechet_bias_says(d, num):
     assert abs(np.mean(found) - metrics.frechet_bias(d, num)) < 4 * error + 0.05 * np.mean(found)
     half = metrics.frechet_bias(d, num, num_real=10**9)
     assert half == pytest.approx(metrics.frechet_bias(d, num) / 2, rel=1e-5)
+
+
+@pytest.mark.parametrize("scales", [[0.1] * 8, np.geomspace(0.01, 10, 8)])
+def test_the_bias_of_features_of_other_variances(scales):
+    rng, num = np.random.default_rng(1), 300
+    found = [
+        metrics.frechet_distance(*(rng.standard_normal((2, num, 8)) * scales)) for _ in range(80)
+    ]
+    expected = metrics.frechet_bias(np.diag(np.square(scales)), num)
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(np.mean(found) - expected) < 4 * error + 0.05 * np.mean(found)
+    assert metrics.frechet_bias(np.eye(5), 70, 90) == pytest.approx(metrics.frechet_bias(5, 70, 90))
 
 
 def test_kernel_distance_of_two_points_each():

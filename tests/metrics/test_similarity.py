@@ -3,7 +3,7 @@ import pytest
 
 from kgen import metrics
 
-pytestmark = pytest.mark.one_backend
+pytestmark = pytest.mark.anywhere
 
 IMAGES = np.random.default_rng(0).random((3, 16, 20, 2))
 

@@ -9,6 +9,7 @@ import kgen
 from kgen import backend, losses, priors
 from kgen.models import games
 from kgen.models.adversary import R1, R2, Adversary, Game, GradientPenalty
+from kgen.models.judge import Judge
 from tests.contract import EAGER, arrays, assert_same
 from tests.models.test_adversarial_options import images, noise_of, number, tiny
 
@@ -271,14 +272,17 @@ class TestPenalties:
     def test_where_the_gradient_is_taken(self):
         """D(x) = ||x||^2 / 2, whose gradient is x: 2 at real examples, 1 at fakes, 1.5 between."""
 
-        def judge(x):
-            return 0.5 * ops.sum(ops.square(x), axis=-1, keepdims=True)
+        class HalfSquare(keras.layers.Layer):
+            def call(self, x):
+                return 0.5 * ops.sum(ops.square(x), axis=-1, keepdims=True)
 
         class Halves:
             def uniform(self, shape):
                 return 0.5 * ops.ones(shape)
 
         x, x_fake = ops.convert_to_tensor([[2.0, 0.0]]), ops.convert_to_tensor([[1.0, 0.0]])
+        network = keras.Sequential([keras.Input((2,)), HalfSquare()])
+        judge = Judge(Adversary(network), (x, x_fake), None, True)
         penalties = R1(), R2(), GradientPenalty(center=0.0), GradientPenalty()
         found = [number(each.of(judge, x, x_fake, Halves())[0]) for each in penalties]
         assert found == pytest.approx([2.0, 0.5, 2.25, 0.25], rel=1e-5)

@@ -5,7 +5,7 @@ import pytest
 from kgen import cli
 from kgen.serving import Client
 
-pytestmark = pytest.mark.one_backend
+pytestmark = pytest.mark.anywhere
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from kgen.serving import Client, rest_api
 from tests.serving.rest_parts import SIGNATURES, ask, http, info, metadata, outputs, signature
 
-pytestmark = pytest.mark.one_backend
+pytestmark = pytest.mark.anywhere
 
 
 def dripping(start, piece):

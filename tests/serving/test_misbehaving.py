@@ -13,7 +13,7 @@ from kgen.serving import Client
 from kgen.serving.image_file import ImageFile
 from tests.serving.rest_parts import ask, http, info, metadata, outputs, signature
 
-pytestmark = pytest.mark.one_backend
+pytestmark = pytest.mark.anywhere
 
 BLACK = ImageFile().example()[0]  # a PNG file
 

@@ -1,0 +1,85 @@
+"""What figures of samples cost: their time and memory, and the share of a training they take.
+
+    KERAS_BACKEND=torch python benchmarks/metrics.py
+
+Each measurement is in a process of its own, whose peak of memory is printed beside what it has
+after its imports.
+"""
+
+import resource
+import subprocess
+import sys
+import time
+
+import keras
+import numpy as np
+from absl import app, flags
+
+import kgen
+from kgen import metrics
+
+ONLY = flags.DEFINE_string("only", None, "The measurement of this process.")
+
+
+def peak():
+    """The most memory that this process ever held, in MiB."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+
+
+def frechet():
+    """The Frechet distance of 2,048 features of 10,000 images each."""
+    rng = np.random.default_rng(0)
+    moments = [metrics.Moments(rng.random((10_000, 2048), "float32")) for _ in range(2)]
+    started = time.perf_counter()
+    metrics.frechet_distance(*moments)
+    print(f"a Frechet distance of 2,048 features: {time.perf_counter() - started:.1f} s")
+
+
+class Sampler:
+    """Stands for a model: images of noise at no cost."""
+
+    image_shape, condition = (32, 32, 3), None
+
+    def sample(self, num, labels=None, *, seed=None):
+        """Noise."""
+        return np.random.default_rng(int(seed[0])).random((num, *self.image_shape), "float32")
+
+
+def many():
+    """All default figures of 50,000 images of 32x32x3 beside 50,000, by a classifier."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (60_000, 32, 32, 3), "uint8")
+    data = kgen.data.load((images, np.arange(60_000) % 10), batch_size=500)
+    features = metrics.features.Classifier.train(data, steps=1)
+    started = time.perf_counter()
+    evaluation = metrics.Evaluation(data, features=features, num=50_000, split="train")
+    evaluation(Sampler())
+    print(f"50,000 images of 32x32x3 beside 50,000: {time.perf_counter() - started:.0f} s")
+
+
+def share():
+    """A DCGAN of 28x28 with `Evaluate` at its default."""
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (4_000, 28, 28, 1), "uint8")
+    data = kgen.data.load((images, np.arange(4_000) % 10), batch_size=128)
+    features = metrics.features.Classifier.train(data, steps=1)
+    gan = kgen.DCGAN(data.image_shape, seed=0)
+    gan.compile()
+    evaluate = kgen.callbacks.Evaluate(data, features=features)
+    gan.fit(data.train, epochs=30, verbose=0, callbacks=[evaluate])
+
+
+def main(_):
+    """Runs each measurement in a process."""
+    if ONLY.value:
+        before = peak()
+        globals()[ONLY.value]()
+        print(f"    {peak():,} MiB at most, {before:,} after the imports")
+        return
+    print(keras.backend.backend(), flush=True)
+    for each in (frechet, many, share):
+        subprocess.run([sys.executable, __file__, f"--only={each.__name__}"], check=True)
+
+
+if __name__ == "__main__":
+    app.run(main)

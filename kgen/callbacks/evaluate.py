@@ -1,0 +1,93 @@
+"""The callback that logs how good a model's samples are."""
+
+import time
+
+import keras
+
+from kgen.checks import whole_number
+from kgen.metrics import Evaluation
+from kgen.metrics.samples import DEFAULT
+from kgen.warn import warn
+
+SHARE = 0.05  # of the time of a training
+
+
+class Evaluate(keras.callbacks.Callback):
+    """Logs figures of a model's samples after epochs, as `val_kid` and the like.
+
+    EarlyStopping and ModelCheckpoint can wait for them: which way each is better is known, and this
+    callback comes before them wherever it stands. It draws with averaged weights, if the model has
+    them, and with noise of its own: the training goes on as it would without. Epochs in between log
+    the last figures. Samples that are no images are warned of, and training goes on.
+
+    Args:
+        data: `kgen.data.Dataset`, to whose images the samples are compared.
+        metrics: sequence of names in `kgen.metrics.FIGURES`, and "log_likelihood".
+        num: int. Samples, and real images of which there may be fewer. Defaults to 1000.
+        every: int or None. Epochs from one evaluation to the next. None is as many as keep it at
+            5% of the time, after the first.
+        features: `kgen.metrics.features.Features`, or None for what
+            `kgen.metrics.default_features(data)` chooses, which may train a classifier first.
+        split: "test" or "train". Which real images.
+        seed: int. The samples'.
+
+    Example:
+    >>> digits = kgen.data.load("digits")
+    >>> evaluate = kgen.callbacks.Evaluate(
+    ...     digits, ["kid"], num=50, features=kgen.metrics.features.Pixels()
+    ... )
+    >>> vae = kgen.VAE(digits.image_shape)
+    >>> vae.compile()
+    >>> history = vae.fit(
+    ...     digits.train, epochs=2, verbose=0, callbacks=[evaluate]
+    ... )  # doctest: +ELLIPSIS
+    Evaluating the samples took ... of the training.
+    >>> len(history.history["val_kid"])
+    2
+    """
+
+    comes_first = True  # among the callbacks of `fit`, as it logs what others wait for
+
+    def __init__(
+        self, data, metrics=DEFAULT, num=1000, every=None, features=None, split="test", seed=0
+    ):
+        super().__init__()
+        self.every = whole_number("every", every, optional=True)
+        self._evaluation = Evaluation(data, metrics, features, num, split, seed)
+        self.names = [f"val_{name}" for name in self._evaluation.names]
+        self.figures = None
+        self._spent = self._last = 0.0
+
+    def on_train_begin(self, logs=None):
+        self._evaluation.check(self.model)
+        self._started, self._spent, self._last = time.monotonic(), 0.0, 0.0
+        self._values = {}
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self._is_due(epoch):
+            started = time.monotonic()
+            try:
+                self.figures = self._evaluation(self.model)
+                self._values = {f"val_{k}": v for k, v in self.figures.values.items()}
+            except (ArithmeticError, OSError, ValueError) as error:
+                warn(f"There are no figures of the samples of epoch {epoch + 1}: {error}")
+            self._last = time.monotonic() - started
+            self._spent += self._last
+        if logs is not None:
+            logs.update(self._values)
+
+    def on_train_end(self, logs=None):
+        whole = time.monotonic() - self._started
+        if self._spent:
+            print(
+                f"Evaluating the samples took {self._spent:.1f} s, {self._spent / whole:.1%} of "
+                "the training."
+            )
+
+    def _is_due(self, epoch):
+        if not self._spent or epoch + 1 == self.params.get("epochs"):
+            return True
+        if self.every is not None:
+            return (epoch + 1) % self.every == 0
+        whole = time.monotonic() - self._started
+        return self._spent + 2 * self._last <= SHARE * whole  # as the last epoch has one, too

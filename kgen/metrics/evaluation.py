@@ -1,0 +1,192 @@
+"""How good models of one data set are: what is compared with is taken once."""
+
+import os
+
+import numpy as np
+
+from kgen.checks import whole_number
+from kgen.fields import Label
+from kgen.metrics.features import Classifier, EfficientNetLite0, Pixels
+from kgen.metrics.features.extractor import joined
+from kgen.metrics.samples import (
+    DEFAULT,
+    LIKELIHOOD,
+    MEMORIZATION,
+    SampleFigures,
+    check_metrics,
+    check_names,
+    check_split,
+    figures_of,
+    names_of,
+    real_images,
+)
+from kgen.seeds import seeds_of
+from kgen.warn import warn
+
+
+class Evaluation:
+    """Figures of a model's samples beside a data set's images, and of its likelihood of these.
+
+    A conditional model's samples are conditioned on what comes with the real images.
+
+    Args:
+        data: `kgen.data.Dataset`.
+        metrics: sequence of names in `kgen.metrics.FIGURES`, and "log_likelihood" of a model that
+            has one, in nats an image. Defaults to four that need few images. The
+            "memorization_distance" is to all training images, whatever the split.
+        features: `kgen.metrics.features.Features`, or None for `default_features(data)`.
+        num: int. Samples; and real images, of which there may be fewer. Defaults to 10,000.
+        split: "test" or "train". Which real images; the floor is of the other split's.
+        seed: int. The samples' and the subsets'.
+
+    Example:
+    >>> digits = kgen.data.load("digits")
+    >>> evaluation = kgen.metrics.Evaluation(
+    ...     digits, ["kid"], kgen.metrics.features.Pixels(), num=100
+    ... )
+    >>> sorted(evaluation(kgen.VAE(digits.image_shape)).values)
+    ['kid', 'kid_std']
+    """
+
+    def __init__(self, data, metrics=DEFAULT, features=None, num=10_000, split="test", seed=0):
+        names = check_names(metrics)
+        check_split(split)
+        self.num = whole_number("num", num, at_least=2)
+        self.split, self.seed = split, seed
+        self._has_likelihood = LIKELIHOOD in names
+        self._has_memory = MEMORIZATION in names
+        self.metrics = [each for each in names if each not in (LIKELIHOOD, MEMORIZATION)]
+        self.names = names_of(names)
+        self._images, self._conditions = real_images(data, split, self.num)
+        self.features = self._real = self._other = self._learned = None
+        if self.metrics or self._has_memory or not names:
+            self.features = features or default_features(data)
+            check_metrics([each for each in names if each != LIKELIHOOD], self.features)
+            self._real = self.features.extract(self._images)
+            others, _ = real_images(data, "train" if split == "test" else "test", self.num)
+            self._other = self.features.extract(others)
+        if self._has_memory:
+            batches = (batch[0] for batch in data.train.in_order())
+            self._learned = joined([self.features.extract(images) for images in batches])
+
+    def check(self, model):
+        """Raises a ValueError if these figures cannot be computed of a model."""
+        check_verbs(self.names, model)
+        if tuple(model.image_shape) != self._images.shape[1:]:
+            raise ValueError(
+                f"Expected a model of the data's images, {self._images.shape[1:]}. Received: one "
+                f"of {tuple(model.image_shape)}"
+            )
+        if model.condition is not None:
+            if self._conditions is None:
+                raise ValueError(
+                    "Expected data with what the model is conditioned on, "
+                    f"{model.condition!r:.80}. Received: images alone"
+                )
+            model.conditions(self._conditions[:2], len(self._conditions[:2]))
+
+    def __call__(self, model):
+        """The figures of a model.
+
+        Returns:
+            `SampleFigures`.
+
+        Raises:
+            ValueError: the model has not what they need, or its samples are no images.
+        """
+        self.check(model)
+        found = SampleFigures({}, {}, {})
+        fake = None if self.features is None else self._of_samples(model)
+        if self.metrics:
+            found = figures_of(
+                fake,
+                self._real,
+                self.features,
+                self.metrics,
+                self.split,
+                self.seed,
+                self._other,
+            )
+        if self._has_memory:
+            given = {"split": "train", "seed": self.seed}
+            memory = figures_of(
+                fake, self._learned, self.features, [MEMORIZATION], **given, other=self._of_test()
+            )
+            protocol = memory.protocol | found.protocol | {"num_train": len(self._learned.features)}
+            found = SampleFigures(
+                found.values | memory.values, found.floor | memory.floor, protocol
+            )
+        if self._has_likelihood:
+            y = None if model.condition is None else self._conditions
+            nats = model.log_likelihood(self._images, y, seed=self.seed)
+            found.values[LIKELIHOOD] = float(np.mean(nats))
+            found.protocol.setdefault("split", self.split)
+            found.protocol.setdefault("num_real", len(self._images))
+        return found
+
+    def _of_test(self):
+        """What is known of test images, which no model has learned by heart."""
+        return self._real if self.split == "test" else self._other
+
+    def _of_samples(self, model):
+        """What the features say of samples, of which no more than a thousand are held."""
+        seeds, parts = seeds_of(self.seed, self.num), []
+        for start in range(0, self.num, 1000):
+            rows = np.arange(start, min(start + 1000, self.num))
+            y = None if model.condition is None else self._conditions[rows % len(self._conditions)]
+            images = model.sample(len(rows), y, seed=seeds[rows])
+            parts.append(self.features.extract(images))
+        return joined(parts)
+
+
+def check_verbs(names, model):
+    """Raises a ValueError if a model has not what figures of these names need."""
+    wanted = {LIKELIHOOD if name == LIKELIHOOD else "sample" for name in names}
+    for verb in sorted(wanted):
+        if not hasattr(model, verb):
+            raise ValueError(
+                f"Expected a model that can {verb}, for the metrics asked for. Received: "
+                f"{type(model).__name__}"
+            )
+    if model.num_replicas > 1:
+        raise ValueError(
+            "Expected one replica, as figures are not computed on several: evaluate the model "
+            f"after the training. Received: {model.num_replicas} replicas"
+        )
+
+
+def default_features(data, path=None):
+    """The features that tell most of a data set without a download.
+
+    Of data with labels a `Classifier` of them; of others EfficientNet-Lite0, or where its weights
+    are not installed the pixels.
+
+    Args:
+        data: `kgen.data.Dataset`.
+        path: str or None. Where the classifier is kept: read if it is there and of these data, else
+            trained and written.
+    """
+    if isinstance(data.condition, Label) and data.num_classes > 1:
+        kept = _kept(path, data)
+        if kept is not None:
+            return kept
+        print(f"Training a classifier of {data.name}, by which samples are judged", flush=True)
+        classifier = Classifier.train(data)
+        if path is not None:
+            classifier.save(path)
+        return classifier
+    try:
+        return EfficientNetLite0()
+    except ImportError:
+        return Pixels()
+
+
+def _kept(path, data):
+    if path is None or not os.path.exists(path):
+        return None
+    try:
+        kept = Classifier.load(path)
+    except ValueError as error:
+        warn(f"Another classifier takes the place of one that is damaged: {error}")
+        return None
+    return kept if kept.is_of(data) else None

@@ -1,0 +1,102 @@
+"""What features are: a function of images, with a name that figures carry."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from kgen.fields import Image
+from kgen.metrics.arrays import blocks
+
+
+class Extracted(NamedTuple):
+    """What features say of images.
+
+    Attributes:
+        features: float32 array (num, d).
+        logits: float32 array (num, classes) of a classifier, or None.
+    """
+
+    features: np.ndarray
+    logits: np.ndarray | None = None
+
+
+class Features:
+    """Numbers that describe images.
+
+    A subclass gives `name` and `extract_batch`.
+
+    Attributes:
+        name: str. What a figure says they are.
+        resizing: str. What is done to images of another size.
+        has_classes: bool. Whether there are logits.
+        notes: dict. What a reader of the figures has to know besides, such as an accuracy.
+    """
+
+    name = None
+    resizing = "none"
+    has_classes = False
+    notes = {}
+
+    def extract(self, images, batch_size=64):
+        """What they say of images.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            batch_size: int. Images at a time. Defaults to 64.
+
+        Returns:
+            `Extracted`.
+
+        Raises:
+            ValueError: images outside their range, or that these features cannot be taken of.
+        """
+        images = np.asarray(images)
+        if images.ndim != 4 or not len(images):
+            raise ValueError(
+                "Expected images (num, height, width, channels), one at least. Received: an array "
+                f"of shape {images.shape}"
+            )
+        field = Image(images.shape[1:])
+        batches = [images[rows] for rows in blocks(len(images), batch_size)]
+        parts = [self.extract_batch(_of_unit(field.check(x)), batch_size) for x in batches]
+        return joined(parts)
+
+    def extract_batch(self, x, batch_size):
+        """The same of one batch.
+
+        Args:
+            x: float32 array (at most batch_size, height, width, channels) in [0, 1].
+            batch_size: int. What a network that is compiled may fill the batch up to.
+        """
+        raise NotImplementedError
+
+
+def joined(parts):
+    """What features say of the images of several batches.
+
+    Args:
+        parts: sequence of `Extracted`.
+    """
+    features, logits = zip(*parts, strict=True)
+    return Extracted(
+        np.concatenate(features), None if logits[0] is None else np.concatenate(logits)
+    )
+
+
+def of_network(network, x, batch_size):
+    """What a network gives for a batch, filled up so that nothing is compiled twice.
+
+    Args:
+        network: keras.Model to features and logits.
+        x: float32 array (num, height, width, channels).
+        batch_size: int. At least num.
+    """
+    num = len(x)
+    x = np.concatenate([x, np.repeat(x[-1:], batch_size - num, axis=0)])
+    return Extracted(*(np.asarray(y)[:num] for y in network.predict_on_batch(x)))
+
+
+def _of_unit(images):
+    if images.dtype.kind in "iu":
+        return images.astype("float32") / np.float32(255.0)
+    return images.astype("float32")

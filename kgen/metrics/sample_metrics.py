@@ -1,0 +1,57 @@
+"""Figures of images that come in batches, real ones and others."""
+
+from kgen.checks import flag
+from kgen.metrics.features.extractor import joined
+from kgen.metrics.samples import DEFAULT, check_metrics, figures_of
+
+
+class SampleMetrics:
+    """Figures of samples, of images that are added in batches.
+
+    What is kept of them is their features.
+
+    Args:
+        features: `kgen.metrics.features.Features`.
+        metrics: sequence of names in `kgen.metrics.FIGURES`. Defaults to four that need few images.
+        seed: int. Draws subsets, directions and halves.
+
+    Example:
+    >>> rng = np.random.default_rng(0)
+    >>> found = kgen.metrics.SampleMetrics(kgen.metrics.features.Pixels(), ["frechet_distance"])
+    >>> for _ in range(3):
+    ...     found.update(rng.random((10, 2, 2, 1)), real=True)
+    ...     found.update(rng.random((10, 2, 2, 1)), real=False)
+    >>> found.compute().protocol["num_fake"]
+    30
+    """
+
+    def __init__(self, features, metrics=DEFAULT, seed=0):
+        self.features, self.seed = features, seed
+        self.metrics = check_metrics(metrics, features)
+        self._kept = {True: [], False: []}
+
+    def update(self, images, real):
+        """Adds images.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            real: bool. Whether they are real ones.
+        """
+        self._kept[flag("real", real)].append(self.features.extract(images))
+
+    def compute(self):
+        """The `SampleFigures` of all that was added.
+
+        Raises:
+            ValueError: there are too few of either kind.
+        """
+        for real, name in ((True, "real images"), (False, "samples")):
+            if not self._kept[real]:
+                raise ValueError(f"Expected {name}: update(images, real={real}). Received: none")
+        fake, real = (joined(self._kept[each]) for each in (False, True))
+        return figures_of(fake, real, self.features, self.metrics, seed=self.seed)
+
+    def reset(self, real=False):
+        """Forgets the samples, and with `real` the real images too."""
+        for each in (False, True) if flag("real", real) else (False,):
+            self._kept[each].clear()

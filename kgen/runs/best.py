@@ -1,0 +1,53 @@
+"""The best model of a training by a figure, kept beside the last."""
+
+import os
+import shutil
+
+import keras
+
+from kgen import backend
+from kgen.callbacks import backups
+from kgen.keras_file import PUBLISHED, flaw, read_notes
+from kgen.models.monitors import mode_of
+
+FOLDER = "best"
+
+
+class KeepBest(keras.callbacks.Callback):
+    """Publishes the model into `best` of its run folder after each epoch that is better than all.
+
+    Args:
+        run: `kgen.runs.Run`.
+        monitor: str. What is logged, as "val_kid".
+    """
+
+    def __init__(self, run, monitor):
+        super().__init__()
+        self._run, self._monitor = run, monitor
+        self._is_lower = mode_of(monitor.removeprefix("val_")) == "min"
+        self._best = None
+
+    def on_train_begin(self, logs=None):
+        path = self._run.path(FOLDER, "model.keras")
+        if os.path.exists(path) and flaw(path) is None:
+            self._best = read_notes(path)["figures"].get(self._monitor)
+
+    def on_epoch_end(self, epoch, logs=None):
+        value = (logs or {}).get(self._monitor)
+        if value is None or not self._is_better(value):
+            return
+        self._best = value
+        folder = self._run.path(FOLDER)
+        os.makedirs(folder, exist_ok=True)
+        shutil.copy(self._run.path("config.json"), folder)
+        with backend.synchronized():
+            published = self.model.published()
+        notes = {"epoch": epoch + 1, "batch": 0, "begun": False, "ahead": 0, "logged": []}
+        notes |= {"replicas": 1, "learning_rate_scale": 1.0, "settings": {}, PUBLISHED: True}
+        notes["figures"] = {name: float(each) for name, each in logs.items()}
+        backups.save(os.path.join(folder, "model.keras"), published, notes)
+
+    def _is_better(self, value):
+        if self._best is None:
+            return True
+        return value < self._best if self._is_lower else value > self._best

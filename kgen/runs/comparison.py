@@ -1,0 +1,146 @@
+"""Runs side by side: figures of their samples under the same conditions, and their pictures."""
+
+import os
+
+import numpy as np
+from keras import ops
+
+from kgen import pictures
+from kgen.metrics.samples import DEFAULT
+from kgen.runs.best import FOLDER
+from kgen.runs.many import conditions
+from kgen.runs.quality import evaluation_of
+from kgen.runs.run import load
+from kgen.whole_file import replacing
+
+_PICTURES = 10  # of each run
+_DATA = ("source", "image_size", "data_dir")  # of a config's data, what makes them the same
+
+
+def compare(
+    *runs: str,
+    metrics: tuple = DEFAULT,
+    num: int = 10_000,
+    features: str | None = None,
+    split: str = "test",
+    seed: int = 0,
+    out: str = "comparison.md",
+) -> str:
+    """Writes runs of one data set side by side: a table of figures of their samples, and pictures.
+
+    Runs whose settings differ in the seed alone are one row, with the mean and the standard
+    deviation over them. All are compared by the same features with the same real images.
+
+    Args:
+        *runs: str. Run folders, or trained models' names.
+        metrics: sequence of figures of samples, as `kgen evaluate` takes them.
+        num: int. Samples of each run, and as many real images, where there are so many.
+        features: str. What they are compared by, as `kgen evaluate` takes it; a classifier is that
+            of the first run.
+        split: str. The real images: "test" or "train".
+        seed: int. The samples'.
+        out: str. The table, in Markdown; the pictures lie beside it, as .png.
+
+    Returns:
+        The path of the table.
+
+    Raises:
+        ValueError: the runs are of different data.
+    """
+    if not runs:
+        raise ValueError("Expected at least one run. Received: none")
+    picture = os.path.splitext(out)[0] + ".png"
+    pictures.check_path(picture)
+    read = [load(run) for run in runs]
+    _check_same_data(runs, read)
+    data = read[0].data()
+    evaluation = evaluation_of(runs[0], data, metrics, num, features, split, seed)
+    for run in read:
+        evaluation.check(run.model)
+    rows, images = [], []
+    for names, group in _groups(runs, read):
+        figures = []
+        for run in group:
+            found = evaluation(run.model)
+            figures.append(found.values)
+            images.append(_images(run.model, seed))
+        rows.append((names, figures))
+    text = _markdown(rows, found, os.path.basename(picture))
+    pictures.grid(np.concatenate(images), columns=_PICTURES, path=picture)
+    with replacing(out) as temporary, open(temporary, "w") as file:
+        file.write(text)
+    print(f"{text}\nWrote {out}\n      {picture}")
+    return out
+
+
+def _check_same_data(names, runs):
+    sources = [{key: run.config["data"].get(key) for key in _DATA} for run in runs]
+    for name, source in zip(names, sources, strict=True):
+        if source != sources[0]:
+            raise ValueError(
+                f"Expected runs of one data set, as {names[0]} of {sources[0]}. Received: {name} "
+                f"of {source}"
+            )
+
+
+def _groups(names, runs):
+    """Runs that differ in their seeds alone, together, in the order of the first of each."""
+    found = {}
+    for name, run in zip(names, runs, strict=True):
+        settings, seed, number = _settings(run), run.config["seed"], 0
+        while seed in [other.config["seed"] for _, other in found.get((settings, number), ())]:
+            number += 1  # the same seed again is no other
+        found.setdefault((settings, number), []).append((name, run))
+    return [tuple(map(list, zip(*group, strict=True))) for group in found.values()]
+
+
+def _settings(run):
+    """What makes a run another than by chance, as something that can be compared."""
+    data = {key: value for key, value in run.config["data"].items() if key != "seed"}
+    chance = ("seed", "data_set", "versions", "backend", "deterministic", "evaluate")
+    kept = {key: value for key, value in run.config.items() if key not in chance}
+    steps = int(ops.convert_to_numpy(run.model.steps))
+    return repr(sorted((kept | {"data": sorted(data.items()), "steps": steps}).items()))
+
+
+def _images(model, seed):
+    """Samples in a row, of all classes in turn where the model is of classes."""
+    labels = None if model.num_classes is None else np.arange(model.num_classes)
+    if model.condition is not None and labels is None:
+        labels = [model.condition.example()[0]]
+    return model.sample(_PICTURES, conditions(model, labels, _PICTURES), seed=seed)
+
+
+def _markdown(rows, found, picture):
+    """The table, what it is of, and the pictures."""
+    names = [name for name in found.values if not name.endswith("_std")]
+    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
+    for runs, figures in rows:
+        lines.append(f"| {_label(runs)} | " + " | ".join(_cell(n, figures) for n in names) + " |")
+    floor = (f"{found.floor[name]:.4g}" if name in found.floor else "" for name in names)
+    lines.append("| real images in the samples' place | " + " | ".join(floor) + " |")
+    said = ", ".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in found.protocol.items()
+    )
+    order = "; ".join(_label([run]) for runs, _ in rows for run in runs)
+    return (
+        "\n".join(lines)
+        + f"\n\nOf {said}. Of several seeds the mean and the standard deviation.\n\n"
+        + f"![Samples, a row a run: {order}]({picture})\n"
+    )
+
+
+def _label(runs):
+    """The last of a path's names, and of a run's best model the run's too."""
+    parts = os.path.normpath(runs[0]).split(os.sep)
+    first = "/".join(parts[-2:] if parts[-1] == FOLDER else parts[-1:])
+    return first if len(runs) == 1 else f"{first} and {len(runs) - 1} more seeds"
+
+
+def _cell(name, figures):
+    values = [each[name] for each in figures]
+    if len(values) == 1:
+        std = figures[0].get(f"{name}_std")
+        return f"{values[0]:.4g}" + ("" if std is None else f" (subsets ± {std:.2g})")
+    return f"{np.mean(values):.4g} ± {np.std(values, ddof=1):.2g}"

@@ -1,0 +1,123 @@
+"""Figures of samples with what they are of, from one extraction."""
+
+import numpy as np
+import pytest
+
+import kgen
+from kgen import metrics
+from kgen.metrics.features import Classifier, Pixels
+from kgen.metrics.samples import real_images
+from kgen.models.monitors import mode_of
+
+pytestmark = pytest.mark.one_backend
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return kgen.data.load("digits", batch_size=200)
+
+
+@pytest.fixture(scope="module")
+def classifier(digits):
+    return Classifier.train(digits, steps=100)
+
+
+def test_all_figures(digits, classifier):
+    train, test = digits.train.take()[0], digits.test.take()[0]
+    found = metrics.figures_of(train, test, classifier, [*metrics.FIGURES], other=train[:297])
+    names = {"kid", "kid_std", "frechet_distance", "class_score", "class_score_std"}
+    names |= {"precision", "recall", "density", "coverage"}
+    names |= {"memorization_distance", "sliced_wasserstein"}
+    assert found.values.keys() == found.floor.keys() == names
+    # Training images are as good as can be: with the score of their ten classes.
+    assert abs(found.values["kid"]) < 4 * found.values["kid_std"] / np.sqrt(100) + 0.05
+    assert 6 < found.values["class_score"] <= 10
+    assert found.values["precision"] > 0.8 and found.values["coverage"] > 0.8
+    expected = {
+        "features": "a classifier of digits",
+        "accuracy": classifier.accuracy,
+        "sha256": classifier.notes["sha256"],
+        "resizing": "none",
+        "num_fake": 1500,
+        "num_real": 297,
+        "num_floor": 297,
+        "split": "as given",
+    }
+    covariance = np.cov(classifier.extract(test).features.T)
+    bias = metrics.frechet_bias(covariance, 1500, 297)
+    assert found.protocol == expected | {"frechet_bias": pytest.approx(bias, rel=1e-4)}
+    assert metrics.figures_of(train, test, classifier, ["kid"]).floor == {}
+
+
+def test_noise_is_worse_and_the_floor_is_of_the_real(digits, classifier):
+    test = digits.test.take()[0]
+    noise = np.random.default_rng(0).integers(0, 256, test.shape, dtype="uint8")
+    for features in (classifier, Pixels()):
+        good, bad = (
+            metrics.figures_of(fake, test, features, other=digits.train.take(297)[0])
+            for fake in (digits.train.take(297)[0], noise)
+        )
+        assert good.floor == bad.floor == good.values
+        for name in ("kid", "frechet_distance"):
+            assert bad.values[name] > 3 * max(good.values[name], good.floor[name])
+        assert bad.values["coverage"] < 0.5 * good.values["coverage"]
+
+
+def test_what_is_extracted_once_may_be_given(digits):
+    a, b = digits.train.take(50)[0], digits.test.take(60)[0]
+    whole = metrics.figures_of(a, b, Pixels())
+    given = metrics.figures_of(Pixels().extract(a), Pixels().extract(b), Pixels())
+    assert whole == given
+
+
+def test_images_that_come_in_batches(digits):
+    a, b = digits.train.take(50)[0], digits.test.take(60)[0]
+    found = metrics.SampleMetrics(Pixels(), ["kid", "precision_recall"], seed=3)
+    with pytest.raises(ValueError, match=r"Expected real images: update\(images, real=True\)"):
+        found.compute()
+    for part in np.array_split(b, 4):
+        found.update(part, real=True)
+    for _ in range(2):  # the real ones stay
+        for part in np.array_split(a, 3):
+            found.update(part, real=False)
+        whole = metrics.figures_of(a, b, Pixels(), ["kid", "precision_recall"], seed=3)
+        assert found.compute() == whole
+        found.reset()
+    with pytest.raises(ValueError, match="Expected samples"):
+        found.compute()
+    found.reset(real=True)
+    with pytest.raises(ValueError, match="Expected real images"):
+        found.compute()
+    with pytest.raises(ValueError, match="real"):
+        found.update(a, real="yes")
+
+
+def test_every_figure_has_its_direction():
+    lower = {"kid", "frechet_distance", "sliced_wasserstein"}
+    higher = {"class_score", "precision", "recall", "coverage", "memorization_distance"}
+    assert {mode_of(name) for name in lower} == {"min"}
+    assert {mode_of(name) for name in higher} == {"max"}
+    assert mode_of("density") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (["fid"], "among kid, frechet_distance.*Received: fid"),
+        ([], r"metrics of samples, among kid.*Received: \[\]"),
+        (["log_likelihood"], "metrics of samples"),
+        ("class_score", "features of a classifier for class_score.*Received: pixels"),
+    ],
+)
+def test_metrics_that_there_are_not(given, message):
+    images = np.zeros((4, 2, 2, 1))
+    with pytest.raises(ValueError, match=message):
+        metrics.figures_of(images, images, Pixels(), given)
+
+
+def test_real_images(digits):
+    images, labels = real_images(digits, "test", 100)
+    assert len(images) == len(labels) == 100 and len(set(labels)) == 10
+    assert len(real_images(digits, "train")[0]) == 1500
+    with pytest.raises(ValueError, match="'test' or 'train'"):
+        real_images(digits, "validation")

@@ -1,0 +1,116 @@
+"""Runs side by side: one row a setting, seeds as a spread, the same real images for all."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from kgen import cli, metrics, runs
+from kgen.metrics.features import Pixels
+
+pytestmark = pytest.mark.anywhere
+
+SETTINGS = {"dataset": "digits", "batch_size": 300, "epochs": 1}
+GIVEN = {"metrics": ("frechet_distance",), "num": 40, "features": "pixels"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Runs a and b of two seeds, c of another setting, and d of other data."""
+    folder = tmp_path_factory.mktemp("runs")
+    for name, seed, latent_dim in (("a", 0, 2), ("b", 1, 2), ("c", 0, 3)):
+        runs.train("vae", run=str(folder / name), seed=seed, latent_dim=latent_dim, **SETTINGS)
+    other = SETTINGS | {"image_size": 12}
+    runs.train("vae", run=str(folder / "d"), latent_dim=2, **other)
+    return folder
+
+
+def compared(folder, *names, **given):
+    out = str(folder / "out" / "table.md")
+    runs.compare(*(str(folder / name) for name in names), out=out, **(GIVEN | given))
+    return open(out).read()
+
+
+def rows(text):
+    """The cells of a Markdown table, by the first of each row."""
+    table = [line.strip("| ").split(" | ") for line in text.splitlines() if line.startswith("|")]
+    return {cells[0].strip(): [each.strip() for each in cells[1:]] for cells in table[2:]}
+
+
+def test_seeds_are_one_row_with_their_spread(folder):
+    text = compared(folder, "a", "c", "b")
+    found = rows(text)
+    assert list(found) == ["a and 1 more seeds", "c", "real images in the samples' place"]
+    data = runs.load(str(folder / "a")).data()
+    evaluation = metrics.Evaluation(data, ["frechet_distance"], Pixels(), num=40)
+    a, b, c = (
+        evaluation(runs.load(str(folder / name)).model).values["frechet_distance"] for name in "abc"
+    )
+    expected = f"{np.mean([a, b]):.4g} ± {np.std([a, b], ddof=1):.2g}"
+    assert found["a and 1 more seeds"] == [expected] and found["c"] == [f"{c:.4g}"]
+    assert "features pixels" in text and "num_fake 40" in text and "num_real 40" in text
+    assert "![Samples, a row a run: a; b; c](table.png)" in text
+
+
+def test_only_other_seeds_are_a_row(folder, tmp_path):
+    here = shutil.copytree(folder, tmp_path / "runs")
+    runs.train("vae", run=str(here / "b"), seed=1, latent_dim=2, **(SETTINGS | {"epochs": 2}))
+    shutil.copytree(here / "c", here / "c" / "best")
+    text = compared(here, "a", "b", "a", "c/best", "c")
+    assert list(rows(text))[:-1] == ["a", "b", "c/best", "c"]  # a twice
+    assert len([line for line in text.splitlines() if line.startswith("| ")]) == 7
+
+
+def test_the_pictures_are_a_row_a_run(folder):
+    compared(folder, "a", "b", "c")
+    with Image.open(folder / "out" / "table.png") as picture:
+        width, height = picture.size
+    assert round(width / height) == 3  # ten samples of each of three
+
+
+def test_a_figure_over_subsets_says_so(folder):
+    assert "(subsets ± " in rows(compared(folder, "a", metrics=("kid",)))["a"][0]
+
+
+def test_the_classifier_is_the_first_runs(folder, tmp_path, monkeypatch):
+    train = metrics.features.Classifier.train
+    monkeypatch.setattr(
+        "kgen.metrics.evaluation.Classifier.train", lambda data: train(data, steps=3)
+    )
+    here = shutil.copytree(folder, tmp_path / "runs")
+    text = compared(here, "b", "a", features=None)
+    kept = metrics.features.Classifier.load(here / "b" / "classifier.npz")
+    assert kept.notes["sha256"] in text and not (here / "a" / "classifier.npz").exists()
+
+
+def test_the_command(folder, tmp_path, capsys):
+    out = str(tmp_path / "table.md")
+    flags = ["--metrics", "frechet_distance", "--num", "20", "--features", "pixels", "--out", out]
+    subjects = [str(folder / name) for name in "ac"]
+    assert cli.main(["kgen", "compare", *subjects, *flags]) == 0
+    assert list(rows(open(out).read())) == ["a", "c", "real images in the samples' place"]
+    assert f"Wrote {out}" in capsys.readouterr().out
+    assert cli.main(["kgen", "compare"]) == 2
+    assert "Expected `kgen compare RUN ...` and flags" in capsys.readouterr().err
+    assert cli.main(["kgen", "evaluate", *subjects]) == 2
+
+
+@pytest.mark.parametrize(
+    ("names", "given", "message"),
+    [
+        ("ad", {}, "Expected runs of one data set, as .*Received: .*d"),
+        ("a", {"metrics": ("fid",)}, "Received: fid"),
+        ("", {}, "at least one run"),
+    ],
+)
+def test_what_cannot_be_compared(folder, tmp_path, names, given, message):
+    out = str(tmp_path / "table.md")
+    with pytest.raises(ValueError, match=message):
+        runs.compare(*(str(folder / name) for name in names), out=out, **(GIVEN | given))
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_run_that_is_none(folder):
+    with pytest.raises(FileNotFoundError):
+        compared(folder, "a", "none")

@@ -1,0 +1,204 @@
+"""Figures of samples of a run: while it trains, after it, and the best model by them."""
+
+import json
+import shutil
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+
+import kgen
+from kgen import runs
+from kgen.callbacks import evaluate as callback
+from kgen.keras_file import read_notes
+from kgen.metrics.features import Classifier
+from kgen.runs import quality
+from kgen.runs.folder import read_history
+
+SETTINGS = {"dataset": "digits", "batch_size": 300, "latent_dim": 2}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch):
+    """A classifier of few steps."""
+    train = Classifier.train
+    monkeypatch.setattr(
+        "kgen.metrics.evaluation.Classifier.train",
+        lambda data, steps=30: train(data, steps=steps),
+    )
+
+
+def train(folder, epochs=2, **kwargs):
+    return runs.train("vae", run=str(folder), epochs=epochs, **(SETTINGS | kwargs))
+
+
+def column(folder, name):
+    header, rows = read_history(folder / "history.csv")
+    return [float(row[header.index(name)]) for row in rows]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    with pytest.MonkeyPatch.context() as patch:
+        original = Classifier.train
+        patch.setattr(
+            "kgen.metrics.evaluation.Classifier.train", lambda data: original(data, steps=30)
+        )
+        folder = tmp_path_factory.mktemp("runs") / "vae"
+        train(folder, epochs=3, evaluate=("kid", "log_likelihood"), evaluate_every=1)
+    return folder
+
+
+def test_a_training_logs_the_figures_and_keeps_its_best(run):
+    kid = column(run, "val_kid")
+    assert len(set(kid)) == 3 and len(column(run, "val_log_likelihood")) == 3
+    assert read_notes(run / "best" / "model.keras")["figures"]["val_kid"] == min(kid)
+    assert (run / "classifier.npz").exists()
+    best = kgen.load(str(run / "best"))
+    found = kgen.metrics.Evaluation(
+        kgen.data.load("digits"), ["kid"], Classifier.load(run / "classifier.npz"), num=1000
+    )(best)
+    assert found.values["kid"] == pytest.approx(min(kid), rel=1e-3)
+
+
+def test_a_training_that_goes_on_keeps_the_better(tmp_path, monkeypatch):
+    values = iter([2.0, 1.0, 1.5, 0.5, 0.75])
+
+    def played(self, model):
+        return kgen.metrics.SampleFigures({"kid": next(values)}, {}, {})
+
+    monkeypatch.setattr(callback.Evaluation, "__call__", played)
+    for epochs, best in ((2, 1.0), (3, 1.0), (5, 0.5)):
+        train(tmp_path / "run", epochs, evaluate=("kid",), evaluate_every=1)
+        notes = read_notes(tmp_path / "run" / "best" / "model.keras")
+        assert notes["figures"]["val_kid"] == best
+    assert column(tmp_path / "run", "val_kid") == [2.0, 1.0, 1.5, 0.5, 0.75]
+
+
+def test_a_run_without_figures_is_as_it_was(tmp_path):
+    train(tmp_path / "run", 1)
+    assert not (tmp_path / "run" / "best").exists()
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    del config["evaluate"]  # as of an earlier kgen
+    (tmp_path / "run" / "config.json").write_text(json.dumps(config))
+    train(tmp_path / "run", 2)
+    with pytest.raises(ValueError, match=r"evaluate: None in the folder, \['kid'\] now"):
+        train(tmp_path / "run", 3, evaluate=("kid",))
+
+
+def test_the_figures_of_a_run(run, capsys):
+    found = runs.evaluate(str(run), metrics=("frechet_distance", "class_score"), num=50)
+    samples = found["samples"]
+    assert samples["protocol"]["num_fake"] == 50 and samples["protocol"]["num_real"] == 50
+    assert samples["values"].keys() == {"frechet_distance", "class_score", "class_score_std"}
+    assert json.loads((run / "results.json").read_text()) == found
+    printed = capsys.readouterr().out
+    assert "real images" in printed and "features a classifier of digits, accuracy" in printed
+    assert f"{samples['values']['frechet_distance']:.6g}" in printed
+    again = runs.evaluate(str(run), metrics=("frechet_distance",), num=50, out=str(run / "o.json"))
+    assert again["samples"]["protocol"] == samples["protocol"]  # of the classifier that was kept
+
+
+@pytest.mark.parametrize("features", ["pixels", "classifier.npz"])
+def test_features_by_name(run, features, tmp_path):
+    name = str(run / features) if "." in features else features
+    found = runs.evaluate(
+        str(run), metrics=("kid",), num=20, features=name, split="train", out=str(tmp_path / "o")
+    )
+    assert found["samples"]["protocol"]["split"] == "train"
+    expected = "pixels" if features == "pixels" else "a classifier of digits"
+    assert found["samples"]["protocol"]["features"] == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"metrics": ("fid",)}, "Received: fid"),
+        ({"metrics": ("kid",), "features": "inception"}, "features of classifier, efficientnet"),
+        ({"metrics": ("kid",), "split": "all"}, "'test' or 'train'"),
+        ({"metrics": ("kid",), "num": 1}, "num as a whole number"),
+    ],
+)
+def test_what_cannot_be_evaluated(run, given, message):
+    before = (run / "results.json").read_bytes()
+    with pytest.raises(ValueError, match=message):
+        runs.evaluate(str(run), **given)
+    assert (run / "results.json").read_bytes() == before
+
+
+def test_a_training_of_unknown_metrics_leaves_no_folder(tmp_path):
+    with pytest.raises(ValueError, match="Received: fid"):
+        train(tmp_path / "run", evaluate=("fid",))
+    assert not (tmp_path / "run").exists()
+
+
+def test_epochs_whose_figures_fail_have_their_row(tmp_path, monkeypatch):
+    values = iter([None, 1.0, 2.0, None, 3.0])
+
+    def played(self, model):
+        value = next(values)
+        if value is None:
+            raise ValueError("no images")
+        return kgen.metrics.SampleFigures({"kid": value, "kid_std": 0.0}, {}, {})
+
+    monkeypatch.setattr(callback.Evaluation, "__call__", played)
+    folder = tmp_path / "run"
+    for epochs in (1, 3, 5):
+        with pytest.warns(UserWarning, match="no figures") if epochs != 3 else nullcontext():
+            train(folder, epochs, evaluate=("kid",), evaluate_every=1)
+    header, rows = read_history(folder / "history.csv")
+    kid = [row[header.index("val_kid")] for row in rows]
+    assert kid == ["NA", "1.0", "2.0", "NA", "3.0"]
+    assert (folder / "losses.png").exists()
+
+
+def test_a_best_model_is_judged_as_its_run_is(run, tmp_path):
+    before = (run / "classifier.npz").read_bytes()
+    found = runs.evaluate(str(run / "best"), metrics=("kid",), num=20, out=str(tmp_path / "o"))
+    sha = Classifier.load(run / "classifier.npz").notes["sha256"]
+    assert found["samples"]["protocol"]["sha256"] == sha
+    assert not (run / "best" / "classifier.npz").exists()
+    assert (run / "classifier.npz").read_bytes() == before
+
+
+def test_a_classifier_that_is_damaged_or_of_other_data_is_trained_anew(run, tmp_path):
+    here = shutil.copytree(run, tmp_path / "run")
+    (here / "classifier.npz").write_bytes(b"damaged")
+    with pytest.warns(UserWarning, match="takes the place of one that is damaged"):
+        runs.evaluate(str(here), metrics=("kid",), num=20)
+    rng = np.random.default_rng(0)
+    other = kgen.data.load((rng.random((40, 8, 8, 1)), np.arange(40) % 10))
+    Classifier.train(other, steps=1).save(here / "classifier.npz")
+    found = runs.evaluate(str(here), metrics=("kid",), num=20)
+    assert found["samples"]["protocol"]["features"] == "a classifier of digits"
+    assert Classifier.load(here / "classifier.npz").name == "a classifier of digits"
+
+
+def test_a_likelihood_needs_no_classifier(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(quality, "features_of", None)
+    found = runs.evaluate(
+        str(run), metrics=("log_likelihood",), num=10, out=str(tmp_path / "o.json")
+    )
+    assert found["samples"]["values"].keys() == {"log_likelihood"}
+
+
+def test_a_gan_has_no_likelihood(tmp_path):
+    with pytest.raises(ValueError, match="a model that can log_likelihood"):
+        runs.train(
+            "gan", run=str(tmp_path / "run"), epochs=1, batch_size=300, evaluate="log_likelihood"
+        )
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_table_says_what_figures_are_of():
+    figures = kgen.metrics.SampleFigures(
+        {"kid": 1.5, "log_likelihood": -80.25}, {"kid": 0.125}, {"features": "x", "sha256": "0"}
+    )
+    lines = quality.table(figures).splitlines()
+    assert [line.split() for line in lines] == [
+        ["samples", "real", "images"],
+        ["kid", "1.5", "0.125"],
+        ["log_likelihood", "-80.25"],
+        ["of", "features", "x"],
+    ]
+    assert np.all([line == line.rstrip() for line in lines])
