@@ -221,6 +221,10 @@ def test_the_floor_is_of_as_many_other_real_images(data):
     train, test = (kgen.metrics.real.evenly(each, 20)[0] for each in (data.train, data.test))
     expected = kgen.metrics.figures_of(train, test, Pixels(), ["frechet_distance"]).values
     assert found.floor == expected and found.protocol["num_floor"] == 20
+    assert evaluation(made()) == found  # whose floor was computed before
+    images = kgen.data.load(IMAGES[:30], batch_size=9)  # three for tests, too few for a coverage
+    few = Evaluation(images, ["kid", "density_coverage"], Pixels(), num=20, split="train")
+    assert few(made()).floor.keys() == {"kid", "kid_std"}
 
 
 def test_a_model_that_cannot_be_evaluated(data):

@@ -59,6 +59,7 @@ class Evaluation:
         self.names = names_of(names)
         self._images, self._conditions = real_images(data, split, self.num)
         self.features = self._real = self._other = self._learned = None
+        self._floors = {}
         if self.metrics or self._has_memory or not names:
             self.features = features or default_features(data)
             check_metrics([each for each in names if each != LIKELIHOOD], self.features)
@@ -98,20 +99,10 @@ class Evaluation:
         found = SampleFigures({}, {}, {})
         fake = None if self.features is None else self._of_samples(model)
         if self.metrics:
-            found = figures_of(
-                fake,
-                self._real,
-                self.features,
-                self.metrics,
-                self.split,
-                self.seed,
-                self._other,
-            )
+            found = self._compared(fake, self._real, self.metrics, self.split, self._other)
         if self._has_memory:
-            given = {"split": "train", "seed": self.seed}
-            memory = figures_of(
-                fake, self._learned, self.features, [MEMORIZATION], **given, other=self._of_test()
-            )
+            test = self._real if self.split == "test" else self._other
+            memory = self._compared(fake, self._learned, [MEMORIZATION], "train", test)
             protocol = memory.protocol | found.protocol | {"num_train": len(self._learned.features)}
             found = SampleFigures(
                 found.values | memory.values, found.floor | memory.floor, protocol
@@ -124,9 +115,16 @@ class Evaluation:
             found.protocol.setdefault("num_real", len(self._images))
         return found
 
-    def _of_test(self):
-        """What is known of test images, which no model has learned by heart."""
-        return self._real if self.split == "test" else self._other
+    def _compared(self, fake, real, metrics, split, other):
+        """Figures whose floor, of `other`, is computed once."""
+        key = tuple(metrics)
+        known = self._floors.get(key)
+        found = figures_of(
+            fake, real, self.features, metrics, split, self.seed, None if known else other
+        )
+        if known is None:
+            known = self._floors[key] = found.floor, {"num_floor": found.protocol["num_floor"]}
+        return SampleFigures(found.values, known[0], found.protocol | known[1])
 
     def _of_samples(self, model):
         """What the features say of samples, of which no more than a thousand are held."""

@@ -1,5 +1,6 @@
 """How good samples are: figures of their features beside those of real images."""
 
+import contextlib
 import dataclasses
 
 from kgen.checks import whole_number
@@ -102,7 +103,8 @@ def figures_of(fake, real, features, metrics=DEFAULT, split="as given", seed=0, 
     for metric in metrics:
         values |= FIGURES[metric](fake, real, seed)
         if other is not None:
-            floor |= FIGURES[metric](other, real, seed)
+            with contextlib.suppress(ValueError):  # of too few others
+                floor |= FIGURES[metric](other, real, seed)
     num_fake, num_real = len(fake.features), len(real.features)
     protocol = {
         "features": features.name,
