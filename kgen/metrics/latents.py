@@ -1,10 +1,6 @@
 """What a code tells: its active units, and whether its numbers are the data's factors."""
 
 import numpy as np
-from sklearn.ensemble import GradientBoostingClassifier
-from sklearn.linear_model import LogisticRegression
-from sklearn.preprocessing import StandardScaler
-from sklearn.svm import LinearSVC
 
 from kgen.checks import whole_number
 from kgen.metrics.arrays import checked
@@ -43,6 +39,9 @@ def linear_probe(codes, labels, test_codes, test_labels):
     Returns:
         float in [0, 1].
     """
+    from sklearn.linear_model import LogisticRegression  # as its import takes a second
+    from sklearn.preprocessing import StandardScaler
+
     codes, test_codes = checked("codes", codes, 2), checked("test_codes", test_codes, 2)
     scaler = StandardScaler().fit(codes)
     probe = LogisticRegression(max_iter=1000).fit(scaler.transform(codes), labels)
@@ -92,6 +91,8 @@ def sap_score(codes, factors, test_codes, test_factors):
     Reference: Kumar et al., Variational Inference of Disentangled Latent Concepts from Unlabeled
     Observations, 2018, section 3. https://arxiv.org/abs/1711.00848
     """
+    from sklearn.svm import LinearSVC
+
     codes, factors = _examples(codes, factors)
     test_codes, test_factors = _examples(test_codes, test_factors)
     gaps = []
@@ -158,6 +159,8 @@ def dci(codes, factors, test_codes, test_factors, seed=0):
     Reference: Eastwood & Williams 2018; by gradient boosting as Locatello et al., 2019.
     https://arxiv.org/abs/1811.12359
     """
+    from sklearn.ensemble import GradientBoostingClassifier
+
     codes, factors = _examples(codes, factors)
     test_codes, test_factors = _examples(test_codes, test_factors)
     importances, accuracies = [], []
