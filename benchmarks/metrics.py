@@ -38,11 +38,11 @@ def frechet():
 class Sampler:
     """Stands for a model: images of noise at no cost."""
 
-    image_shape, condition = (32, 32, 3), None
+    image_shape, condition, num_replicas = (32, 32, 3), None, 1
 
     def sample(self, num, labels=None, *, seed=None):
         """Noise."""
-        return np.random.default_rng(int(seed[0])).random((num, *self.image_shape), "float32")
+        return np.random.default_rng(abs(int(seed[0]))).random((num, *self.image_shape), "float32")
 
 
 def many():
