@@ -1,4 +1,4 @@
-"""What a classifier says of images: the inception score, and the accuracy of labels."""
+"""How many kinds of samples there are: by a classifier, and of a mixture whose modes are known."""
 
 import numpy as np
 

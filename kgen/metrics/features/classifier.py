@@ -8,7 +8,7 @@ import numpy as np
 
 from kgen.checks import whole_number
 from kgen.fields import Label
-from kgen.metrics.features.extractor import Features, of_network
+from kgen.metrics.features.extractor import Features, of_network, of_unit
 from kgen.metrics.real import evenly
 from kgen.models.image_model import preset_dtype
 from kgen.models.in_batches import with_progress
@@ -77,7 +77,7 @@ class Classifier(Features):
         rows = _rows(len(images), batch_size, np.random.default_rng(seed))
         for _ in with_progress(range(steps)):
             part = next(rows)
-            trained.train_on_batch(_unit(images[part]), labels[part])
+            trained.train_on_batch(of_unit(images[part]), labels[part])
         about = {
             "data": data.name,
             "image_shape": list(data.image_shape),
@@ -147,12 +147,6 @@ def _rows(num, batch_size, rng):
             order = np.concatenate([order, rng.permutation(num)])
         yield order[:batch_size]
         order = order[batch_size:]
-
-
-def _unit(images):
-    if images.dtype.kind in "iu":
-        return images.astype("float32") / 255.0
-    return images.astype("float32")
 
 
 def _digest(arrays):

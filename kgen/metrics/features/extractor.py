@@ -58,7 +58,7 @@ class Features:
             )
         field = Image(images.shape[1:])
         batches = [images[rows] for rows in blocks(len(images), batch_size)]
-        parts = [self.extract_batch(_of_unit(field.check(x)), batch_size) for x in batches]
+        parts = [self.extract_batch(of_unit(field.check(x)), batch_size) for x in batches]
         return joined(parts)
 
     def extract_batch(self, x, batch_size):
@@ -96,7 +96,8 @@ def of_network(network, x, batch_size):
     return Extracted(*(np.asarray(y)[:num] for y in network.predict_on_batch(x)))
 
 
-def _of_unit(images):
+def of_unit(images):
+    """Images as float32 in [0, 1], of those that may be integers in 0..255."""
     if images.dtype.kind in "iu":
         return images.astype("float32") / np.float32(255.0)
     return images.astype("float32")
