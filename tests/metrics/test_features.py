@@ -16,16 +16,6 @@ from kgen.metrics.real import evenly
 RNG = np.random.default_rng(0)
 
 
-@pytest.fixture(scope="module")
-def digits():
-    return kgen.data.load("digits", batch_size=200)
-
-
-@pytest.fixture(scope="module")
-def classifier(digits):
-    return Classifier.train(digits, steps=250)
-
-
 def test_pixels_are_of_the_dtype():
     x = RNG.integers(0, 256, (5, 3, 4, 2), dtype="uint8")
     found = Pixels().extract(x, batch_size=2)

@@ -3,23 +3,12 @@
 import numpy as np
 import pytest
 
-import kgen
 from kgen import metrics
-from kgen.metrics.features import Classifier, Pixels
+from kgen.metrics.features import Pixels
 from kgen.metrics.samples import real_images
 from kgen.models.monitors import mode_of
 
 pytestmark = pytest.mark.one_backend
-
-
-@pytest.fixture(scope="module")
-def digits():
-    return kgen.data.load("digits", batch_size=200)
-
-
-@pytest.fixture(scope="module")
-def classifier(digits):
-    return Classifier.train(digits, steps=100)
 
 
 def test_all_figures(digits, classifier):
