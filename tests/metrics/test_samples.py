@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kgen import metrics
+from kgen.metrics.arrays import row_ids, squared_distances
 
 pytestmark = pytest.mark.anywhere
 
@@ -86,6 +87,11 @@ def test_the_bias_of_features_of_other_variances(scales):
     error = np.std(found) / np.sqrt(len(found))
     assert abs(np.mean(found) - expected) < 4 * error + 0.05 * np.mean(found)
     assert metrics.frechet_bias(np.eye(5), 70, 90) == pytest.approx(metrics.frechet_bias(5, 70, 90))
+
+
+@pytest.mark.parametrize(("d", "bias"), [(16, 0.168), (64, 2.208), (84, 3.738)])
+def test_the_bias_of_a_thousand_images(d, bias):
+    assert metrics.frechet_bias(d, 1000) == pytest.approx(bias, rel=1e-9)
 
 
 def test_kernel_distance_of_two_points_each():
@@ -173,6 +179,19 @@ def test_neighbours_of_duplicates_and_constants():
     constant = np.full((8, 3), 0.1)
     assert metrics.precision_recall(constant, constant) == {"precision": 1.0, "recall": 1.0}
     assert metrics.density_coverage(constant, constant) == {"density": 0.0, "coverage": 0.0}
+
+
+def test_equal_rows_are_at_distance_0_and_others_where_they_are():
+    x = 1e3 * np.random.default_rng(6).standard_normal((40, 50)) + 7.1
+    x[3], x[5] = x[8], 0.0
+    y = np.where(x[[5, 8, 9]] == 0.0, -0.0, x[[5, 8, 9]])
+    of_x, of_y = row_ids(x, y)
+    found = squared_distances(x, y, of_x, of_y)
+    direct = np.square(x[:, None] - y).sum(axis=-1)
+    np.testing.assert_allclose(found, direct, rtol=1e-9)
+    assert ((found == 0.0) == (direct == 0.0)).all() and (found == 0.0).sum() == 4
+    (own,) = row_ids(x)
+    assert (np.diag(squared_distances(x, x, own, own)) == 0.0).all()
 
 
 def test_blocks_change_nothing(monkeypatch):
