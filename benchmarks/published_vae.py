@@ -49,7 +49,7 @@ def main(_):
     images, _ = data.test.take()
     vae = kgen.VAE(data.image_shape, latent_dim=50, seed=0)
     vae.adapt(data.train)
-    vae.compile()
+    vae.compile(steps_per_execution=50)
     os.makedirs(RUN.value, exist_ok=True)
     backup = kgen.callbacks.Backup(os.path.join(RUN.value, "checkpoint"), every_seconds=300)
     schedule = keras.callbacks.LearningRateScheduler(rate)

@@ -1,5 +1,6 @@
 """What every model shares: players, steps, logs, randomness, saving."""
 
+import collections
 import functools
 import inspect
 
@@ -317,7 +318,8 @@ class GenerativeModel(Kept, Fitting):
         parts = [*self._flatten_layers(), *self.variables]
         if [*map(id, parts)] != [*map(id, vars(self).get("_compiled_for", []))]:
             self._functions.clear()
-            vars(self)["_compiled_for"] = parts  # which Keras shall not track
+            # As it holds the model, Keras shall not go through it when it loads: a list it would.
+            vars(self)["_compiled_for"] = collections.deque(parts)
         key = identity(function), *sorted(static.items())
         if key not in self._functions:
             if static:

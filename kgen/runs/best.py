@@ -42,12 +42,24 @@ class KeepBest(keras.callbacks.Callback):
         shutil.copy(self._run.path("config.json"), folder)
         with backend.synchronized():
             published = self.model.published()
-        notes = {"epoch": epoch + 1, "batch": 0, "begun": False, "ahead": 0, "logged": []}
-        notes |= {"replicas": 1, "learning_rate_scale": 1.0, "settings": {}, PUBLISHED: True}
-        notes["figures"] = {name: float(each) for name, each in logs.items()}
-        backups.save(os.path.join(folder, "model.keras"), published, notes)
+        figures = {name: float(each) for name, each in logs.items()}
+        write(folder, published, epoch + 1, figures)
 
     def _is_better(self, value):
         if self._best is None:
             return True
         return value < self._best if self._is_lower else value > self._best
+
+
+def write(folder, published, epoch, figures):
+    """Writes a published model, of which there is no backup, into a run folder.
+
+    Args:
+        folder: str. It exists.
+        published: a kgen model, as its `published()` gives it.
+        epoch: int. How many it has learned.
+        figures: dict of float by name, at its end.
+    """
+    notes = {"epoch": epoch, "batch": 0, "begun": False, "ahead": 0, "logged": []}
+    notes |= {"replicas": 1, "learning_rate_scale": 1.0, "settings": {}, PUBLISHED: True}
+    backups.save(os.path.join(folder, "model.keras"), published, notes | {"figures": figures})
