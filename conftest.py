@@ -115,6 +115,12 @@ def compile_once(tmp_path_factory):
             jax.config.update(name, value)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory):
+    """Leaves the user's cache alone."""
+    os.environ["KGEN_CACHE"] = str(tmp_path_factory.mktemp("cache"))  # of children too
+
+
 @pytest.fixture(autouse=True)
 def same_start(doctest_namespace):
     """Every test begins with the same random state and the float32 policy, and ends so."""

@@ -7,6 +7,7 @@ import numpy as np
 from kgen.checks import whole_number
 from kgen.fields import Label
 from kgen.metrics.features import Classifier, EfficientNetLite0, Pixels
+from kgen.metrics.features.cache import extract_once
 from kgen.metrics.features.extractor import joined
 from kgen.metrics.samples import (
     DEFAULT,
@@ -63,12 +64,13 @@ class Evaluation:
         if self.metrics or self._has_memory or not names:
             self.features = features or default_features(data)
             check_metrics([each for each in names if each != LIKELIHOOD], self.features)
-            self._real = self.features.extract(self._images)
+            self._real = extract_once(self.features, lambda: [self._images])
             others, _ = real_images(data, "train" if split == "test" else "test", self.num)
-            self._other = self.features.extract(others)
+            self._other = extract_once(self.features, lambda: [others])
         if self._has_memory:
-            batches = (batch[0] for batch in data.train.in_order())
-            self._learned = joined([self.features.extract(images) for images in batches])
+            self._learned = extract_once(
+                self.features, lambda: (batch[0] for batch in data.train.in_order())
+            )
 
     def check(self, model):
         """Raises a ValueError if these figures cannot be computed of a model."""

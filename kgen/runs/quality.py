@@ -4,12 +4,19 @@ import os
 
 from kgen.checks import whole_number
 from kgen.metrics.evaluation import Evaluation, default_features
-from kgen.metrics.features import Classifier, EfficientNetLite0, Pixels
+from kgen.metrics.features import (
+    Classifier,
+    EfficientNetLite0,
+    FIDInception,
+    KerasInception,
+    Pixels,
+)
 from kgen.metrics.samples import LIKELIHOOD, check_names, check_split
 from kgen.runs import named
 from kgen.runs.best import FOLDER
 
 _NAMED = {"efficientnet_lite0": EfficientNetLite0, "pixels": Pixels}
+_FILES = {".npz": Classifier.load, ".pth": FIDInception, ".h5": KerasInception}
 _FILE = "classifier.npz"
 
 
@@ -18,8 +25,9 @@ def features_of(data, name=None, path=None):
 
     Args:
         data: `kgen.data.Dataset`.
-        name: str or None. "classifier", "efficientnet_lite0", "pixels", or the file of a classifier
-            that another run keeps; None is the best for the data.
+        name: str or None. "classifier", "efficientnet_lite0", "pixels"; or a file: an .npz, of a
+            classifier that another run keeps, a .pth, of FID's Inception, or an .h5, of Keras'
+            InceptionV3. None is the best for the data.
         path: str or None. Where a classifier is kept.
 
     Returns:
@@ -32,11 +40,13 @@ def features_of(data, name=None, path=None):
         if name == "classifier" and not isinstance(features, Classifier):
             return Classifier.train(data)  # says why there is none
         return features
-    if os.path.isfile(name):
-        return Classifier.load(name)
+    kind = os.path.splitext(name)[1].lower()
+    if kind in _FILES and os.path.isfile(name):
+        return _FILES[kind](name)
     raise ValueError(
-        f"Expected features of classifier, {', '.join(_NAMED)}, or an existing file of a "
-        f"classifier. Received: features={name!r}"
+        f"Expected features of classifier, {', '.join(_NAMED)}, or an existing file: a "
+        "classifier's .npz, the .pth of FID's Inception or the .h5 of Keras' InceptionV3. "
+        f"Received: features={name!r}"
     )
 
 

@@ -123,9 +123,10 @@ def evaluate(
         metrics: sequence of figures of samples: kid, frechet_distance, class_score,
             precision_recall, density_coverage, memorization_distance, sliced_wasserstein.
         num: int. Samples for these, and as many real images, where there are so many.
-        features: str. What they are compared by: classifier, efficientnet_lite0, pixels, or the
-            file of another run's classifier. Defaults to a classifier of data with labels, which
-            is trained once and kept in the run folder.
+        features: str. What they are compared by: classifier, efficientnet_lite0, pixels, or a
+            file: another run's classifier.npz, the .pth of FID's Inception, as pytorch-fid and
+            torch-fidelity publish it, or the .h5 of Keras' InceptionV3. Defaults to a classifier of
+            data with labels, which is trained once and kept in the run folder.
         split: str. The real images: "test" or "train".
         out: str. The file of the figures, with `metrics`. Defaults to results.json in the run
             folder; of a trained model's name, NAME-results.json in the current folder.

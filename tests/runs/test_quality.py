@@ -115,6 +115,7 @@ def test_features_by_name(run, features, tmp_path):
     [
         ({"metrics": ("fid",)}, "Received: fid"),
         ({"metrics": ("kid",), "features": "inception"}, "features of classifier, efficientnet"),
+        ({"metrics": ("kid",), "features": "inception.pth"}, "existing file: .*the .pth of FID's"),
         ({"metrics": ("kid",), "split": "all"}, "'test' or 'train'"),
         ({"metrics": ("kid",), "num": 1}, "num as a whole number"),
     ],

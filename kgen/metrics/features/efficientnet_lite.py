@@ -3,11 +3,9 @@
 import hashlib
 import importlib.resources
 
-import keras
-
 from kgen.metrics.features.extractor import Features, of_network
 from kgen.metrics.features.resizing import resized, to_rgb
-from kgen.metrics.features.torch_file import read_torch_file
+from kgen.metrics.features.torch_file import layer_weights, read_torch_file
 from kgen.models.image_model import preset_dtype
 from kgen.networks.efficientnet_lite import efficientnet_lite0
 
@@ -60,16 +58,7 @@ class EfficientNetLite0(Features):
 
 def _set_weights(network, tensors):
     for layer in network.layers:
-        if not layer.weights:
-            continue
-        part, *rest = layer.name.split("-")  # "conv_stem", or as "blocks-3-bn0"
-        name = f"_{part}.{rest[0]}._{rest[1]}" if rest else f"_{part}"
-        if isinstance(layer, keras.layers.BatchNormalization):
-            names = "weight", "bias", "running_mean", "running_var"
-            layer.set_weights([tensors[f"{name}.{each}"] for each in names])
-        elif isinstance(layer, keras.layers.Dense):
-            layer.set_weights([tensors[f"{name}.weight"].T, tensors[f"{name}.bias"]])
-        else:  # (outputs, inputs, height, width), of a depthwise one (outputs, 1, height, width)
-            is_depthwise = isinstance(layer, keras.layers.DepthwiseConv2D)
-            axes = (2, 3, 0, 1) if is_depthwise else (2, 3, 1, 0)
-            layer.set_weights([tensors[f"{name}.weight"].transpose(axes)])
+        if layer.weights:
+            part, *rest = layer.name.split("-")  # "conv_stem", or as "blocks-3-bn0"
+            name = f"_{part}.{rest[0]}._{rest[1]}" if rest else f"_{part}"
+            layer.set_weights(layer_weights(layer, tensors, name))

@@ -87,13 +87,15 @@ def of_network(network, x, batch_size):
     """What a network gives for a batch, filled up so that nothing is compiled twice.
 
     Args:
-        network: keras.Model to features and logits.
+        network: keras.Model to features, or to a list of features and logits.
         x: float32 array (num, height, width, channels).
         batch_size: int. At least num.
     """
     num = len(x)
     x = np.concatenate([x, np.repeat(x[-1:], batch_size - num, axis=0)])
-    return Extracted(*(np.asarray(y)[:num] for y in network.predict_on_batch(x)))
+    outputs = network.predict_on_batch(x)
+    outputs = outputs if isinstance(outputs, list) else [outputs]
+    return Extracted(*(np.asarray(y)[:num] for y in outputs))
 
 
 def of_unit(images):

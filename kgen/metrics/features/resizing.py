@@ -28,6 +28,26 @@ def resized(x, size):
     return scaled
 
 
+def resized_as_tensorflow_1(x, size):
+    """Images scaled as the graphs of TensorFlow 1 did it: bilinear, corners first, no antialiasing.
+
+    Args:
+        x: float32 array (num, height, width, channels).
+        size: (height, width).
+
+    Returns:
+        float32 array (num, *size, channels).
+    """
+    for axis, length in enumerate(size, start=1):
+        known = x.shape[axis]
+        at = np.arange(length, dtype="float32") * np.float32(known / length)
+        low = at.astype(int)
+        part = (at - low.astype("float32")).reshape(-1, *(1,) * (3 - axis))
+        lower, upper = (x.take(rows, axis) for rows in (low, np.minimum(low + 1, known - 1)))
+        x = lower + (upper - lower) * part
+    return x
+
+
 def to_rgb(x):
     """Images with three channels: grey ones three times.
 

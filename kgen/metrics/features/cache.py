@@ -1,0 +1,82 @@
+"""What features say of real images, computed once and kept on the disk."""
+
+import contextlib
+import hashlib
+import os
+import zipfile
+import zlib
+
+import numpy as np
+
+from kgen.metrics.features.extractor import Extracted, joined
+from kgen.whole_file import replacing
+
+VARIABLE = "KGEN_CACHE"
+MOST_BYTES = 2**30  # of all that is kept
+
+
+def folder():
+    """Where features are kept: in KGEN_CACHE if it is set, else with the user's other caches."""
+    home = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
+    root = os.environ.get(VARIABLE) or os.path.join(home, "kgen")
+    return os.path.join(os.path.expanduser(root), "features")
+
+
+def extract_once(features, batches):
+    """What features say of images, or said of the same images before.
+
+    Features of which it is not known by a hash what they are say it anew each time.
+
+    Args:
+        features: `kgen.metrics.features.Features`.
+        batches: callable that gives an iterator of arrays of images, always the same.
+
+    Returns:
+        `kgen.metrics.features.Extracted`, of all of them.
+    """
+    if "sha256" not in features.notes:
+        return joined([features.extract(images) for images in batches()])
+    path = os.path.join(folder(), f"{_key(features, batches())}.npz")
+    found = _read(path)
+    if found is None:
+        found = joined([features.extract(images) for images in batches()])
+        with contextlib.suppress(OSError):  # no room, or no right: it was quick to ask for
+            _write(path, found)
+    return found
+
+
+def _key(features, batches):
+    """Of the same images in the same order, however they are divided into batches, the same."""
+    digest = hashlib.sha256(repr([features.notes["sha256"], features.resizing]).encode())
+    for i, images in enumerate(batches):
+        if i == 0:
+            digest.update(repr([images.shape[1:], str(images.dtype)]).encode())
+        digest.update(np.ascontiguousarray(images))
+    return digest.hexdigest()
+
+
+def _read(path):
+    try:
+        with open(path, "rb") as opened, np.load(opened) as file:
+            found = Extracted(file["features"], file["logits"] if "logits" in file else None)
+        os.utime(path)
+    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
+        return None  # none there, or a damaged one, which is written anew
+    return found
+
+
+def _write(path, extracted):
+    arrays = {name: a for name, a in extracted._asdict().items() if a is not None}
+    with replacing(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **arrays)
+    _remove_the_oldest(os.path.dirname(path))
+
+
+def _remove_the_oldest(path):
+    """Until there is room: those that were not used for the longest time."""
+    kept = [each for each in os.scandir(path) if each.name.endswith(".npz")]
+    total = 0
+    for each in sorted(kept, key=lambda file: file.stat().st_mtime, reverse=True):
+        total += each.stat().st_size
+        if total > MOST_BYTES:
+            os.remove(each.path)
