@@ -14,7 +14,7 @@ import numpy as np
 from keras import ops
 
 import kgen
-from kgen import backend, callbacks
+from kgen import backend, callbacks, metrics
 from kgen.models.generative_model import GenerativeModel
 from kgen.noise import StepNoise
 from tests.zoo import ZOO
@@ -148,7 +148,21 @@ def train(names):
         "policy": os.sched_getscheduler(0),
         "overflow": overflow(),
         "error": diverge(),
+        "figures": figures(),
     }
+
+
+def figures():
+    """What is logged of samples, by a classifier that is trained first."""
+    images = np.random.default_rng(1).integers(0, 256, (40, 8, 8, 1), dtype="uint8")
+    data = kgen.data.load((images, np.arange(40) % 3), batch_size=BATCH)
+    random.seed(0)
+    model = ZOO["vae"].make()
+    model.compile(keras.optimizers.SGD(0.0))  # as noise is each replica's own
+    features = metrics.features.Classifier.train(data, steps=2, batch_size=BATCH)
+    evaluate = callbacks.Evaluate(data, ["kid", "log_likelihood"], 16, every=1, features=features)
+    logs = model.fit(data.train, epochs=2, verbose=0, callbacks=[evaluate]).history
+    return np.array([*logs["val_kid"], *logs["val_log_likelihood"], features.accuracy])
 
 
 class Overflow(GenerativeModel):

@@ -134,6 +134,11 @@ def test_replicas_draw_noise_of_their_own(ends):
         assert np.abs(noise[0] - noise[1]).min() > 1e-3
 
 
+def test_figures_of_samples_are_those_of_one_replica(ends):
+    for name in ends:
+        np.testing.assert_allclose(ends[name]["figures"], ends["one"]["figures"], rtol=1e-4)
+
+
 @pytest.mark.skipif(BACKEND != "jax", reason="draws for all replicas at once")
 def test_replicas_divide_noise_as_they_divide_the_batch(ends):
     assert ends["one"]["rows"] == 8

@@ -186,14 +186,6 @@ def test_what_cannot_be_evaluated(data, make, message):
         make(data)
 
 
-def test_a_model_on_several_replicas_is_evaluated_later(data, monkeypatch):
-    gan, evaluation = made(), Evaluation(data, ["kid"], Pixels(), num=5)
-    evaluation.check(gan)
-    monkeypatch.setattr(kgen.DCGAN, "num_replicas", 2)
-    with pytest.raises(ValueError, match="Expected one replica, .* Received: 2 replicas"):
-        evaluation.check(gan)
-
-
 def test_a_conditional_model_needs_what_it_is_of(data):
     gan = kgen.ConditionalGAN((8, 8, 1), num_classes=3, latent_dim=3, seed=0)
     with pytest.raises(ValueError, match="data with what the model is conditioned on.*alone"):

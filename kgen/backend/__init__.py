@@ -20,6 +20,7 @@
 - `STEPS_PAST_THE_END`: whether a step changes something when the data have come to their end
 - `input_pipeline`: what Keras is given to read a `Reading` with
 - `strategy`: the context in which a model is made and trained on several devices
+- `without_strategy`: calls a function outside that context
 - `mean_over_replicas`: the mean of a tensor over them, differentiable
 - `moments_over_replicas`: those of all their rows
 - `over_replicas`: what is not of the batch, divided over them as that is
@@ -67,6 +68,7 @@ if keras.backend.backend() == "tensorflow":
         strategy,
         synchronized,
         value_and_grad,
+        without_strategy,
     )
 elif keras.backend.backend() == "jax":
     from kgen.backend.jax import (
@@ -98,6 +100,7 @@ elif keras.backend.backend() == "jax":
         strategy,
         synchronized,
         value_and_grad,
+        without_strategy,
     )
 elif keras.backend.backend() == "torch":
     from kgen.backend.torch import (
@@ -129,6 +132,7 @@ elif keras.backend.backend() == "torch":
         strategy,
         synchronized,
         value_and_grad,
+        without_strategy,
     )
 else:
     raise ImportError(
@@ -175,4 +179,5 @@ __all__ = [
     "to_numpy",
     "value_and_grad",
     "watched",
+    "without_strategy",
 ]

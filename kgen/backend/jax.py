@@ -19,6 +19,7 @@ from kgen.backend.jax_flags import set_flags
 from kgen.backend.jax_memory import keep_freed_memory
 from kgen.backend.replicas import (
     PartOfBatches,
+    in_a_thread,
     let_threads_finish,
     telling_of_lost_processes,
 )
@@ -280,6 +281,12 @@ def strategy(name):
     devices = keras.distribution.list_devices()
     with keras.distribution.DataParallel(devices=devices, auto_shard_dataset=False).scope():
         yield
+
+
+def without_strategy(function, *args, **kwargs):
+    """Calls a function as where no strategy is set: on one device, without the others."""
+    is_set = keras.distribution.distribution() is not None
+    return in_a_thread(function, *args, **kwargs) if is_set else function(*args, **kwargs)
 
 
 def mean_over_replicas(x):

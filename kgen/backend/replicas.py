@@ -3,6 +3,7 @@
 import contextlib
 import os
 import re
+from concurrent.futures import ThreadPoolExecutor
 
 import keras
 from keras import ops
@@ -52,6 +53,12 @@ def let_threads_finish():
     for thread in os.listdir("/proc/self/task"):
         with contextlib.suppress(OSError):  # it has ended, or the system says no
             os.sched_setscheduler(int(thread), os.SCHED_BATCH, os.sched_param(0))
+
+
+def in_a_thread(function, *args, **kwargs):
+    """Calls a function where no strategy is set, as strategies are of a thread."""
+    with ThreadPoolExecutor(1) as threads:
+        return threads.submit(function, *args, **kwargs).result()
 
 
 class PartOfBatches(keras.utils.PyDataset):

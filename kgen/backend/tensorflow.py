@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from kgen.backend.replicas import (
     draw_apart,
+    in_a_thread,
     let_threads_finish,
     pooled,
     telling_of_lost_processes,
@@ -193,6 +194,12 @@ def _context():
     """What this replica asks of the others, if there are others."""
     context = tf.distribute.get_replica_context()
     return None if context is None or context.num_replicas_in_sync == 1 else context
+
+
+def without_strategy(function, *args, **kwargs):
+    """Calls a function as where no strategy is set: on one device, without the others."""
+    is_set = tf.distribute.has_strategy()
+    return in_a_thread(function, *args, **kwargs) if is_set else function(*args, **kwargs)
 
 
 def mean_over_replicas(x):

@@ -168,6 +168,11 @@ class _Mean(torch.autograd.Function):
         return _Mean.apply(gradient)
 
 
+def without_strategy(function, *args, **kwargs):
+    """Calls a function, which here no strategy can change."""
+    return function(*args, **kwargs)
+
+
 def mean_over_replicas(x):
     """The mean of a tensor over the replicas, differentiable."""
     return x if _world() == 1 else _Mean.apply(x)

@@ -10,11 +10,11 @@ import re
 import shutil
 import tempfile
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 
+from kgen import backend
 from kgen.callbacks.differences import check_same
 from kgen.keras_file import BACKUP, NOTES, flaw, position, read_notes
 from kgen.warn import warn
@@ -109,7 +109,7 @@ def write(folder, model, notes):
         tempfile.TemporaryDirectory(prefix=_PARTS, dir=folder) as parts,
     ):
         # A file that Keras zips, it holds in memory.
-        _in_a_thread(keras.saving.save_model, model, parts, zipped=False)
+        _save_model(model, parts, zipped=False)
         with zipfile.ZipFile(temporary, "w") as archive:
             for name in sorted(os.listdir(parts)):
                 archive.write(os.path.join(parts, name), name)
@@ -130,25 +130,23 @@ def save(path, model, notes):
         notes: dict, as `write` takes it.
     """
     with replacing(path) as temporary:
-        _in_a_thread(keras.saving.save_model, model, temporary)
+        _save_model(model, temporary)
         with zipfile.ZipFile(temporary, "a") as archive:
             archive.writestr(NOTES, json.dumps(notes))
 
 
-def _in_a_thread(function, *args, **kwargs):
-    """Calls a function where no strategy is set.
+def _save_model(model, path, **kwargs):
+    """Keras' function, which makes a variable whenever it saves an optimizer.
 
-    Keras makes a variable whenever it saves an optimizer, which under a strategy all processes
-    would have to do together.
+    Under a strategy all processes would have to do that together.
     """
-    with ThreadPoolExecutor(1) as threads:
-        try:
-            return threads.submit(function, *args, **kwargs).result()
-        except RuntimeError as error:  # as HDF5 calls a full disk when it closes a file
-            number = re.search(r"errno = (\d+)", str(error))
-            if number is None:
-                raise
-            raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
+    try:
+        backend.without_strategy(keras.saving.save_model, model, path, **kwargs)
+    except RuntimeError as error:  # as HDF5 calls a full disk when it closes a file
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def delete_all_but(folder, kept):

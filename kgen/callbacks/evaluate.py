@@ -15,6 +15,8 @@ SHARE = 0.05  # of the time of a training
 class Evaluate(keras.callbacks.Callback):
     """Logs figures of a model's samples after epochs, as `val_kid` and the like.
 
+    Of several processes all compute the same, and agree on their mean and on when.
+
     EarlyStopping and ModelCheckpoint can wait for them: which way each is better is known, and this
     callback comes before them wherever it stands. It draws with averaged weights, if the model has
     them, and with noise of its own: the training goes on as it would without. Epochs in between log
@@ -64,17 +66,25 @@ class Evaluate(keras.callbacks.Callback):
         self._values = {}
 
     def on_epoch_end(self, epoch, logs=None):
-        if self._is_due(epoch):
+        agreed = self.model.mean_over_processes
+        if self._is_due(epoch, agreed(time.monotonic() - self._started)):
             started = time.monotonic()
-            try:
-                self.figures = self._evaluation(self.model)
-                self._values = {f"val_{k}": v for k, v in self.figures.values.items()}
-            except (ArithmeticError, OSError, ValueError) as error:
-                warn(f"There are no figures of the samples of epoch {epoch + 1}: {error}")
-            self._last = time.monotonic() - started
+            found = self._found(epoch)
+            if agreed(float(not found)) == 0.0:
+                self._values = {name: agreed(value) for name, value in found.items()}
+            self._last = agreed(time.monotonic() - started)
             self._spent += self._last
         if logs is not None:
             logs.update(self._values)
+
+    def _found(self, epoch):
+        """The figures by their names in the logs, none where they cannot be computed."""
+        try:
+            self.figures = self._evaluation(self.model)
+        except (ArithmeticError, OSError, ValueError) as error:
+            warn(f"There are no figures of the samples of epoch {epoch + 1}: {error}")
+            return {}
+        return {f"val_{name}": value for name, value in self.figures.values.items()}
 
     def on_train_end(self, logs=None):
         whole = time.monotonic() - self._started
@@ -84,10 +94,9 @@ class Evaluate(keras.callbacks.Callback):
                 "the training."
             )
 
-    def _is_due(self, epoch):
+    def _is_due(self, epoch, seconds):
         if not self._spent or epoch + 1 == self.params.get("epochs"):
             return True
         if self.every is not None:
             return (epoch + 1) % self.every == 0
-        whole = time.monotonic() - self._started
-        return self._spent + 2 * self._last <= SHARE * whole  # as the last epoch has one, too
+        return self._spent + 2 * self._last <= SHARE * seconds  # as the last epoch has one, too

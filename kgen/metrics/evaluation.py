@@ -148,11 +148,6 @@ def check_verbs(names, model):
                 f"Expected a model that can {verb}, for the metrics asked for. Received: "
                 f"{type(model).__name__}"
             )
-    if names and model.num_replicas > 1:
-        raise ValueError(
-            "Expected one replica, as figures are not computed on several: evaluate the model "
-            f"after the training. Received: {model.num_replicas} replicas"
-        )
 
 
 def default_features(data, path=None):

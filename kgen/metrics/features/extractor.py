@@ -4,8 +4,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from kgen import backend
 from kgen.fields import Image
 from kgen.metrics.arrays import blocks
+from kgen.models.image_model import preset_dtype
 
 
 class Extracted(NamedTuple):
@@ -56,10 +58,12 @@ class Features:
                 "Expected images (num, height, width, channels), one at least. Received: an array "
                 f"of shape {images.shape}"
             )
+        return backend.without_strategy(self._extract, images, batch_size)
+
+    def _extract(self, images, batch_size):
         field = Image(images.shape[1:])
         batches = [images[rows] for rows in blocks(len(images), batch_size)]
-        parts = [self.extract_batch(of_unit(field.check(x)), batch_size) for x in batches]
-        return joined(parts)
+        return joined([self.extract_batch(of_unit(field.check(x)), batch_size) for x in batches])
 
     def extract_batch(self, x, batch_size):
         """The same of one batch.
@@ -81,6 +85,16 @@ def joined(parts):
     return Extracted(
         np.concatenate(features), None if logits[0] is None else np.concatenate(logits)
     )
+
+
+def make_network(function, *args, **kwargs):
+    """The network that a function makes, in float32 on one device, wherever it is called."""
+
+    def made():
+        with preset_dtype("float32"):
+            return function(*args, **kwargs)
+
+    return backend.without_strategy(made)
 
 
 def of_network(network, x, batch_size):

@@ -6,10 +6,9 @@ import h5py
 import keras
 import numpy as np
 
-from kgen.metrics.features.extractor import Features, of_network
+from kgen.metrics.features.extractor import Features, make_network, of_network
 from kgen.metrics.features.resizing import resized, resized_as_tensorflow_1, to_rgb
 from kgen.metrics.features.torch_file import layer_weights, read_torch_file
-from kgen.models.image_model import preset_dtype
 from kgen.networks.inception import inception
 
 _SIZE = (299, 299)
@@ -53,8 +52,7 @@ class FIDInception(Features):
         if self._is_clean:
             self.resizing = _CLEAN
         self.notes = {"sha256": found}
-        with preset_dtype("float32"):
-            self._network = inception()
+        self._network = make_network(inception)
         _set_weights(self._network, read_torch_file(path), path)
 
     def extract_batch(self, x, batch_size):
@@ -94,14 +92,14 @@ class KerasInception(Features):
         try:
             with h5py.File(path) as file:
                 self.has_classes = "predictions" in list(file.attrs["layer_names"])
-            with preset_dtype("float32"):
-                network = keras.applications.InceptionV3(
-                    include_top=self.has_classes,
-                    weights=path,
-                    input_shape=(*_SIZE, 3),
-                    pooling="avg",
-                    classifier_activation=None,
-                )
+            network = make_network(
+                keras.applications.InceptionV3,
+                include_top=self.has_classes,
+                weights=path,
+                input_shape=(*_SIZE, 3),
+                pooling="avg",
+                classifier_activation=None,
+            )
         except (KeyError, OSError, ValueError) as error:
             raise ValueError(
                 f"Expected the weights of Keras' InceptionV3. Received: {path}: {error}"
