@@ -96,21 +96,20 @@ def make(name, modes, seed):
 
 def train(name, mixture, seed):
     """One training: its figures, its time, its 2,500 samples."""
+    model = make(name, MIXTURES[mixture][0], seed)
+    batch_size = BATCH_SIZE * model.adversary_steps
+    return fitted(model, mixture, seed, STEPS * batch_size, batch_size, EPOCHS.value)
+
+
+def fitted(model, mixture, seed, num, batch_size, epochs, **kwargs):
+    """A model trained on so many points: its figures, its time, its 2,500 samples."""
     modes, std, half = MIXTURES[mixture]
-    model = make(name, modes, seed)
     rng = np.random.default_rng(seed)
-    num = STEPS * BATCH_SIZE * model.adversary_steps
     labels = rng.integers(0, len(modes), num).astype("int32")
     points = modes[labels] + std * rng.standard_normal((num, 2))
     images = (0.5 + 0.5 * points / half).astype("float32").reshape(-1, 1, 1, 2)
     started = time.time()
-    model.fit(
-        images,
-        labels,
-        batch_size=BATCH_SIZE * model.adversary_steps,
-        epochs=EPOCHS.value,
-        verbose=0,
-    )
+    model.fit(images, labels, batch_size, epochs, verbose=0, **kwargs)
     seconds = time.time() - started
     wanted = np.arange(2500) % len(modes) if model.num_classes else None
     sampled = model.sample(2500, wanted, seed=seed, batch_size=2500).reshape(-1, 2)

@@ -186,6 +186,16 @@ def test_what_cannot_be_evaluated(data, make, message):
         make(data)
 
 
+def test_processes_agree(data, monkeypatch):
+    alone = fitted(made(), data, of(data), epochs=1)
+    monkeypatch.setattr(kgen.DCGAN, "mean_over_processes", lambda self, number: number / 2)
+    together = fitted(made(), data, of(data), epochs=1)
+    assert together["val_kid"] == pytest.approx([alone["val_kid"][0] / 2], rel=1e-2)
+    # Where the figures of one process failed, nobody has them.
+    monkeypatch.setattr(kgen.DCGAN, "mean_over_processes", lambda self, number: number + 0.5)
+    assert "val_kid" not in fitted(made(), data, of(data), epochs=1)
+
+
 def test_a_conditional_model_needs_what_it_is_of(data):
     gan = kgen.ConditionalGAN((8, 8, 1), num_classes=3, latent_dim=3, seed=0)
     with pytest.raises(ValueError, match="data with what the model is conditioned on.*alone"):
