@@ -77,9 +77,15 @@ def squared_distances(a, b, of_a, of_b):
         of_b: the same of b.
     """
     a, b = (x.astype("float64", copy=False) for x in (a, b))
-    squares = np.square(a).sum(axis=1)[:, None] - 2.0 * a @ b.T + np.square(b).sum(axis=1)
-    squares[of_a[:, None] == of_b] = 0.0
-    return np.maximum(squares, 0.0, out=squares)
+    squares = -2.0 * a @ b.T
+    squares += np.square(a).sum(axis=1)[:, None]
+    squares += np.square(b).sum(axis=1)
+    np.maximum(squares, 0.0, out=squares)
+    order = np.argsort(of_b, kind="stable")
+    first, last = (np.searchsorted(of_b[order], of_a, side) for side in ("left", "right"))
+    for row in np.flatnonzero(last > first):
+        squares[row, order[first[row] : last[row]]] = 0.0
+    return squares
 
 
 def row_ids(*arrays):
@@ -88,6 +94,11 @@ def row_ids(*arrays):
     whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
     _, ids = np.unique(whole, return_inverse=True)
     return np.split(ids, np.cumsum([len(each) for each in arrays])[:-1])
+
+
+def blocks_of_pairs(num, others):
+    """Slices that divide `num` rows into blocks whose pairs with `others` rows take 32 MiB."""
+    return blocks(num, max(1, 2**22 // others))
 
 
 def blocks(num, size):

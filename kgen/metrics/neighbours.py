@@ -3,9 +3,7 @@
 import numpy as np
 
 from kgen.checks import flag, whole_number
-from kgen.metrics.arrays import alike, blocks, row_ids, squared_distances
-
-_BLOCK = 1000  # rows whose distances are held at once
+from kgen.metrics.arrays import alike, blocks_of_pairs, row_ids, squared_distances
 
 
 def precision_recall(fake, real, k=3, ties=True):
@@ -72,7 +70,7 @@ def _found(fake, real, k, ties):
     ids, real_ids = row_ids(fake, real)
     of_fake, of_real = _radii(fake, ids, k), _radii(real, real_ids, k)
     among_real, has_real, has_fake = [], np.zeros(len(real), bool), np.zeros(len(real), bool)
-    for rows in blocks(len(fake), _BLOCK):
+    for rows in blocks_of_pairs(len(fake), len(real)):
         squares = squared_distances(fake[rows], real, ids[rows], real_ids)
         is_among = is_within(squares, of_real)
         among_real.append(is_among.sum(axis=1))
@@ -89,7 +87,9 @@ def _found(fake, real, k, ties):
 
 def _radii(x, ids, k):
     """The squared distance of each to its k-th neighbour, itself not counted."""
-    parts = (squared_distances(x[rows], x, ids[rows], ids) for rows in blocks(len(x), _BLOCK))
+    parts = (
+        squared_distances(x[rows], x, ids[rows], ids) for rows in blocks_of_pairs(len(x), len(x))
+    )
     return np.concatenate([np.partition(squares, k, axis=1)[:, k] for squares in parts])
 
 
@@ -107,7 +107,9 @@ def memorization_distance(fake, real):
     Modeling with a Large-Scale Competition, 2021, section 4. https://arxiv.org/abs/2106.03062
     """
     fake, real = (_unit(each) for each in alike(fake, real))
-    nearest = [np.abs(fake[rows] @ real.T).max(axis=1) for rows in blocks(len(fake), _BLOCK)]
+    nearest = [
+        np.abs(fake[rows] @ real.T).max(axis=1) for rows in blocks_of_pairs(len(fake), len(real))
+    ]
     return float(np.mean(1.0 - np.minimum(np.concatenate(nearest), 1.0)))
 
 
@@ -125,7 +127,7 @@ def nearest(fake, real, k=1):
     fake, real = alike(fake, real, at_least=1)
     k = whole_number("k", k, at_most=len(real))
     found, (ids, real_ids) = [], row_ids(fake, real)
-    for rows in blocks(len(fake), _BLOCK):
+    for rows in blocks_of_pairs(len(fake), len(real)):
         squares = squared_distances(fake[rows], real, ids[rows], real_ids)
         order = np.argsort(squares, axis=1, kind="stable")[:, :k]
         found.append((np.sqrt(np.take_along_axis(squares, order, axis=1)), order))
