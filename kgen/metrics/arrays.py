@@ -53,6 +53,9 @@ def _finite(name, value, ndim, at_least):
     return array
 
 
+PAIRS = 2**22  # of whose rows the distances are held at once, 32 MiB
+
+
 def alike(fake, real, at_least=1):
     """Features of fakes and of real images, (num, d) each and of one d, of the precision they have.
 
@@ -97,8 +100,8 @@ def row_ids(*arrays):
 
 
 def blocks_of_pairs(num, others):
-    """Slices that divide `num` rows into blocks whose pairs with `others` rows take 32 MiB."""
-    return blocks(num, max(1, 2**22 // others))
+    """Slices that divide `num` rows into blocks, of as many pairs with `others` rows as are held."""
+    return blocks(num, max(1, PAIRS // others))
 
 
 def blocks(num, size):
