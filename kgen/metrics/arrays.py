@@ -100,7 +100,7 @@ def row_ids(*arrays):
 
 
 def blocks_of_pairs(num, others):
-    """Slices that divide `num` rows into blocks, of as many pairs with `others` rows as are held."""
+    """Slices that divide `num` rows, so that a block's pairs with `others` rows can be held."""
     return blocks(num, max(1, PAIRS // others))
 
 

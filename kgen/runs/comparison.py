@@ -1,17 +1,27 @@
 """Runs side by side: figures of their samples under the same conditions, and their pictures."""
 
 import os
+from typing import NamedTuple
 
 import numpy as np
 from keras import ops
 
 from kgen import pictures
 from kgen.metrics.samples import DEFAULT
+from kgen.models.monitors import mode_of
 from kgen.runs.best import FOLDER
 from kgen.runs.many import conditions
 from kgen.runs.quality import evaluation_of
 from kgen.runs.run import load
 from kgen.whole_file import replacing
+
+
+class _Row(NamedTuple):
+    runs: list
+    steps: int
+    figures: list  # of each run a dict
+    images: list
+
 
 _PICTURES = 10  # of each run
 _DATA = ("source", "image_size", "data_dir")  # of a config's data, what makes them the same
@@ -29,7 +39,8 @@ def compare(
     """Writes runs of one data set side by side: a table of figures of their samples, and pictures.
 
     Runs whose settings differ in the seed alone are one row, with the mean and the standard
-    deviation over them. All are compared by the same features with the same real images.
+    deviation over them. All are compared by the same features with the same real images; the best
+    by the first metric comes first.
 
     Args:
         *runs: str. Run folders, or trained models' names.
@@ -57,15 +68,14 @@ def compare(
     evaluation = evaluation_of(runs[0], data, metrics, num, features, split, seed)
     for run in read:
         evaluation.check(run.model)
-    rows, images = [], []
+    rows = []
     for names, group in _groups(runs, read):
-        figures = []
-        for run in group:
-            found = evaluation(run.model)
-            figures.append(found.values)
-            images.append(_images(run.model, seed))
-        rows.append((names, figures))
-    text = _markdown(rows, found, os.path.basename(picture))
+        found = [evaluation(run.model) for run in group]
+        images = [_images(run.model, seed) for run in group]
+        rows.append(_Row(names, _steps(group[0].model), [each.values for each in found], images))
+    rows = _best_first(rows, evaluation.names[0])
+    text = _markdown(rows, found[-1], os.path.basename(picture))
+    images = [each for row in rows for each in row.images]
     pictures.grid(np.concatenate(images), columns=_PICTURES, path=picture)
     with replacing(out) as temporary, open(temporary, "w") as file:
         file.write(text)
@@ -99,8 +109,20 @@ def _settings(run):
     data = {key: value for key, value in run.config["data"].items() if key != "seed"}
     chance = ("seed", "data_set", "versions", "backend", "deterministic", "evaluate")
     kept = {key: value for key, value in run.config.items() if key not in chance}
-    steps = int(ops.convert_to_numpy(run.model.steps))
-    return repr(sorted((kept | {"data": sorted(data.items()), "steps": steps}).items()))
+    kept |= {"data": sorted(data.items()), "steps": _steps(run.model)}
+    return repr(sorted(kept.items()))
+
+
+def _steps(model):
+    return int(ops.convert_to_numpy(model.steps))
+
+
+def _best_first(rows, name):
+    mode = mode_of(name)
+    if mode is None:
+        return rows
+    sign = 1.0 if mode == "min" else -1.0
+    return sorted(rows, key=lambda row: sign * np.mean([each[name] for each in row.figures]))
 
 
 def _images(model, seed):
@@ -114,16 +136,17 @@ def _images(model, seed):
 def _markdown(rows, found, picture):
     """The table, what it is of, and the pictures."""
     names = [name for name in found.values if not name.endswith("_std")]
-    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
-    for runs, figures in rows:
-        lines.append(f"| {_label(runs)} | " + " | ".join(_cell(n, figures) for n in names) + " |")
+    lines = ["| | steps | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
+    for row in rows:
+        cells = [_label(row.runs), f"{row.steps:,}", *(_cell(name, row.figures) for name in names)]
+        lines.append(f"| {' | '.join(cells)} |")
     floor = (f"{found.floor[name]:.4g}" if name in found.floor else "" for name in names)
-    lines.append("| real images in the samples' place | " + " | ".join(floor) + " |")
+    lines.append("| real images in the samples' place | | " + " | ".join(floor) + " |")
     said = ", ".join(
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in found.protocol.items()
     )
-    order = "; ".join(_label([run]) for runs, _ in rows for run in runs)
+    order = "; ".join(_label([run]) for row in rows for run in row.runs)
     return (
         "\n".join(lines)
         + f"\n\nOf {said}. Of several seeds the mean and the standard deviation.\n\n"
@@ -135,7 +158,7 @@ def _label(runs):
     """The last of a path's names, and of a run's best model the run's too."""
     parts = os.path.normpath(runs[0]).split(os.sep)
     first = "/".join(parts[-2:] if parts[-1] == FOLDER else parts[-1:])
-    return first if len(runs) == 1 else f"{first} and {len(runs) - 1} more seeds"
+    return first if len(runs) == 1 else f"{first} ({len(runs)} seeds)"
 
 
 def _cell(name, figures):

@@ -207,7 +207,7 @@ def test_blocks_change_nothing(monkeypatch):
         return np.concatenate([numbers, *map(np.ravel, metrics.nearest(fake, real, 3))])
 
     whole = all_of_them()
-    monkeypatch.setattr("kgen.metrics.arrays.PAIRS", 70)  # of which a block has two or three rows
+    monkeypatch.setattr("kgen.metrics.arrays.PAIRS", 170)  # three rows a block
     np.testing.assert_allclose(all_of_them(), whole, rtol=1e-12)
 
 
