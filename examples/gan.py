@@ -90,37 +90,13 @@ def draw(gan, out):
         kgen.pictures.interpolation(gan, start, end, path=f"{out}/interpolation.png")
 
 
-def classifier(data):
-    """Convolutions and dense layers of about LeNet-5's size, trained for four epochs."""
-    images, labels = map(np.concatenate, zip(*data.train, strict=True))
-    test_images, test_labels = data.test.take()
-    network = keras.Sequential(
-        [
-            keras.Input(data.image_shape),
-            keras.layers.Conv2D(12, 5, padding="same", activation="relu"),
-            keras.layers.MaxPooling2D(),
-            keras.layers.Conv2D(24, 5, activation="relu"),
-            keras.layers.MaxPooling2D(),
-            keras.layers.Flatten(),
-            keras.layers.Dense(120, activation="relu"),
-            keras.layers.Dense(84, activation="relu"),
-            keras.layers.Dense(data.num_classes),
-        ]
-    )
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    rate = keras.optimizers.schedules.CosineDecay(2e-3, 4 * len(data.train))
-    network.compile(keras.optimizers.Adam(rate), loss, metrics=["accuracy"])
-    network.fit(images / 255.0, labels, batch_size=128, epochs=4, verbose=0)
-    _, accuracy = network.evaluate(test_images / 255.0, test_labels, verbose=0)
-    print(f"classifier: {100 * accuracy:.2f}% of the test images")
-    return network
-
-
 def obedience(gan, data):
     """How often a classifier finds the class that a conditional GAN was asked for."""
     labels = np.arange(10_000) % data.num_classes
     images = gan.sample(10_000, labels, seed=1)
-    return np.mean(classifier(data).predict(images, verbose=0).argmax(axis=1) == labels)
+    classifier = kgen.metrics.features.Classifier.train(data)
+    print(f"classifier: {classifier.accuracy:.2%} of the test images")
+    return np.mean(classifier.extract(images).logits.argmax(axis=1) == labels)
 
 
 def error(gan, data):
