@@ -79,6 +79,7 @@ def test_features_are_those_of_torch_fidelity(fid):
 
 
 @pytest.mark.full
+@pytest.mark.anywhere
 def test_clean_resizing_is_another_protocol(fid, fid_file):
     clean = FIDInception(fid_file, resizing="clean")
     images = RNG.random((4, 33, 40, 1))
@@ -92,6 +93,7 @@ def test_clean_resizing_is_another_protocol(fid, fid_file):
 
 
 @pytest.mark.full
+@pytest.mark.anywhere
 def test_only_the_published_weights_are_called_fids(fid, fid_file, monkeypatch):
     with open(fid_file, "rb") as file:
         digest = hashlib.sha256(file.read()).hexdigest()
@@ -141,6 +143,7 @@ def write_keras_file(path, network):
 
 
 @pytest.mark.full
+@pytest.mark.anywhere
 @pytest.mark.parametrize("has_top", [True, False])
 def test_keras_weights(tmp_path, has_top):
     path = str(tmp_path / "inception_v3.h5")
