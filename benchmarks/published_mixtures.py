@@ -25,19 +25,6 @@ PUBLISHED = {  # modes, high quality in %, reverse KL; mean and standard error o
 }
 
 
-class Maxout(keras.layers.Layer):
-    """The largest of the pieces of each unit (Goodfellow et al. 2013)."""
-
-    def __init__(self, units, pieces):
-        super().__init__()
-        self.units, self.pieces = units, pieces
-        self.dense = keras.layers.Dense(units * pieces, kernel_initializer=normal())
-
-    def call(self, x):
-        x = keras.ops.reshape(self.dense(x), (-1, self.units, self.pieces))
-        return keras.ops.max(x, axis=2)
-
-
 def normal():
     """Their initializer."""
     return keras.initializers.RandomNormal(stddev=0.02)
@@ -57,7 +44,7 @@ def make(mixture, seed):
     x = images = keras.Input((1, 1, 2))
     x = layers.Rescaling(half)(layers.Flatten()(x))
     for _ in range(3):
-        x = Maxout(200, 5)(x)
+        x = kgen.layers.Maxout(5)(layers.Dense(200 * 5, kernel_initializer=normal())(x))
     discriminator = keras.Model(images, layers.Dense(1, kernel_initializer=normal())(x))
     model = kgen.GAN(
         (1, 1, 2), latent_dim=2, generator=generator, discriminator=discriminator, seed=seed
