@@ -9,6 +9,9 @@ from kgen.layers.leaky_relu import LeakyReLU
 from kgen.layers.masked_conv2d import MaskedConv2D
 from kgen.layers.masked_residual_block import MaskedResidualBlock
 from kgen.layers.maxout import Maxout
+from kgen.layers.self_attention import SelfAttention
+from kgen.layers.sinusoidal_embedding import SinusoidalEmbedding
+from kgen.layers.space_to_depth import DepthToSpace, SpaceToDepth
 from kgen.layers.spectral_normalization import SpectralNormalization
 
 __all__ = [
@@ -16,11 +19,15 @@ __all__ = [
     "ConditionCode",
     "Conv2D",
     "Conv2DTranspose",
+    "DepthToSpace",
     "GatedBlock",
     "LayerNorm",
     "LeakyReLU",
     "MaskedConv2D",
     "MaskedResidualBlock",
     "Maxout",
+    "SelfAttention",
+    "SinusoidalEmbedding",
+    "SpaceToDepth",
     "SpectralNormalization",
 ]

@@ -10,6 +10,7 @@ from kgen.networks.mlp import (
     maxout_discriminator,
 )
 from kgen.networks.pixel_cnn import gated_pixel_cnn, pixel_cnn
+from kgen.networks.unet import unet
 
 __all__ = [
     "CausalNetwork",
@@ -24,4 +25,5 @@ __all__ = [
     "maxout_discriminator",
     "pixel_cnn",
     "recognition_head",
+    "unet",
 ]
