@@ -9,6 +9,8 @@ import kgen
 from kgen import backend
 from kgen.networks import unet
 
+pytestmark = pytest.mark.anywhere  # its layers have tests on each backend
+
 RNG = np.random.default_rng(0)
 SMALL = {"width": 8, "multipliers": (1, 2), "depth": 1, "attention_at": (4,), "dropout": 0.0}
 
@@ -54,7 +56,6 @@ def test_each_image_is_of_its_own_time():
     assert np.abs(other - y).max(axis=(1, 2, 3)).min() > 1e-4
 
 
-@pytest.mark.each_backend
 def test_a_gradient_reaches_every_variable():
     network = filled(unet((8, 8, 1), condition=3, **SMALL))
     given = [RNG.standard_normal((4, 8, 8, 1)), [0.0, 1.0, 20.0, 300.0], [0, 1, 2, 0], [1.0] * 4]

@@ -1,0 +1,1 @@
+"""From noise to images, step by step."""
