@@ -102,6 +102,7 @@ class DDPM(DiffusionModel):
             image_shape,
             network,
             outputs=channels * (2 if variance == "learned" else 1),
+            meaning=prediction + " and then the part of the variance" * (variance == "learned"),
             width=width,
             dropout=dropout,
             patch=patch,
@@ -125,11 +126,6 @@ class DDPM(DiffusionModel):
     def default_optimizers(self):
         # Appendix B; the norm of Song & Ermon 2020's code, which the authors' has too.
         return {"network": keras.optimizers.Adam(2e-4, global_clipnorm=1.0, name="network")}
-
-    def what_it_gives(self):
-        if self.variance == "learned":
-            return f"{self.prediction} and then the part of the variance, of each channel"
-        return f"{self.prediction} of each channel"
 
     @property
     def most_steps(self):

@@ -26,6 +26,7 @@ class DiffusionModel(Samples, ImageModel):
         network: keras.Model from [image, t], with a condition from [image, t, condition, given],
             to (batch, height, width, outputs), or None for the preset, `kgen.networks.unet`.
         outputs: int. Channels that the network gives.
+        meaning: str. What is in them, in words.
         width: int. Channels of the preset's first blocks. Defaults to 128 from 32x32 on, 32 below.
         dropout: float in [0, 1). Of the preset's blocks.
         patch: int. Of the preset: each square of so many pixels a side is one.
@@ -46,6 +47,7 @@ class DiffusionModel(Samples, ImageModel):
         image_shape,
         network=None,
         outputs=None,
+        meaning="",
         width=None,
         dropout=0.1,
         patch=1,
@@ -70,7 +72,7 @@ class DiffusionModel(Samples, ImageModel):
             with preset_dtype(self.dtype_policy):
                 network = self._preset(outputs)
         self.network = network
-        self._check_network(outputs)
+        self._check_network(outputs, meaning)
         self.average = None
         if ema_decay is not None:
             self.average = Average(network, ema_decay, self._symbolic_inputs())
@@ -99,7 +101,7 @@ class DiffusionModel(Samples, ImageModel):
             inputs.append(keras.KerasTensor((None,)))
         return inputs
 
-    def _check_network(self, outputs):
+    def _check_network(self, outputs, meaning):
         takes = "[image, t]" if self.condition is None else "[image, t, condition, given]"
         wanted = (None, *self.image_shape[:2], outputs)
         try:
@@ -111,13 +113,9 @@ class DiffusionModel(Samples, ImageModel):
             ) from error
         if given != wanted:
             raise ValueError(
-                f"Expected a network to (batch, {str(wanted[1:])[1:]}, {self.what_it_gives()}. "
+                f"Expected a network to (batch, {str(wanted[1:])[1:]}, {meaning} of each channel. "
                 f"Received: {self.network.name}, which gives {given}"
             )
-
-    def what_it_gives(self):
-        """What is in the network's outputs, in words."""
-        return "one number a pixel and channel"
 
     def players(self):
         return {"network": [self.network]}
