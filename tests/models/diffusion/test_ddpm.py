@@ -86,8 +86,6 @@ def tensors(*arrays):
 
 NOTHING = {
     ("linear", "small"): 14.67291963,
-    ("linear", "large"): 13.99148315,
-    ("cosine", "small"): 739.8451937,
     ("cosine", "large"): 739.2496083,
 }
 
@@ -289,8 +287,11 @@ def test_it_learns(given):
     images = np.repeat(RNG.random((1, 8, 8, 1)), 32, axis=0).astype("float32")
     y = np.arange(32) % 3 if model.num_classes else None
     model.compile(keras.optimizers.Adam(1e-2))
-    losses = model.fit(images, y, batch_size=16, epochs=15, verbose=0).history["loss"]
-    assert np.isfinite(losses).all() and losses[-1] < 0.9 * losses[0]
+    before = model.evaluate(images, y, batch_size=16, verbose=0, return_dict=True)["loss"]
+    model.fit(images, y, batch_size=16, epochs=15, verbose=0)
+    after = model.evaluate(images, y, batch_size=16, verbose=0, return_dict=True)["loss"]
+    part = 0.95 if model.weighting == "bound" else 0.8  # whose terms at small t are most of it
+    assert after < part * before
     labels = 0 if model.num_classes else None
     assert model.sample(2, labels, seed=0, steps=3).shape == (2, 8, 8, 1)
 
