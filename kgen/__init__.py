@@ -75,4 +75,4 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
-register_with_keras([*_CLASSES.values(), "kgen.layers"])
+register_with_keras([*_CLASSES.values(), "kgen.layers", "kgen.models.diffusion.ddpm"])
