@@ -25,6 +25,7 @@ import numpy as np
 from absl import app, flags
 
 import kgen
+from kgen.whole_file import replacing
 
 MODELS = flags.DEFINE_list("models", None, "Only these models, for their figures on the screen.")
 SEEDS = flags.DEFINE_integer("seeds", 3, "Trainings of each.")
@@ -180,7 +181,9 @@ def main(_):
             for seed in range(SEEDS.value):
                 path = os.path.join(RUNS.value, f"{name}-{mixture}-{EPOCHS.value}-{seed}.npz")
                 if not os.path.exists(path):
-                    np.savez(path, **train(name, mixture, seed))
+                    found = train(name, mixture, seed)
+                    with replacing(path) as temporary:
+                        np.savez(temporary, **found)
                 found = dict(np.load(path))
                 results.setdefault((name, mixture), []).append(found)
                 print(path, {k: v.item() for k, v in found.items() if k != "points"}, flush=True)

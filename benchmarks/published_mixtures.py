@@ -17,6 +17,7 @@ import numpy as np
 from absl import app, flags
 
 import kgen
+from kgen.whole_file import replacing
 
 FLAGS = flags.FLAGS
 PUBLISHED = {  # modes, high quality in %, reverse KL; mean and standard error of ten
@@ -89,7 +90,9 @@ def main(_):
         for mixture in mixtures.MIXTURES:
             path = os.path.join(FLAGS.runs, f"{mixture}-{seed}.npz")
             if not os.path.exists(path):
-                np.savez(path, **train(mixture, seed))
+                found = train(mixture, seed)
+                with replacing(path) as temporary:
+                    np.savez(temporary, **found)
             found = dict(np.load(path))
             results.setdefault(mixture, []).append(found)
             print(path, {k: v.item() for k, v in found.items() if k != "points"}, flush=True)

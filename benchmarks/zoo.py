@@ -130,7 +130,8 @@ def main(_):
         f"# The zoo on {DATASET.value}\n\n"
         f"`python benchmarks/zoo.py --dataset {DATASET.value} --seconds {SECONDS.value:g}`, on "
         f"{MACHINE.value}: {SECONDS.value:g} s of processors, {seeds}, with preset networks and "
-        f"the papers' optimizers and batches.\n\n{table}"
+        "the papers' optimizers and batches. The ranking is explained in [How good is "
+        f"it?](../../docs/metrics.md)\n\n{table}"
     )
     with open(out, "w") as file:
         file.write(text)

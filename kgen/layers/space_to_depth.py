@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from kgen.checks import whole_number
+
 
 @keras.saving.register_keras_serializable("kgen")
 class SpaceToDepth(keras.layers.Layer):
@@ -21,7 +23,13 @@ class SpaceToDepth(keras.layers.Layer):
 
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs)
-        self.size = size
+        self.size = whole_number("size", size)
+
+    def build(self, shape):
+        if shape[1] % self.size or shape[2] % self.size:
+            raise ValueError(
+                f"Expected a height and a width that size={self.size} divides. Received: {shape}"
+            )
 
     def call(self, inputs):
         _, height, width, channels = inputs.shape
@@ -56,7 +64,11 @@ class DepthToSpace(keras.layers.Layer):
 
     def __init__(self, size, **kwargs):
         super().__init__(**kwargs)
-        self.size = size
+        self.size = whole_number("size", size)
+
+    def build(self, shape):
+        if shape[3] % self.size**2:
+            raise ValueError(f"Expected channels that {self.size}^2 divides. Received: {shape}")
 
     def call(self, inputs):
         _, height, width, channels = inputs.shape

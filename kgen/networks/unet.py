@@ -7,7 +7,7 @@ each block, of each attention and of the network is 0 at first, so that the netw
 
 import keras
 
-from kgen.layers import DepthToSpace, SelfAttention, SinusoidalEmbedding, SpaceToDepth
+from kgen.layers import Conv2D, DepthToSpace, SelfAttention, SinusoidalEmbedding, SpaceToDepth
 from kgen.networks.conditioning import as_field, condition_input, join
 from kgen.networks.convolutional import crop
 
@@ -47,7 +47,8 @@ def unet(
         channels: int. Of what it gives. Defaults to the image's.
         condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
             `[image, t, condition, given]`: where `given`, (batch,), is 0, the condition does not
-            count. An image joins the image; all else the embedding of the time.
+            count. An image joins the image, of another size its halving that fits; all else joins
+            the embedding of the time.
         name: str. Name of the model.
 
     Returns:
@@ -59,6 +60,8 @@ def unet(
         raise ValueError(
             f"Expected a height and a width that patch={patch} divides. Received: {image_shape}"
         )
+    if width % 2 or width < 4:
+        raise ValueError(f"Expected width as an even number of at least 4. Received: {width=}")
     channels = channels or own_channels
     image = keras.Input(image_shape, name="image")
     t = keras.Input((), dtype="float32", name="t")
@@ -87,8 +90,10 @@ def unet(
         x = block(x, filters)
         return attend(x) if max(x.shape[1:3]) in attention_at else x
 
-    x = SpaceToDepth(patch)(image) if patch > 1 else image
-    x = _convolution(width)(join(x, code) if is_image else x)
+    fits = is_image and code.shape[1:3] == image.shape[1:3]
+    x = join(image, code) if fits else image
+    x = SpaceToDepth(patch)(x) if patch > 1 else x
+    x = _convolution(width)(join(x, code) if is_image and not fits else x)
     below = [x]
     for level, multiplier in enumerate(multipliers):
         if level:
@@ -120,8 +125,9 @@ def _condition(condition):
     is_image = len(code.shape) == 4
     column = keras.layers.Reshape((1, 1, 1) if is_image else (1,))(given)
     code = keras.layers.Multiply()([code, column])
-    if not is_image:  # the last number tells 0 from nothing
-        code = keras.layers.Concatenate()([code, column])
+    if is_image:
+        column = keras.layers.UpSampling2D(code.shape[1:3], data_format="channels_last")(column)
+    code = keras.layers.Concatenate()([code, column])  # which tells 0 from nothing
     return [*inputs, given], code, is_image
 
 
@@ -134,7 +140,7 @@ def _dense(units):
 
 
 def _convolution(filters, strides=1, initializer=None, dtype=None):
-    return keras.layers.Conv2D(
+    return Conv2D(
         filters,
         3,
         strides,

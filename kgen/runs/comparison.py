@@ -73,7 +73,7 @@ def compare(
         found = [evaluation(run.model) for run in group]
         images = [_images(run.model, seed) for run in group]
         rows.append(_Row(names, _steps(group[0].model), [each.values for each in found], images))
-    rows = _best_first(rows, evaluation.names[0])
+    rows = _best_first(rows, evaluation.names)
     text = _markdown(rows, found[-1], os.path.basename(picture))
     images = [each for row in rows for each in row.images]
     pictures.grid(np.concatenate(images), columns=_PICTURES, path=picture)
@@ -117,12 +117,12 @@ def _steps(model):
     return int(ops.convert_to_numpy(model.steps))
 
 
-def _best_first(rows, name):
-    mode = mode_of(name)
-    if mode is None:
-        return rows
-    sign = 1.0 if mode == "min" else -1.0
-    return sorted(rows, key=lambda row: sign * np.mean([each[name] for each in row.figures]))
+def _best_first(rows, names):
+    """By the first figure that is better higher or lower; what is none comes last."""
+    name = next(filter(mode_of, names), names[0])
+    sign = 1.0 if mode_of(name) == "min" else -1.0
+    means = [sign * np.mean([each[name] for each in row.figures]) for row in rows]
+    return [rows[i] for i in np.argsort(means, kind="stable")]
 
 
 def _images(model, seed):

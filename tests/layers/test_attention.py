@@ -50,3 +50,6 @@ def test_squares_of_pixels_and_back():
     found = ops.convert_to_numpy(SpaceToDepth(2)(x))
     np.testing.assert_array_equal(found[1, 1, 2], x[1, 2:, 4:].reshape(-1))
     np.testing.assert_array_equal(ops.convert_to_numpy(DepthToSpace(2)(found)), x)
+    for layer in (SpaceToDepth(4), DepthToSpace(2)):
+        with pytest.raises(ValueError, match="divides. Received"):
+            layer(x)

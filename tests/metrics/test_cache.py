@@ -103,6 +103,26 @@ def test_the_least_recently_used_go(kept, monkeypatch):
     assert first.calls == 0
 
 
+def test_what_is_too_large_leaves_the_others(kept, monkeypatch):
+    extract_once(Counted(sha256="small"), lambda: [IMAGES[:1]])
+    (small,) = kept.iterdir()
+    monkeypatch.setattr(cache, "MOST_BYTES", small.stat().st_size)
+    extract_once(Counted(sha256="large"), lambda: [np.tile(IMAGES, (60, 1, 1, 1))])
+    assert list(kept.iterdir()) == [small]
+
+
+def test_a_cache_that_others_may_read_alone(kept, monkeypatch):
+    features = Counted()
+    extract_once(features, lambda: [IMAGES])
+
+    def refuse(*args):
+        raise PermissionError
+
+    monkeypatch.setattr("os.utime", refuse)
+    extract_once(features, lambda: [IMAGES])
+    assert features.calls == 1
+
+
 def test_an_evaluation_extracts_real_images_once(digits, kept):
     features, names = Counted(), ["kid", "memorization_distance"]
     metrics.Evaluation(digits, names, features, num=40)

@@ -190,7 +190,14 @@ def test_a_file_that_runs_something_is_refused(tmp_path):
         def __reduce__(self):
             return print, ("was run",)
 
-    for name, data in (("runs", pickle.dumps(Runs())), ("none", b"\x00\x01"), ("empty", b"")):
+    torch = pytest.importorskip("torch")
+    torch.save({"a": torch.arange(64.0)}, tmp_path / "whole")
+    whole = (tmp_path / "whole").read_bytes()
+    place = whole.index(np.arange(64.0, dtype="float32").tobytes())
+    damaged = whole[:place] + b"\x01" + whole[place + 1 :]
+    files = {"runs": pickle.dumps(Runs()), "none": b"\x00\x01", "empty": b"", "zip": damaged}
+    files |= {"half": whole[: len(whole) // 2]}
+    for name, data in files.items():
         path = tmp_path / name
         path.write_bytes(data)
         with pytest.raises(ValueError, match="Expected a file"):

@@ -140,6 +140,8 @@ def write_keras_file(path, network):
 
     with h5py.File(path, "w") as file:
         save_weights_to_hdf5_group(file, network)
+        # As the files of the time when it was published have it.
+        file.attrs["layer_names"] = np.array([n.encode() for n in file.attrs["layer_names"]])
 
 
 @pytest.mark.full

@@ -82,9 +82,18 @@ def test_an_image_as_the_condition():
     x, t = np.zeros((3, 8, 8, 1)), np.zeros(3)
     condition = RNG.random((3, 8, 8, 2))
     y = ops.convert_to_numpy(network([x, t, condition, np.array([1.0, 1.0, 0.0])]))
-    none = ops.convert_to_numpy(network([x, t, np.zeros_like(condition), np.ones(3)]))
-    np.testing.assert_allclose(y[2], none[2], rtol=1e-4, atol=1e-5)
-    assert np.abs(y[0] - none[0]).max() > 1e-3
+    black = ops.convert_to_numpy(network([x, t, np.zeros_like(condition), np.ones(3)]))
+    other = ops.convert_to_numpy(network([x, t, condition[::-1], np.zeros(3)]))
+    np.testing.assert_allclose(other[2], y[2], rtol=1e-4, atol=1e-5)
+    for each in (black[0], y[1]):  # black is not nothing
+        assert np.abs(y[0] - each).max() > 1e-3 and np.abs(y[2] - black[2]).max() > 1e-3
+
+
+def test_an_image_keeps_its_pixels_in_patches():
+    network = unet((8, 8, 1), condition=kgen.fields.Image((8, 8, 1)), patch=2, **SMALL)
+    convolution = next(layer for layer in network.layers if "conv" in layer.name)
+    assert convolution.input.shape == (None, 4, 4, 4 * 3)  # image, condition, whether it is given
+    unet((8, 8, 1), condition=kgen.fields.Image((16, 16, 1)), **SMALL)  # of another size
 
 
 def test_dropout_is_of_a_training():

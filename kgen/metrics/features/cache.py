@@ -9,6 +9,7 @@ import zlib
 import numpy as np
 
 from kgen.metrics.features.extractor import Extracted, joined
+from kgen.version import __version__
 from kgen.whole_file import replacing
 
 VARIABLE = "KGEN_CACHE"
@@ -47,7 +48,8 @@ def extract_once(features, batches):
 
 def _key(features, batches):
     """Of the same images in the same order, however they are divided into batches, the same."""
-    digest = hashlib.sha256(repr([features.notes["sha256"], features.resizing]).encode())
+    what = [type(features).__qualname__, features.notes["sha256"], features.resizing, __version__]
+    digest = hashlib.sha256(repr(what).encode())
     for i, images in enumerate(batches):
         if i == 0:
             digest.update(repr([images.shape[1:], str(images.dtype)]).encode())
@@ -59,14 +61,17 @@ def _read(path):
     try:
         with open(path, "rb") as opened, np.load(opened) as file:
             found = Extracted(file["features"], file["logits"] if "logits" in file else None)
-        os.utime(path)
     except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
         return None  # none there, or a damaged one, which is written anew
+    with contextlib.suppress(OSError):  # of a cache that others share
+        os.utime(path)
     return found
 
 
 def _write(path, extracted):
     arrays = {name: a for name, a in extracted._asdict().items() if a is not None}
+    if sum(a.nbytes for a in arrays.values()) > MOST_BYTES:
+        return
     with replacing(path) as temporary, open(temporary, "wb") as file:
         np.savez(file, **arrays)
     _remove_the_oldest(os.path.dirname(path))

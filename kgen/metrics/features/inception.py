@@ -91,7 +91,8 @@ class KerasInception(Features):
             self.name = "an InceptionV3 of other weights than Keras'"
         try:
             with h5py.File(path) as file:
-                self.has_classes = "predictions" in list(file.attrs["layer_names"])
+                names = [n if isinstance(n, str) else n.decode() for n in file.attrs["layer_names"]]
+            self.has_classes = "predictions" in names
             network = make_network(
                 keras.applications.InceptionV3,
                 include_top=self.has_classes,

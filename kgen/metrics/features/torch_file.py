@@ -8,6 +8,8 @@ import keras
 import numpy as np
 
 _MAGIC = 0x1950A86A20F9469CFC6C
+_DAMAGED = (pickle.UnpicklingError, zipfile.BadZipFile, EOFError)
+_DAMAGED += (AttributeError, IndexError, KeyError, TypeError, ValueError)
 _DTYPES = {"FloatStorage": "<f4", "LongStorage": "<i8", "DoubleStorage": "<f8"}
 
 
@@ -41,6 +43,9 @@ class _Tensor:
 
     def array(self):
         dtype, _, values = self.storage
+        last = self.offset + sum((n - 1) * s for n, s in zip(self.shape, self.strides, strict=True))
+        if min(0, self.offset, *self.shape, *self.strides) < 0 or last >= len(values[0]):
+            raise ValueError("a tensor beyond its storage")
         strides = [stride * dtype.itemsize for stride in self.strides]
         return np.lib.stride_tricks.as_strided(values[0][self.offset :], self.shape, strides).copy()
 
@@ -57,8 +62,11 @@ def read_torch_file(path):
     read = _of_archive if zipfile.is_zipfile(path) else _of_stream
     try:
         return {name: tensor.array() for name, tensor in read(path).items()}
-    except (pickle.UnpicklingError, EOFError, KeyError, IndexError, AttributeError, TypeError) as e:
-        raise ValueError(f"Expected a file that torch.save wrote. Received: {path}: {e}") from e
+    except _DAMAGED as error:
+        raise ValueError(
+            f"Expected a file of tensors that torch.save wrote. Received: {path}, which may be "
+            f"another or cut short: {error}"
+        ) from error
 
 
 def _of_archive(path):

@@ -119,8 +119,8 @@ class DDPM(DiffusionModel):
         self.weighting = weighting
         self.clip = flag("clip", clip)
         self.timesteps = timesteps
+        self._times = schedules.get(schedule, timesteps)
         self.schedule = schedule if isinstance(schedule, str) else tuple(map(float, schedule))
-        self._times = schedules.get(self.schedule, timesteps)
         self._sampler()
 
     def default_optimizers(self):
@@ -150,13 +150,13 @@ class DDPM(DiffusionModel):
         x_t = row["signal"] * x_0 + row["noise"] * eps  # eq. 4
         outputs = self.outputs(x_t, row["t"], y, noise if training else None, training)
         if self.weighting == "bound":
-            loss = self.most_steps * self._in_bits(self._bound_at(x_0, x_t, t, row, outputs))
+            loss = self.most_steps * self._in_bits(self._bound_at(x_0, x_t, t, row, outputs, False))
         else:
             loss = self._squared_error(x_0, eps, row, outputs)
             if self.variance == "learned":
                 mean, part = ops.split(outputs, 2, axis=-1)
                 outputs = ops.concatenate([ops.stop_gradient(mean), part], axis=-1)
-                bound = self._in_bits(self._bound_at(x_0, x_t, t, row, outputs))
+                bound = self._in_bits(self._bound_at(x_0, x_t, t, row, outputs, False))
                 loss = loss + self.most_steps / 1000.0 * bound
         self.log(loss=loss)
         return ops.mean(loss)
@@ -181,7 +181,7 @@ class DDPM(DiffusionModel):
         row = {n: ops.reshape(ops.take(a, t, axis=0), (-1, 1, 1, 1)) for n, a in tensors.items()}
         return row | {"t": ops.cast(t, "float32")}
 
-    def x0_of(self, outputs, x, row):
+    def x0_of(self, outputs, x, row, clip=None):
         given = outputs[..., : self.image_shape[-1]]
         if self.prediction == "eps":
             x_0 = (x - row["noise"] * given) / row["signal"]
@@ -189,7 +189,7 @@ class DDPM(DiffusionModel):
             x_0 = given
         else:
             x_0 = row["signal"] * x - row["noise"] * given
-        if self.clip:
+        if self.clip if clip is None else clip:
             x_0 = ops.clip(x_0, -1.0, 1.0)
         return x_0, self._log_variance(outputs, row) if "log_small" in row else None
 
@@ -200,9 +200,12 @@ class DDPM(DiffusionModel):
         part = 0.5 * (outputs[..., self.image_shape[-1] :] + 1.0)
         return part * row["log_large"] + (1.0 - part) * row["log_small"]  # eq. 15
 
-    def _bound_at(self, x_0, x_t, t, row, outputs):
-        """L_t, eq. 5, (batch,) in nats: of t = 0 of images of 256 levels."""
-        guess, log_variance = self.x0_of(outputs, x_t, row)
+    def _bound_at(self, x_0, x_t, t, row, outputs, clip=None):
+        """L_t, eq. 5, (batch,) in nats: of t = 0 of images of 256 levels.
+
+        What is learned is not clipped, as there is no gradient beyond.
+        """
+        guess, log_variance = self.x0_of(outputs, x_t, row, clip)
         mean = row["of_x0"] * guess + row["of_xt"] * x_t  # eq. 7
         error = row["of_x0"] * (x_0 - guess)
         ratio = row["log_small"] - log_variance

@@ -9,9 +9,11 @@ from kgen.fields import Mask
 from kgen.models.average import Average
 from kgen.models.diffusion import samplers
 from kgen.models.image_model import ImageModel, Samples, preset_dtype
+from kgen.models.kept import is_rebuilt
 from kgen.models.latents import slerp
 from kgen.models.scalar import ScalarOf
 from kgen.networks import unet
+from kgen.networks.convolutional import halvings
 from kgen.seeds import seeds_of
 
 
@@ -66,6 +68,13 @@ class DiffusionModel(Samples, ImageModel):
         self.dropout = number("dropout", dropout, at_least=0.0)
         self.patch = whole_number("patch", patch)
         self.drop_condition = number("drop_condition", drop_condition, at_least=0.0)
+        if self.drop_condition > 1.0:
+            raise ValueError(f"Expected drop_condition in [0, 1]. Received: {drop_condition=}")
+        if network is not None and (patch, dropout) != (1, 0.1) and not is_rebuilt():
+            raise ValueError(
+                "Expected no patch or dropout with a network of your own, as they are the "
+                f"preset's. Received: {patch=}, {dropout=}"
+            )
         self.sampler = sampler
         outputs = outputs or self.image_shape[-1]
         if network is None:
@@ -78,14 +87,15 @@ class DiffusionModel(Samples, ImageModel):
             self.average = Average(network, ema_decay, self._symbolic_inputs())
 
     def _preset(self, outputs):
-        """The paper's U-Net, of as many halvings as leave 4 pixels of the shorter side."""
-        sides = [side // self.patch for side in self.image_shape[:2]]
-        levels = min(4, max(1, 1 + int(np.log2(max(1, min(sides) / 4)) + 0.5)))
+        """The paper's U-Net: down to 4 pixels of the shorter side, 8 from 64x64 on."""
+        sizes = halvings(*(side // self.patch for side in self.image_shape[:2]), coarsest=7)
+        levels = len(sizes) if len(sizes) < 4 else max(4, len(sizes) - 1)
+        few = [max(size) for size in sizes[1:levels] if max(size) <= 16]
         return unet(
             self.image_shape,
-            width=self.width or (128 if min(sides) >= 32 else 32),
-            multipliers=(1, 2, 2, 2)[:levels],
-            attention_at=(-(-max(sides) // 2),) if levels > 1 else (),
+            width=self.width or (128 if min(sizes[0]) >= 32 else 32),
+            multipliers=(1, *(2,) * (levels - 1)),
+            attention_at=few[:1],  # where pixels are few enough to be compared
             dropout=self.dropout,
             patch=self.patch,
             channels=outputs,
@@ -262,10 +272,10 @@ class DiffusionModel(Samples, ImageModel):
         num,
         labels=None,
         *,
-        seed=None,
         sampler=None,
         steps: int | None = None,
         guidance: float = 1.0,
+        seed=None,
         batch_size: int = 64,
     ):
         """Images that the model makes up.
@@ -273,13 +283,13 @@ class DiffusionModel(Samples, ImageModel):
         Args:
             num: int. How many.
             labels: int array (num,) or one int, or the condition, for a conditional model.
-            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
-                on every backend and server, alone and among others.
             sampler: "ancestral", "ddim", "dpm_solver", "heun" or a sampler's object. Defaults to
                 the model's.
             steps: int. Times at which the network is asked. Defaults to the sampler's.
             guidance: float of at least 0. How much the condition counts: 1 as it is, 0 not at all,
                 more at the cost of variety.
+            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
+                on every backend and server, alone and among others.
             batch_size: int. Images at a time.
 
         Returns:
@@ -317,9 +327,9 @@ class DiffusionModel(Samples, ImageModel):
         labels=None,
         *,
         copies: int = 1,
-        seed=None,
         steps: int | None = None,
         resamplings: int = 1,
+        seed=None,
         batch_size: int = 64,
     ):
         """Images whose hidden pixels are drawn beside what is shown, which stays.
@@ -333,9 +343,9 @@ class DiffusionModel(Samples, ImageModel):
             mask: bool array (height, width) or (num, height, width), True where a pixel is hidden.
             labels: int array (num,) or one int, or the condition, for a conditional model.
             copies: int. Completions of each image.
-            seed: int, None, which draws one, or an int array (num,).
             steps: int. Times at which the network is asked. Defaults to the model's sampler's.
             resamplings: int. How often each step is taken. Defaults to 1; the paper's is 10.
+            seed: int, None, which draws one, or an int array (num,).
             batch_size: int. Images at a time.
 
         Returns:

@@ -10,6 +10,7 @@ whose four numbers, of each step, are worked out in float64 before.
 
 import dataclasses
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -32,6 +33,14 @@ class Sampler:
 
     def __post_init__(self):
         checks.whole_number("steps", self.steps, at_least=2, optional=True)
+
+    def get_config(self):
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_config(cls, config):
+        """The sampler that `get_config` was of."""
+        return cls(**config)
 
     def rows(self, path: Path) -> dict:
         """The numbers of each step, the first first: of_x, of_x0, and what else `step` takes."""
@@ -60,6 +69,7 @@ class Sampler:
         return next_x, x0
 
 
+@keras.saving.register_keras_serializable("kgen")
 @dataclasses.dataclass(frozen=True)
 class Ancestral(Sampler):
     """Algorithm 2: a draw from p(x_{t-1}|x_t), of the model's own variance.
@@ -94,6 +104,7 @@ class Ancestral(Sampler):
         return row["of_x"] * x + row["of_x0"] * x0 + std * z, x0
 
 
+@keras.saving.register_keras_serializable("kgen")
 @dataclasses.dataclass(frozen=True)
 class DDIM(Sampler):
     """Fewer steps with less noise, or none: eq. 12, sigma of eq. 16.
@@ -130,6 +141,7 @@ class DDIM(Sampler):
         return rows | {"std": std} if self.is_random else rows
 
 
+@keras.saving.register_keras_serializable("kgen")
 @dataclasses.dataclass(frozen=True)
 class DPMSolver(Sampler):
     """The second order of the ODE in few steps, by what x_0 was the step before: 2M, ++.
@@ -158,6 +170,7 @@ class DPMSolver(Sampler):
         }
 
 
+@keras.saving.register_keras_serializable("kgen")
 @dataclasses.dataclass(frozen=True)
 class Heun(Sampler):
     """The second order of the ODE: a step of Euler's, corrected by the slope at its end.

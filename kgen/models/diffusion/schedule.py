@@ -83,7 +83,7 @@ class Schedule:
                 ends before T - 1, and "quadratic", which ends at about 0.8 T (Song et al.);
                 "trailing", which ends at T - 1 (Lin et al. 2023);
                 "karras", those nearest to equal steps of (noise / signal)^(1/7), up to 80^(1/7)
-                (Karras et al. 2022, eq. 5), fewer where two are the same.
+                (Karras et al. 2022, eq. 5). Where two are the same there are fewer.
         """
         total = len(self)
         steps = checks.whole_number("steps", steps, 2, total, optional=True)
@@ -93,7 +93,9 @@ class Schedule:
             )
         if spacing == "karras":
             return self._as_karras(steps or total)
-        return np.arange(total) if steps in (None, total) else _SPACINGS[spacing](total, steps)
+        if steps in (None, total):
+            return np.arange(total)
+        return np.unique(_SPACINGS[spacing](total, steps))
 
     def _as_karras(self, steps):
         sigma = self.noise / self.signal

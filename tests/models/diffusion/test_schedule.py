@@ -57,6 +57,8 @@ def test_times():
     assert s.times(10, "trailing").tolist() == list(range(99, 1000, 100))
     quadratic = [0, 9, 39, 88, 158, 246, 355, 483, 632, 800]
     assert np.abs(s.times(10, "quadratic") - quadratic).max() <= 1  # of 800 less a rounding
+    few = schedule.get("linear", 100).times(20, "quadratic")  # of which four would be 0 or 1
+    assert len(few) < 20 and (np.diff(few) > 0).all()
     assert s.times().tolist() == s.times(1000, "quadratic").tolist() == list(range(1000))
 
 
