@@ -90,7 +90,8 @@ def _radii(x, ids, k):
     parts = (
         squared_distances(x[rows], x, ids[rows], ids) for rows in blocks_of_pairs(len(x), len(x))
     )
-    return np.concatenate([np.partition(squares, k, axis=1)[:, k] for squares in parts])
+    # Copies, as views would hold all of the distances.
+    return np.concatenate([np.partition(squares, k, axis=1)[:, k].copy() for squares in parts])
 
 
 def memorization_distance(fake, real):
@@ -129,7 +130,7 @@ def nearest(fake, real, k=1):
     found, (ids, real_ids) = [], row_ids(fake, real)
     for rows in blocks_of_pairs(len(fake), len(real)):
         squares = squared_distances(fake[rows], real, ids[rows], real_ids)
-        order = np.argsort(squares, axis=1, kind="stable")[:, :k]
+        order = np.argsort(squares, axis=1, kind="stable")[:, :k].copy()
         found.append((np.sqrt(np.take_along_axis(squares, order, axis=1)), order))
     distances, order = (np.concatenate(parts) for parts in zip(*found, strict=True))
     return distances, order

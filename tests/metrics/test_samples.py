@@ -1,5 +1,7 @@
 """Metrics of samples: worked numbers, their invariances and directions, and what they refuse."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -209,6 +211,17 @@ def test_blocks_change_nothing(monkeypatch):
     whole = all_of_them()
     monkeypatch.setattr("kgen.metrics.arrays.PAIRS", 170)  # three rows a block
     np.testing.assert_allclose(all_of_them(), whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("metric", ["precision_recall", "density_coverage", "nearest"])
+def test_only_a_block_of_distances_is_held(metric, monkeypatch):
+    fake, real = np.random.default_rng(2).standard_normal((2, 2000, 3))
+    monkeypatch.setattr("kgen.metrics.arrays.PAIRS", 20_000)
+    tracemalloc.start()
+    getattr(metrics, metric)(fake, real)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4e6  # all of them would be 32 MB
 
 
 def test_what_is_learned_by_heart():
