@@ -49,3 +49,18 @@ class Average(keras.layers.Layer):
                 kept = ops.cast(decay, value.dtype)
                 value = kept * average + (1.0 - kept) * value
             average.assign(value)
+
+
+def without_average(model, name):
+    """A copy of a model whose network has the averaged weights, and that keeps no average.
+
+    Args:
+        model: a kgen model with `average` and `ema_decay`.
+        name: str. The attribute that is the network.
+    """
+    copy = type(model).from_config(model.get_config() | {"ema_decay": None})
+    of_average = set(map(id, model.average.variables))
+    kept = [variable for variable in model.weights if id(variable) not in of_average]
+    copy.set_weights(list(map(ops.convert_to_numpy, kept)))
+    getattr(copy, name).set_weights(model.average.network.get_weights())
+    return copy

@@ -11,8 +11,6 @@ from kgen.layers import Conv2D, DepthToSpace, SelfAttention, SinusoidalEmbedding
 from kgen.networks.conditioning import as_field, condition_input, join
 from kgen.networks.convolutional import crop
 
-_ZEROS = "zeros"
-
 
 def unet(
     image_shape,
@@ -78,7 +76,7 @@ def unet(
         y = _activated(_normalized(keras.layers.Add()([y, shift])))
         if dropout:
             y = keras.layers.Dropout(dropout)(y)
-        y = _convolution(filters, initializer=_ZEROS)(y)
+        y = _convolution(filters, initializer="zeros")(y)
         if x.shape[-1] != filters:
             x = _dense(filters)(x)
         return keras.layers.Add()([x, y])
@@ -111,7 +109,7 @@ def unet(
             x = keras.layers.UpSampling2D(2, data_format="channels_last")(x)
             x = _convolution(x.shape[-1])(crop(x, *below[-1].shape[1:3]))
     x = _activated(_normalized(x))
-    x = _convolution(patch**2 * channels, initializer=_ZEROS, dtype="float32")(x)
+    x = _convolution(patch**2 * channels, initializer="zeros", dtype="float32")(x)
     x = DepthToSpace(patch, dtype="float32")(x) if patch > 1 else x
     return keras.Model([image, t, *conditions], x, name=name)
 

@@ -41,7 +41,7 @@ def extract_once(features, batches):
     found = _read(path)
     if found is None:
         found = joined([features.extract(images) for images in batches()])
-        with contextlib.suppress(OSError):  # no room, or no right: it was quick to ask for
+        with contextlib.suppress(OSError):  # no room, or no right: then not
             _write(path, found)
     return found
 

@@ -8,7 +8,7 @@ from kgen.checks import flag, whole_number
 from kgen.layers.spectral_normalization import spectral_layers
 from kgen.models import games, output_range
 from kgen.models.adversary import R1, Adversary
-from kgen.models.average import Average
+from kgen.models.average import Average, without_average
 from kgen.models.image_model import preset_dtype
 from kgen.models.kept import is_rebuilt
 from kgen.models.latent_model import LatentModel, SamplesPrior
@@ -293,12 +293,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
     def published(self):
         if self.average is None:
             return super().published()
-        copy = type(self).from_config(self.get_config() | {"ema_decay": None})
-        of_average = set(map(id, self.average.variables))
-        kept = [variable for variable in self.weights if id(variable) not in of_average]
-        copy.set_weights(list(map(ops.convert_to_numpy, kept)))
-        copy.generator.set_weights(self.average.network.get_weights())
-        return copy
+        return without_average(self, "generator")
 
     def evaluation_step(self, x, y, noise):
         x = 2.0 * x - 1.0

@@ -6,7 +6,7 @@ from keras import ops
 
 from kgen.checks import number, whole_number
 from kgen.fields import Mask
-from kgen.models.average import Average
+from kgen.models.average import Average, without_average
 from kgen.models.diffusion import samplers
 from kgen.models.image_model import ImageModel, Samples, preset_dtype
 from kgen.models.kept import is_rebuilt
@@ -131,6 +131,11 @@ class DiffusionModel(Samples, ImageModel):
         return {"network": [self.network]}
 
     @property
+    def averaged(self):
+        """The network of the verbs: with averaged weights, if there are such."""
+        return self.network if self.average is None else self.average.network
+
+    @property
     def most_steps(self):
         """The times that the model has, or None where there are any number."""
         return None
@@ -163,8 +168,6 @@ class DiffusionModel(Samples, ImageModel):
         """
         raise NotImplementedError
 
-    # What the network says.
-
     def outputs(self, x, t, y, noise=None, training=False):
         """The network's outputs in training, for which some conditions are left out.
 
@@ -175,7 +178,7 @@ class DiffusionModel(Samples, ImageModel):
             noise: `kgen.noise.Noise` that draws which; None leaves none out.
             training: bool.
         """
-        network = self.network if training or self.average is None else self.average.network
+        network = self.network if training else self.averaged
         inputs = [x, t]
         if self.condition is not None:
             given = ops.ones_like(t)
@@ -190,7 +193,7 @@ class DiffusionModel(Samples, ImageModel):
         Reference: Ho & Salimans, Classifier-Free Diffusion Guidance, 2022, eq. 6, whose w is
         guidance - 1. https://arxiv.org/abs/2207.12598
         """
-        network = self.network if self.average is None else self.average.network
+        network = self.averaged
         if self.condition is None:
             return ops.cast(network([x, t]), "float32")
         ones, zeros = ops.ones_like(t), ops.zeros_like(t)
@@ -201,6 +204,11 @@ class DiffusionModel(Samples, ImageModel):
         channels = self.image_shape[-1]
         mixed = without + guidance * (with_it - without)
         return ops.concatenate([mixed[..., :channels], with_it[..., channels:]], axis=-1)
+
+    def _guess(self, x, row, y, guidance=1.0):
+        """What `x0_of` says of images that are all at the time of `row`."""
+        t = row["t"] * ops.ones_like(x[:, 0, 0, 0])
+        return self.x0_of(self.guided(x, t, y, guidance), x, row)
 
     def walk(self, x, y, noise, sampler, guidance=1.0, known=None, repeats=1):
         """From x at a sampler's first time to an image, in a compiled loop.
@@ -220,18 +228,11 @@ class DiffusionModel(Samples, ImageModel):
             Tensor like x, in [-1, 1].
         """
         path = self.path(sampler)
-        table = sampler.rows(path) | {"t": path.t}
-        table |= {"signal": path.signal[:-1], "noise": path.noise[:-1]}
-        table |= {"next_signal": path.signal[1:], "next_noise": path.noise[1:]} | table
-        columns = {name: ops.convert_to_tensor(a.astype("float32")) for name, a in table.items()}
+        row_of = _rows_of(path.levels() | sampler.rows(path))
         draws = sampler.is_random or known is not None
 
-        def row_of(i):
-            return {name: ops.take(column, i, axis=0) for name, column in columns.items()}
-
         def x0_of(x, row):
-            t = row["t"] * ops.ones_like(x[:, 0, 0, 0])
-            return self.x0_of(self.guided(x, t, y, guidance), x, row)
+            return self._guess(x, row, y, guidance)
 
         def turn(i, state):
             x, last = state
@@ -259,8 +260,6 @@ class DiffusionModel(Samples, ImageModel):
         kept = row["signal"] / row["next_signal"]
         variance = ops.square(row["noise"]) - ops.square(kept * row["next_noise"])
         return kept * x + ops.sqrt(ops.maximum(variance, 0.0)) * noise.normal(ops.shape(x))
-
-    # The verbs.
 
     def _generate(self, y, noise, sampler=None, guidance=1.0):
         x = noise.normal((noise.num, *self.image_shape))
@@ -395,17 +394,10 @@ class DiffusionModel(Samples, ImageModel):
 
     def _encode(self, y, image, sampler):
         path = self.path(sampler)
-        columns = {
-            name: ops.convert_to_tensor(a[::-1].astype("float32"))
-            for name, a in (("t", path.t), ("signal", path.signal[:-1]), ("noise", path.noise[:-1]))
-        }
-
-        def row_of(i):
-            return {name: ops.take(column, i, axis=0) for name, column in columns.items()}
+        row_of = _rows_of({name: column[::-1] for name, column in path.levels().items()})
 
         def eps_of(x, row):
-            t = row["t"] * ops.ones_like(x[:, 0, 0, 0])
-            x0, _ = self.x0_of(self.guided(x, t, y, 1.0), x, row)
+            x0, _ = self._guess(x, row, y)
             return x0, (x - row["signal"] * x0) / row["noise"]
 
         def turn(i, x):
@@ -480,12 +472,7 @@ class DiffusionModel(Samples, ImageModel):
     def published(self):
         if self.average is None:
             return super().published()
-        copy = type(self).from_config(self.get_config() | {"ema_decay": None})
-        of_average = set(map(id, self.average.variables))
-        kept = [variable for variable in self.weights if id(variable) not in of_average]
-        copy.set_weights(list(map(ops.convert_to_numpy, kept)))
-        copy.network.set_weights(self.average.network.get_weights())
-        return copy
+        return without_average(self, "network")
 
     def get_config(self):
         return super().get_config() | {
@@ -497,3 +484,9 @@ class DiffusionModel(Samples, ImageModel):
             "ema_decay": self.ema_decay,
             "sampler": self.sampler,
         }
+
+
+def _rows_of(table):
+    """The rows of a table of float64 columns, as float32 scalars: a callable of their number."""
+    columns = {name: ops.convert_to_tensor(a.astype("float32")) for name, a in table.items()}
+    return lambda i: {name: ops.take(column, i, axis=0) for name, column in columns.items()}

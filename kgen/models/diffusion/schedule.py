@@ -22,6 +22,16 @@ class Path(NamedTuple):
     signal: np.ndarray
     noise: np.ndarray
 
+    def levels(self):
+        """The time, the signal and the noise of each step, and at its end, as columns by name."""
+        return {
+            "t": self.t,
+            "signal": self.signal[:-1],
+            "noise": self.noise[:-1],
+            "next_signal": self.signal[1:],
+            "next_noise": self.noise[1:],
+        }
+
 
 class Schedule:
     """The noise of T steps: q(x_t|x_0) = N(sqrt(alpha_bar_t) x_0, (1 - alpha_bar_t) I).
@@ -102,11 +112,6 @@ class Schedule:
         ends = [sigma[0] ** (1 / 7), min(sigma[-1], 80.0) ** (1 / 7)]
         wanted = np.linspace(*ends, steps) ** 7
         return np.unique(np.abs(np.log(sigma) - np.log(wanted)[:, None]).argmin(axis=1))
-
-    def respaced(self, times):
-        """The schedule of these steps alone: beta_i = 1 - alpha_bar_i / alpha_bar_{i-1}."""
-        kept = self.alphas_bar[times]
-        return Schedule(1.0 - kept / np.concatenate([[1.0], kept[:-1]]))
 
     def path(self, times):
         """Back from the last of some times to images."""
