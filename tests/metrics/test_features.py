@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen.metrics.features import Classifier, EfficientNetLite0, Features, Pixels, efficientnet_lite
+from kgen.metrics.features import (
+    Classifier,
+    EfficientNetLite0,
+    Features,
+    Pixels,
+    efficientnet_lite,
+    torch_file,
+)
 from kgen.metrics.features.resizing import resized, to_rgb
 from kgen.metrics.features.torch_file import read_torch_file
 from kgen.metrics.real import evenly
@@ -183,6 +190,14 @@ def test_a_file_of_tensors_is_read_without_pytorch(tmp_path):
     assert found.keys() == tensors.keys()
     for name, tensor in tensors.items():
         np.testing.assert_array_equal(found[name], tensor.numpy())
+
+
+@pytest.mark.parametrize(("offset", "strides"), [(2, (1,)), (0, (2,)), (-1, (1,)), (2, (-1,))])
+def test_a_tensor_beyond_its_storage_is_refused(offset, strides):
+    storage = np.dtype("<f4"), 4, [np.arange(4, dtype="<f4")]
+    assert torch_file._Tensor(storage, 1, (3,), (1,)).array().tolist() == [1.0, 2.0, 3.0]
+    with pytest.raises(ValueError, match="beyond its storage"):
+        torch_file._Tensor(storage, offset, (3,), strides).array()
 
 
 def test_a_file_that_runs_something_is_refused(tmp_path):

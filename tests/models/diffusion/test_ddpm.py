@@ -5,11 +5,14 @@ import numpy as np
 import pytest
 from keras import ops
 
+from kgen import backend
 from kgen.layers import Conv2D, SinusoidalEmbedding
 from kgen.models.diffusion import ddpm as ddpm_file
 from kgen.models.diffusion import schedule
 from kgen.models.diffusion.ddpm import DDPM, discretized_normal_nll
 from kgen.models.diffusion.samplers import DDIM, Ancestral
+from kgen.noise import StepNoise
+from kgen.seeds import seeds_of
 
 RNG = np.random.default_rng(0)
 SHAPE = (4, 4, 1)
@@ -70,6 +73,9 @@ class Fixed:
         self.value, self.num = value, num
 
     def normal(self, shape):
+        return self.value * ops.ones(shape)
+
+    def uniform(self, shape):
         return self.value * ops.ones(shape)
 
     def at(self, turn):
@@ -255,6 +261,33 @@ def test_guidance():
     assert np.abs(found[1.0] - found[0.0]).max() > 1e-2
 
 
+def test_conditions_are_left_out_at_random():
+    model = small(num_classes=3, ema_decay=None, drop_condition=0.1)
+    x, t = tensors(RNG.standard_normal((3, 8, 8, 1)), [1.0, 5.0, 19.0])
+    y = ops.convert_to_tensor(np.arange(3))
+    for drawn, guidance in ((0.05, 0.0), (0.15, 1.0)):
+        found = numpy(model.outputs(x, t, y, Fixed(drawn, 3)))
+        np.testing.assert_allclose(found, numpy(model.guided(x, t, y, guidance)), atol=1e-6)
+
+
+def test_the_bound_moves_the_variance_alone(monkeypatch):
+    model = small(variance="learned")
+    model.compile()
+    x = ops.convert_to_tensor(RNG.random((4, 8, 8, 1)).astype("float32"))
+    *_, kernel, _ = model.network.trainable_variables  # of channels eps and the variance
+
+    def gradient():
+        noise = StepNoise(keras.random.SeedGenerator(0).next())
+        _, found = backend.value_and_grad(lambda: model.denoising_loss(x, None, noise), [kernel])
+        return numpy(found[0])
+
+    whole = gradient()
+    monkeypatch.setattr(DDPM, "_bound_at", lambda self, x_0, *rest: 0.0 * x_0[:, 0, 0, 0])
+    simple = gradient()
+    np.testing.assert_allclose(whole[..., 0], simple[..., 0], rtol=1e-4, atol=1e-6)
+    assert np.abs(whole[..., 1]).max() > 1e-6 and np.abs(simple[..., 1]).max() == 0.0
+
+
 def test_noise_and_back():
     """In the known world the ODE is invertible; half its steps leave twice the difference."""
     model = exact(0.04)
@@ -285,6 +318,10 @@ def test_the_likelihood_is_the_sum_of_the_terms():
     found = model.log_likelihood(images, seed=0)
     np.testing.assert_allclose(found, -terms.sum(axis=1), rtol=1e-5)
     np.testing.assert_allclose(model.log_likelihood(images / 255.0, seed=0), found, rtol=1e-5)
+    long = small(timesteps=60)  # in two parts, of noise of their own
+    rows = {"image": images / 255.0, "seed": seeds_of(0, 3), "start": np.zeros(3, "int32")}
+    at_once = long.run(long._bound_from, rows, num=60)
+    np.testing.assert_allclose(long.bound(images, seed=0)[:, :60], at_once, rtol=1e-3, atol=1e-3)
     x_0 = 2.0 * images / 255.0 - 1.0
     bar = model._times.alphas_bar[-1]
     prior = 0.5 * (bar * x_0**2 - bar - np.log(1.0 - bar)).sum(axis=(1, 2, 3))
