@@ -12,7 +12,7 @@ With TensorFlow on one shared CPU core; "readable" are samples that a person rea
 | lsgan | https://arxiv.org/abs/1611.04076 | 4 | 14 | two thirds readable |
 | wgan | https://arxiv.org/abs/1701.07875 | 8 | 17 | half readable |
 | wgan_gp | https://arxiv.org/abs/1704.00028 | 6 | 45 | seven in ten readable |
-| cgan | https://arxiv.org/abs/1411.1784 | 5 | 24 | 96.5% of 10,000 samples are of the digit that was asked for, by a classifier that is right about 99.1% of the test images |
+| cgan | https://arxiv.org/abs/1411.1784 | 5 | 24 | 96.5% of 10,000 samples are of the digit that was asked for, by a classifier of about LeNet-5's size, right about 99.1% of the test images |
 | infogan | https://arxiv.org/abs/1606.03657 | 6 | 34 | a digit a category, without labels: 5.1% of the test images get another one; the paper reports 5% |
 
 Batches, networks and optimizers are the papers', but for these. WGAN: at the paper's rate of 5e-5

@@ -319,7 +319,8 @@ def test_the_likelihood_is_the_sum_of_the_terms():
     np.testing.assert_allclose(found, -terms.sum(axis=1), rtol=1e-5)
     np.testing.assert_allclose(model.log_likelihood(images / 255.0, seed=0), found, rtol=1e-5)
     long = small(timesteps=60)  # in two parts, of noise of their own
-    rows = {"image": images / 255.0, "seed": seeds_of(0, 3), "start": np.zeros(3, "int32")}
+    x = (images / 255.0).astype("float32")
+    rows = {"image": x, "seed": seeds_of(0, 3), "start": np.zeros(3, "int32")}
     at_once = long.run(long._bound_from, rows, num=60)
     np.testing.assert_allclose(long.bound(images, seed=0)[:, :60], at_once, rtol=1e-3, atol=1e-3)
     x_0 = 2.0 * images / 255.0 - 1.0
