@@ -25,6 +25,7 @@ _ROOMS = (
     "pictures",
     "priors",
     "runs",
+    "samplers",
     "seeds",
     "serving",
 )
@@ -34,7 +35,11 @@ _CLASSES = {
     "AutoregressiveModel": "kgen.models.autoregressive.autoregressive_model",
     "ConditionalGAN": "kgen.models.adversarial.conditional_gan",
     "DCGAN": "kgen.models.adversarial.dcgan",
+    "DDPM": "kgen.models.diffusion.ddpm",
+    "DiffusionModel": "kgen.models.diffusion.diffusion_model",
+    "EDM": "kgen.models.diffusion.edm",
     "EncoderDecoder": "kgen.models.autoencoders.encoder_decoder",
+    "FlowMatching": "kgen.models.diffusion.flow_matching",
     "GAN": "kgen.models.adversarial.gan",
     "GatedPixelCNN": "kgen.models.autoregressive.gated_pixel_cnn",
     "GenerativeModel": "kgen.models.generative_model",
@@ -75,4 +80,4 @@ def __dir__():
     return sorted({*globals(), *__all__})
 
 
-register_with_keras([*_CLASSES.values(), "kgen.layers", "kgen.models.diffusion.ddpm"])
+register_with_keras([*_CLASSES.values(), "kgen.layers"])

@@ -102,6 +102,13 @@ def flag(name, value):
     return bool(value)
 
 
+def choice(name, value, known):
+    """An argument that is one of some names."""
+    if value not in known:
+        raise ValueError(f"Expected {name} in {known}. Received: {name}={value!r:.80}")
+    return value
+
+
 def _as_int(value):
     """The whole number that a value is, None where it is none."""
     if isinstance(value, (bool, np.bool_)):

@@ -12,6 +12,7 @@ import numpy as np
 
 import kgen
 from kgen import fields, networks
+from kgen.samplers import DDIM, ODE, Heun
 from tests import own_models
 from tests.toys import ToyWGANGP
 
@@ -98,6 +99,8 @@ def rows(field, num, rng):
     shape = (num, *field.shape)
     if field.dtype == "bool":
         return rng.random(shape) < 0.5
+    if isinstance(field, fields.Noisy):
+        return rng.standard_normal(shape).astype("float32")
     if field.dtype == "int64":  # seeds, negative ones among them
         return np.arange(num) - 2
     low = -1 if field.low is None else field.low
@@ -165,6 +168,49 @@ def info_gan(**kwargs):
         discriminator=networks.dcgan_discriminator(SHAPE, filters=4, with_features=True),
         **kwargs,
     )
+
+
+def denoiser(shape=SHAPE, outputs=1, condition=None, seen=None):
+    """The smallest network of an image, a time and a condition.
+
+    Args:
+        shape: tuple (height, width, channels).
+        outputs: int. Channels that it gives.
+        condition: int or None. Classes.
+        seen: int or None. Channels that it takes, where those are not the image's.
+    """
+    layers = keras.layers
+    x, t = keras.Input((*shape[:2], seen or shape[2])), keras.Input(())
+    told = kgen.layers.SinusoidalEmbedding(4)(t)
+    inputs = [x, t]
+    if condition:
+        y, given = keras.Input((), dtype="int32"), keras.Input(())
+        code = layers.CategoryEncoding(condition, output_mode="one_hot")(y)
+        told = layers.Concatenate()([told, layers.Multiply()([code, layers.Reshape((1,))(given)])])
+        inputs += [y, given]
+    shift = layers.Reshape((1, 1, 4))(layers.Dense(4)(told))
+    y = layers.Add()([kgen.layers.Conv2D(4, 3, padding="same")(x), shift])
+    y = layers.Activation("silu")(y)
+    return keras.Model(inputs, kgen.layers.Conv2D(outputs, 3, padding="same", dtype="float32")(y))
+
+
+def ddpm(**kwargs):
+    network = denoiser((5, 4, 3), 6, 3)
+    return kgen.DDPM(
+        (5, 4, 3),
+        network,
+        **{"timesteps": 20, "variance": "learned", "sampler": DDIM(4), "num_classes": 3} | kwargs,
+    )
+
+
+def edm(**kwargs):
+    network = denoiser(SHAPE, 1, seen=2)
+    return kgen.EDM(SHAPE, network, **{"self_condition": True, "sampler": Heun(4)} | kwargs)
+
+
+def flow_matching(**kwargs):
+    given = {"coupling": "optimal_transport", "sampler": ODE(4), "num_classes": 3}
+    return kgen.FlowMatching(SHAPE, denoiser(condition=3), **given | kwargs)
 
 
 def codes(num):
@@ -276,6 +322,35 @@ CASES = (
         discrete=True,
         command="gated_pixelcnn",
         settings={"levels": 17, "width": 4, "depth": 1},
+    ),
+    Case(
+        "ddpm",
+        kgen.DDPM,
+        ddpm,
+        image_shape=(5, 4, 3),
+        condition=fields.Label(3),
+        rounding=5e-5,
+        family="diffusion",
+        on_replicas=True,
+        command="ddpm",
+        settings={"width": 4, "timesteps": 20},
+    ),
+    Case(
+        "edm",
+        kgen.EDM,
+        edm,
+        rounding=5e-5,
+        command="edm",
+        settings={"width": 4},
+    ),
+    Case(
+        "flow_matching",
+        kgen.FlowMatching,
+        flow_matching,
+        condition=fields.Label(3),
+        rounding=5e-5,
+        command="flow_matching",
+        settings={"width": 4},
     ),
     # Those of docs/your_own_model.md.
     Case(

@@ -6,6 +6,7 @@
 - `add_up`: from a replica's gradients to those of the whole batch
 - `apply_gradients`: one step of an optimizer
 - `input_gradient`: d sum(fn(x)) / dx, differentiable again
+- `on_host`: what a function of NumPy arrays gives, inside a compiled step
 - `innermost_loop`: what stands for the loop whose body is being traced
 - `is_traced`: whether what runs now is being compiled
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
@@ -61,6 +62,7 @@ if keras.backend.backend() == "tensorflow":
         linear,
         mean_over_replicas,
         moments_over_replicas,
+        on_host,
         over_replicas,
         relu,
         set_deterministic,
@@ -93,6 +95,7 @@ elif keras.backend.backend() == "jax":
         linear,
         mean_over_replicas,
         moments_over_replicas,
+        on_host,
         over_replicas,
         relu,
         set_deterministic,
@@ -125,6 +128,7 @@ elif keras.backend.backend() == "torch":
         linear,
         mean_over_replicas,
         moments_over_replicas,
+        on_host,
         over_replicas,
         relu,
         set_deterministic,
@@ -170,6 +174,7 @@ __all__ = [
     "linear",
     "mean_over_replicas",
     "moments_over_replicas",
+    "on_host",
     "over_replicas",
     "relu",
     "set_deterministic",

@@ -396,6 +396,22 @@ def input_gradient(fn, x, has_aux=False):
     return (gradient, aux) if has_aux else gradient
 
 
+def on_host(function, dtype, *tensors):
+    """What a function of NumPy arrays gives, inside a compiled step too.
+
+    Args:
+        function: callable of arrays that returns one, a number a row of the first.
+        dtype: str. Of what it returns.
+        *tensors: what it is called with; there is no gradient through it.
+
+    Returns:
+        Tensor (batch,).
+    """
+    result = jax.ShapeDtypeStruct(tensors[0].shape[:1], dtype)
+    tensors = map(jax.lax.stop_gradient, tensors)
+    return jax.pure_callback(lambda *arrays: function(*map(np.asarray, arrays)), result, *tensors)
+
+
 def batch_norm(x, gamma, beta, epsilon, synchronized):
     """None: it is left to Keras' operations, which are compiled into as much."""
     del x, gamma, beta, epsilon, synchronized

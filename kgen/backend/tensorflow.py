@@ -319,6 +319,22 @@ def conv2d_transpose(x, kernel, strides, bias=None):
     return y if bias is None else y + bias
 
 
+def on_host(function, dtype, *tensors):
+    """What a function of NumPy arrays gives, inside a compiled step too, but not under XLA.
+
+    Args:
+        function: callable of arrays that returns one, a number a row of the first.
+        dtype: str. Of what it returns.
+        *tensors: what it is called with; there is no gradient through it.
+
+    Returns:
+        Tensor (batch,).
+    """
+    found = tf.numpy_function(function, tensors, dtype, stateful=False)
+    found.set_shape(tensors[0].shape[:1])
+    return found
+
+
 def batch_norm(x, gamma, beta, epsilon, synchronized):
     """None: it is left to Keras' operations, which are compiled into as much."""
     del x, gamma, beta, epsilon, synchronized

@@ -247,6 +247,22 @@ def input_gradient(fn, x, has_aux=False):
     return (gradient, aux) if has_aux else gradient
 
 
+@torch.compiler.disable  # which knows no SciPy
+def on_host(function, dtype, *tensors):
+    """What a function of NumPy arrays gives.
+
+    Args:
+        function: callable of arrays that returns one, a number a row of the first.
+        dtype: str. Of what it returns.
+        *tensors: what it is called with; there is no gradient through it.
+
+    Returns:
+        Tensor (batch,).
+    """
+    found = function(*(tensor.detach().cpu().numpy() for tensor in tensors))
+    return torch.as_tensor(found.astype(dtype), device=tensors[0].device)
+
+
 def batch_norm(x, gamma, beta, epsilon, synchronized):
     """Batch normalization of all axes but the last, in one operation on one process.
 

@@ -9,6 +9,7 @@ from kgen.layers.leaky_relu import LeakyReLU
 from kgen.layers.masked_conv2d import MaskedConv2D
 from kgen.layers.masked_residual_block import MaskedResidualBlock
 from kgen.layers.maxout import Maxout
+from kgen.layers.position_embedding import PositionEmbedding
 from kgen.layers.self_attention import SelfAttention
 from kgen.layers.sinusoidal_embedding import SinusoidalEmbedding
 from kgen.layers.space_to_depth import DepthToSpace, SpaceToDepth
@@ -26,6 +27,7 @@ __all__ = [
     "MaskedConv2D",
     "MaskedResidualBlock",
     "Maxout",
+    "PositionEmbedding",
     "SelfAttention",
     "SinusoidalEmbedding",
     "SpaceToDepth",

@@ -15,6 +15,7 @@ class SelfAttention(keras.layers.Layer):
 
     Args:
         heads: int. Divides the channels. Defaults to 1.
+        last_initializer: initializer of the last function's kernel. Defaults to "zeros".
 
     Example:
     >>> y = kgen.layers.SelfAttention(2)(np.ones((1, 3, 3, 8)))
@@ -25,9 +26,10 @@ class SelfAttention(keras.layers.Layer):
     https://arxiv.org/abs/1706.03762
     """
 
-    def __init__(self, heads=1, **kwargs):
+    def __init__(self, heads=1, last_initializer="zeros", **kwargs):
         super().__init__(**kwargs)
         self.heads = heads
+        self.last_initializer = keras.initializers.get(last_initializer)
 
     def build(self, shape):
         *_, channels = shape
@@ -38,7 +40,9 @@ class SelfAttention(keras.layers.Layer):
         dtype = self.dtype_policy
         kernel = keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
         self.asked = keras.layers.Dense(3 * channels, kernel_initializer=kernel, dtype=dtype)
-        self.given = keras.layers.Dense(channels, kernel_initializer="zeros", dtype=dtype)
+        self.given = keras.layers.Dense(
+            channels, kernel_initializer=self.last_initializer, dtype=dtype
+        )
         self.asked.build(shape)
         self.given.build(shape)
 
@@ -56,4 +60,7 @@ class SelfAttention(keras.layers.Layer):
         return shape
 
     def get_config(self):
-        return super().get_config() | {"heads": self.heads}
+        return super().get_config() | {
+            "heads": self.heads,
+            "last_initializer": keras.initializers.serialize(self.last_initializer),
+        }

@@ -3,6 +3,7 @@
 import contextlib
 
 import keras
+import numpy as np
 from keras import ops
 
 from kgen import checks, fields, pictures
@@ -209,6 +210,11 @@ class ImageModel(GenerativeModel):
         if self.condition is None or self.num_classes is not None:
             return None
         return self.examples(data, 8)[1]
+
+    def lower_half(self):
+        """A mask of the lower half of the image, bool (height, width)."""
+        height, width, _ = self.image_shape
+        return np.arange(height)[:, None].repeat(width, axis=1) >= (height + 1) // 2
 
     def export(self, path, version=None, about=None):
         """Writes a SavedModel for TensorFlow Serving, with the signatures of docs/serving.md.

@@ -12,7 +12,7 @@ from kgen.models.output_range import EXCLUDED, last_activation
 from kgen.seeds import seeds_of
 
 
-def _declared_otherwise(network, inputs):
+def declared_otherwise(network, inputs):
     """The shape of an input that a network declares and that these are not of, or None.
 
     Keras takes any last axis where one of the two has length 1.
@@ -101,7 +101,7 @@ class LatentModel(ImageModel):
         if not isinstance(network, keras.Model):
             refuse(f"{name}={network!r}, which is no keras.Model")
         inputs = self.symbolic_inputs(input_shape, is_conditional)
-        if (declared := _declared_otherwise(network, inputs)) is not None:
+        if (declared := declared_otherwise(network, inputs)) is not None:
             refuse(f"{name}={network.name}, which takes {declared}")
         try:
             outputs = network(inputs)

@@ -3,6 +3,8 @@
 from kgen.networks.causal_network import CausalNetwork
 from kgen.networks.convolutional import convolutional_decoder, convolutional_encoder
 from kgen.networks.dcgan import dcgan_discriminator, dcgan_generator, recognition_head
+from kgen.networks.dense_denoiser import dense_denoiser
+from kgen.networks.dit import dit
 from kgen.networks.mlp import (
     dense_decoder,
     dense_encoder,
@@ -19,8 +21,10 @@ __all__ = [
     "dcgan_discriminator",
     "dcgan_generator",
     "dense_decoder",
+    "dense_denoiser",
     "dense_encoder",
     "dense_generator",
+    "dit",
     "gated_pixel_cnn",
     "maxout_discriminator",
     "pixel_cnn",

@@ -7,9 +7,10 @@ each block, of each attention and of the network is 0 at first, so that the netw
 
 import keras
 
-from kgen.layers import Conv2D, DepthToSpace, SelfAttention, SinusoidalEmbedding, SpaceToDepth
-from kgen.networks.conditioning import as_field, condition_input, join
+from kgen.layers import Conv2D, DepthToSpace, SelfAttention, SpaceToDepth
+from kgen.networks.conditioning import join
 from kgen.networks.convolutional import crop
+from kgen.networks.timed import activated, dense, scaled, time_inputs
 
 
 def unet(
@@ -62,23 +63,18 @@ def unet(
         raise ValueError(f"Expected width as an even number of at least 4. Received: {width=}")
     channels = channels or own_channels
     image = keras.Input(image_shape, name="image")
-    t = keras.Input((), dtype="float32", name="t")
-    conditions, code, is_image = _condition(condition)
-    embedding = _dense(4 * width)(SinusoidalEmbedding(width)(t))
-    embedding = _dense(4 * width)(_activated(embedding))
-    if code is not None and not is_image:
-        embedding = keras.layers.Add()([embedding, _dense(4 * width)(code)])
-    embedding = _activated(embedding)
+    inputs, embedding, code = time_inputs(width, 4 * width, condition)
+    embedding = activated(embedding)
 
     def block(x, filters):
-        y = _convolution(filters)(_activated(_normalized(x)))
-        shift = keras.layers.Reshape((1, 1, filters))(_dense(filters)(embedding))
-        y = _activated(_normalized(keras.layers.Add()([y, shift])))
+        y = _convolution(filters)(activated(_normalized(x)))
+        shift = keras.layers.Reshape((1, 1, filters))(dense(filters)(embedding))
+        y = activated(_normalized(keras.layers.Add()([y, shift])))
         if dropout:
             y = keras.layers.Dropout(dropout)(y)
         y = _convolution(filters, initializer="zeros")(y)
         if x.shape[-1] != filters:
-            x = _dense(filters)(x)
+            x = dense(filters)(x)
         return keras.layers.Add()([x, y])
 
     def attend(x):
@@ -88,10 +84,10 @@ def unet(
         x = block(x, filters)
         return attend(x) if max(x.shape[1:3]) in attention_at else x
 
-    fits = is_image and code.shape[1:3] == image.shape[1:3]
+    fits = code is not None and code.shape[1:3] == image.shape[1:3]
     x = join(image, code) if fits else image
     x = SpaceToDepth(patch)(x) if patch > 1 else x
-    x = _convolution(width)(join(x, code) if is_image and not fits else x)
+    x = _convolution(width)(x if fits else join(x, code))
     below = [x]
     for level, multiplier in enumerate(multipliers):
         if level:
@@ -108,33 +104,10 @@ def unet(
         if level:
             x = keras.layers.UpSampling2D(2, data_format="channels_last")(x)
             x = _convolution(x.shape[-1])(crop(x, *below[-1].shape[1:3]))
-    x = _activated(_normalized(x))
+    x = activated(_normalized(x))
     x = _convolution(patch**2 * channels, initializer="zeros", dtype="float32")(x)
     x = DepthToSpace(patch, dtype="float32")(x) if patch > 1 else x
-    return keras.Model([image, t, *conditions], x, name=name)
-
-
-def _condition(condition):
-    """Inputs of a condition, its code, and whether that is an image."""
-    if condition is None:
-        return [], None, False
-    inputs, code = condition_input(as_field(condition))
-    given = keras.Input((), dtype="float32", name="given")
-    is_image = len(code.shape) == 4
-    column = keras.layers.Reshape((1, 1, 1) if is_image else (1,))(given)
-    code = keras.layers.Multiply()([code, column])
-    if is_image:
-        column = keras.layers.UpSampling2D(code.shape[1:3], data_format="channels_last")(column)
-    code = keras.layers.Concatenate()([code, column])  # which tells 0 from nothing
-    return [*inputs, given], code, is_image
-
-
-def _scaled():
-    return keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")
-
-
-def _dense(units):
-    return keras.layers.Dense(units, kernel_initializer=_scaled())
+    return keras.Model([image, *inputs], x, name=name)
 
 
 def _convolution(filters, strides=1, initializer=None, dtype=None):
@@ -144,13 +117,9 @@ def _convolution(filters, strides=1, initializer=None, dtype=None):
         strides,
         padding="same",
         data_format="channels_last",
-        kernel_initializer=initializer or _scaled(),
+        kernel_initializer=initializer or scaled(),
         dtype=dtype,
     )
-
-
-def _activated(x):
-    return keras.layers.Activation("silu")(x)
 
 
 def _normalized(x):

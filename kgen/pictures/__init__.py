@@ -5,8 +5,10 @@ from kgen.pictures.files import check_path, save
 from kgen.pictures.grids import grid
 from kgen.pictures.models import (
     arithmetic,
+    chain,
     codes,
     completions,
+    film,
     interpolation,
     manifold,
     reconstructions,
@@ -18,9 +20,11 @@ from kgen.pictures.neighbours import nearest
 __all__ = [
     "animation",
     "arithmetic",
+    "chain",
     "check_path",
     "codes",
     "completions",
+    "film",
     "grid",
     "interpolation",
     "losses",

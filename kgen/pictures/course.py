@@ -48,32 +48,30 @@ def losses(history, path=None):
     return picture
 
 
-def animation(paths, path, seconds=0.2, most=50):
+def animation(pictures, path, seconds=0.2, most=50):
     """Writes pictures one after another, such as those of `kgen.callbacks.SampleGrid`.
 
     Args:
-        paths: sequence of str. The pictures' files, all of one size.
+        pictures: sequence of str or PIL.Image.Image. The pictures, or their files, of one size.
         path: str. The file, .gif or .webp.
         seconds: float. How long each is shown; the last ten times as long.
         most: int. Of more pictures so many, evenly spaced, the first and the last among them.
     """
-    from PIL import Image
-
     picture_format = check_path(path)
     if picture_format not in ("GIF", "WEBP"):
         raise ValueError(f"Expected a file ending in .gif or .webp. Received: path={path!r}")
     seconds, most = number("seconds", seconds, above=0), whole_number("most", most, at_least=2)
-    if not paths:
-        raise ValueError(f"Expected at least one picture. Received: {paths=}")
-    shown = np.unique(np.linspace(0, len(paths) - 1, min(most, len(paths))).round().astype(int))
+    if not pictures:
+        raise ValueError(f"Expected at least one picture. Received: {pictures=}")
+    last = len(pictures) - 1
+    shown = np.unique(np.linspace(0, last, min(most, len(pictures))).round().astype(int))
     frames = []
     for i in shown:
-        with Image.open(paths[i]) as file:
-            frames.append(file.convert("RGB"))
+        frames.append(_opened(pictures[i]))
         if frames[-1].size != frames[0].size:
             raise ValueError(
-                f"Expected pictures of one size. Received: {paths[shown[0]]} of {frames[0].size}, "
-                f"{paths[i]} of {frames[-1].size}"
+                f"Expected pictures of one size. Received: {pictures[shown[0]]} of "
+                f"{frames[0].size}, {pictures[i]} of {frames[-1].size}"
             )
     milliseconds = [round(1000 * seconds)] * len(frames)
     milliseconds[-1] *= 10
@@ -86,6 +84,15 @@ def animation(paths, path, seconds=0.2, most=50):
             duration=milliseconds,
             loop=0,
         )
+
+
+def _opened(picture):
+    from PIL import Image
+
+    if isinstance(picture, Image.Image):
+        return picture.convert("RGB")
+    with Image.open(picture) as file:
+        return file.convert("RGB")
 
 
 def _curves(history):

@@ -5,6 +5,7 @@ import functools
 import numpy as np
 
 from kgen.checks import number, whole_number, whole_numbers
+from kgen.pictures.course import animation
 from kgen.pictures.files import path_first
 from kgen.pictures.grids import grid
 
@@ -111,6 +112,53 @@ def completions(model, images, mask, labels=None, copies=4, seed=None, path=None
     occluded = np.where(hidden, 0.5, originals)
     rows = np.concatenate([occluded[:, None], made, originals[:, None]], axis=1)
     return grid(rows.reshape(-1, *rows.shape[2:]), copies + 2, path)
+
+
+@_made_by("chain")
+def chain(model, num, labels=None, frames=10, seed=None, path=None, **kwargs):
+    """The way from noise to each image, in a row; of a conditional model one image a class.
+
+    This is figure 6 of Ho et al. 2020 (https://arxiv.org/abs/2006.11239), of x itself.
+
+    Args:
+        model: a model with `chain`.
+        num: int. Images, and rows: at most so many of a conditional model without `labels`.
+        labels: sequence of classes or other conditions, of each row; by default all classes.
+        frames: int. Images in a row.
+        seed: int or None. Seeds the noise.
+        path: str or None. A file to write as well, in the format of its ending.
+        **kwargs: further ones of the model's `chain`.
+
+    Returns:
+        PIL.Image.Image.
+    """
+    made = _chains(model, num, labels, frames, seed, kwargs)
+    return grid(made.reshape(-1, *made.shape[2:]), made.shape[1], path)
+
+
+@_made_by("chain")
+def film(model, num, path, labels=None, frames=30, seed=None, seconds=0.1, **kwargs):
+    """The way from noise to images as a film: `chain`, one time after another.
+
+    Args:
+        model: a model with `chain`.
+        num: int. Images: at most so many of a conditional model without `labels`.
+        path: str. The file, .gif or .webp.
+        labels: sequence of classes or other conditions, of each image; by default all classes.
+        frames: int. Times.
+        seed: int or None. Seeds the noise.
+        seconds: float. How long each time is shown; the last ten times as long.
+        **kwargs: further ones of the model's `chain`.
+    """
+    made = _chains(model, num, labels, frames, seed, kwargs)
+    animation([grid(made[:, i]) for i in range(made.shape[1])], path, seconds, most=frames)
+
+
+def _chains(model, num, labels, frames, seed, kwargs):
+    if labels is None and model.num_classes is not None:
+        labels = np.arange(min(whole_number("num", num), model.num_classes))
+    num = num if labels is None else len(labels)
+    return model.chain(num, labels, frames=frames, seed=seed, **kwargs)
 
 
 @_made_by("decode")

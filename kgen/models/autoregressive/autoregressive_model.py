@@ -299,11 +299,6 @@ class AutoregressiveModel(ImageModel):
             x, memory = self.network.generate(choose, [uniform, known], memory, y)
         return 0.5 * (x + 1.0), memory
 
-    def lower_half(self):
-        """A mask of the lower half of the image, bool (height, width)."""
-        height, width, _ = self.image_shape
-        return np.arange(height)[:, None].repeat(width, axis=1) >= (height + 1) // 2
-
     def report(self, data):
         images, labels = self.examples(data, 8)
         hidden = self.lower_half()

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen.checks import flag
+from kgen.checks import choice, flag
+from kgen.fields import Seed, Time
 from kgen.losses import bits_per_dim
 from kgen.models.diffusion import schedule as schedules
 from kgen.models.diffusion.diffusion_model import DiffusionModel
@@ -29,12 +30,13 @@ class DDPM(DiffusionModel):
         image_shape: tuple (height, width, channels).
         network: keras.Model from [image, t], with a condition from [image, t, condition, given],
             to (batch, height, width, channels), twice the channels with a learned variance; or
-            None for the preset, the paper's U-Net.
-        width: int. Channels of the preset's first blocks. Defaults to the paper's 128 from 32x32
-            on, 32 below.
+            None for the preset.
+        architecture: "unet", the paper's, or "dit", a transformer (Peebles & Xie 2022).
+        width: int. Of the preset: a U-Net's channels of the first blocks, the paper's 128 from
+            32x32 on and 32 below by default; a transformer's numbers of a patch, 384 or 128.
         dropout: float in [0, 1). Of the preset's blocks. Defaults to the paper's 0.1.
-        patch: int. Of the preset: each square of so many pixels a side is one, which on small
-            machines takes less time. Defaults to 1.
+        patch: int. Of the preset: each square of so many pixels a side is one, which takes less
+            time. Defaults to 1, a transformer's to 2.
         schedule: "linear", "cosine", "sigmoid", or an array of betas.
         timesteps: int. T of a schedule by name. Defaults to 1000.
         prediction: what the network gives: "eps", the noise; "x0", the image; or "v", a mixture of
@@ -45,6 +47,8 @@ class DDPM(DiffusionModel):
             what is nearly clear (Hang et al. 2023, gamma of 5, https://arxiv.org/abs/2303.09556);
             or "bound", the bound on log p(x) itself.
         clip: bool. Keeps the x_0 that is expected in the range of images, in the verbs.
+        self_condition: bool. Shows the network, behind the image, its own last guess of it (Chen et
+            al. 2022, https://arxiv.org/abs/2208.04202): it takes twice the channels.
         drop_condition: float in [0, 1]. The part of the images whose condition is left out in
             training, without which there is no guidance. Defaults to 0.1.
         ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
@@ -57,7 +61,7 @@ class DDPM(DiffusionModel):
 
     Example:
     >>> images = np.random.rand(8, 8, 8, 1)
-    >>> ddpm = kgen.models.diffusion.ddpm.DDPM((8, 8, 1), width=8, timesteps=20)
+    >>> ddpm = kgen.DDPM((8, 8, 1), width=8, timesteps=20)
     >>> ddpm.compile()
     >>> history = ddpm.fit(images, verbose=0)
     >>> ddpm.sample(2, seed=0, steps=5).shape
@@ -73,15 +77,17 @@ class DDPM(DiffusionModel):
         self,
         image_shape: tuple[int, int, int],
         network: keras.Model | None = None,
+        architecture: str = "unet",
         width: int | None = None,
         dropout: float = 0.1,
-        patch: int = 1,
+        patch: int | None = None,
         schedule: str = "linear",
         timesteps: int = 1000,
         prediction: str = "eps",
         variance: str = "small",
         weighting: str = "simple",
         clip: bool = True,
+        self_condition: bool = False,
         drop_condition: float = 0.1,
         ema_decay: float | None = 0.9999,
         sampler: str = "ddim",
@@ -90,22 +96,20 @@ class DDPM(DiffusionModel):
         seed: int | None = None,
         **kwargs,
     ):
-        for name, value, known in (
-            ("prediction", prediction, PREDICTIONS),
-            ("variance", variance, VARIANCES),
-            ("weighting", weighting, WEIGHTINGS),
-        ):
-            if value not in known:
-                raise ValueError(f"Expected {name} in {known}. Received: {name}={value!r}")
+        self.prediction = choice("prediction", prediction, PREDICTIONS)
+        self.variance = choice("variance", variance, VARIANCES)
+        self.weighting = choice("weighting", weighting, WEIGHTINGS)
         *_, channels = image_shape
         super().__init__(
             image_shape,
             network,
             outputs=channels * (2 if variance == "learned" else 1),
             meaning=prediction + " and then the part of the variance" * (variance == "learned"),
+            architecture=architecture,
             width=width,
             dropout=dropout,
             patch=patch,
+            self_condition=self_condition,
             drop_condition=drop_condition,
             ema_decay=ema_decay,
             sampler=sampler,
@@ -114,41 +118,31 @@ class DDPM(DiffusionModel):
             seed=seed,
             **kwargs,
         )
-        self.prediction = prediction
-        self.variance = variance
-        self.weighting = weighting
         self.clip = flag("clip", clip)
         self.timesteps = timesteps
         self._times = schedules.get(schedule, timesteps)
         self.schedule = schedule if isinstance(schedule, str) else tuple(map(float, schedule))
-        self._sampler()
-
-    def default_optimizers(self):
-        # Appendix B; the norm of Song & Ermon 2020's code, which the authors' has too.
-        return {"network": keras.optimizers.Adam(2e-4, global_clipnorm=1.0, name="network")}
+        self.own_sampler()
 
     @property
     def most_steps(self):
+        """T."""
         return len(self._times)
 
+    @property
+    def time(self):
+        return Time(0, self.most_steps - 1, "int32")
+
     def path(self, sampler):
-        return self._times.path(self._times.times(sampler.steps, sampler.spacing))
+        return self._times.path(self._times.times(sampler.steps, sampler.spacing or "even"))
 
-    def training_step(self, x, y, noise):  # Algorithm 1
-        self.minimize(self.denoising_loss, "network", x, y, noise)
-        self.update_average()
-
-    def evaluation_step(self, x, y, noise):
-        self.denoising_loss(x, y, noise, training=False)
-
-    def denoising_loss(self, x, y, noise, training=True):
-        """The loss on one batch of images in [0, 1]; logs it."""
+    def denoising_loss(self, x, y, noise, training=True):  # Algorithm 1
         x_0 = 2.0 * x - 1.0
         t = noise.integers((ops.shape(x)[0],), 0, self.most_steps)
         eps = noise.normal(ops.shape(x))
-        row = self._row(t)
+        row = self.level(t)
         x_t = row["signal"] * x_0 + row["noise"] * eps  # eq. 4
-        outputs = self.outputs(x_t, row["t"], y, noise if training else None, training)
+        outputs = self.outputs(x_t, row, y, noise, training)
         if self.weighting == "bound":
             loss = self.most_steps * self._in_bits(self._bound_at(x_0, x_t, t, row, outputs, False))
         else:
@@ -174,12 +168,11 @@ class DDPM(DiffusionModel):
         error = ops.mean(ops.square(target - given), axis=(1, 2, 3))
         return error if self.weighting == "simple" else ops.minimum(snr, 5.0) / of_x0 * error
 
-    def _row(self, t):
-        """What the schedule has at times (batch,), each (batch, 1, 1, 1); `t` as floats."""
+    def level(self, t):
         columns = {name: getattr(self._times, name) for name in _COLUMNS}
         tensors = {n: ops.convert_to_tensor(a.astype("float32")) for n, a in columns.items()}
-        row = {n: ops.reshape(ops.take(a, t, axis=0), (-1, 1, 1, 1)) for n, a in tensors.items()}
-        return row | {"t": ops.cast(t, "float32")}
+        row = {n: ops.take(a, t, axis=0) for n, a in tensors.items()} | {"t": t}
+        return {n: ops.reshape(ops.cast(a, "float32"), (-1, 1, 1, 1)) for n, a in row.items()}
 
     def x0_of(self, outputs, x, row, clip=None):
         given = outputs[..., : self.image_shape[-1]]
@@ -235,12 +228,15 @@ class DDPM(DiffusionModel):
             rows = {"image": x, "seed": seeds, "start": np.full(len(x), start, "int32")}
             given = {"show_progress": False, "batch_size": batch_size, "num": at_a_time}
             parts.append(self.run(self._bound_from, rows, labels, **given))
-        # KL(q(x_T|x_0) || N(0, I)).
-        bar = self._times.alphas_bar[-1]
-        x_0 = 2.0 * np.rint(x.astype("float64") * 255.0) / 255.0 - 1.0
-        prior = 0.5 * (bar * np.square(x_0) - bar - np.log1p(-bar)).sum(axis=(1, 2, 3))
+        prior = self._prior(np.rint(x.astype("float64") * 255.0)).sum(axis=(1, 2, 3))
         terms = np.concatenate(parts, axis=1)[:, : self.most_steps]
         return np.concatenate([terms, prior[:, None].astype("float32")], axis=1)
+
+    def _prior(self, values):
+        """L_T = KL(q(x_T|x_0) || N(0, I)) of each of an array of values of 0 ... 255."""
+        bar = float(self._times.alphas_bar[-1])
+        x_0 = 2.0 * values / 255.0 - 1.0
+        return 0.5 * (bar * x_0 * x_0 - bar - math.log1p(-bar))
 
     def _bound_from(self, y, image, noise, start, num):
         """L_t of the t from `start` on, (batch, num)."""
@@ -249,9 +245,9 @@ class DDPM(DiffusionModel):
 
         def turn(i, terms):
             t = ops.minimum(start + i, self.most_steps - 1)
-            row = self._row(t)
+            row = self.level(t)
             x_t = row["signal"] * x_0 + row["noise"] * noise.at(start + i).normal(ops.shape(x_0))
-            outputs = self.guided(x_t, row["t"], y, 1.0)
+            outputs = self.guided(x_t, row, y)
             found = self._bound_at(x_0, x_t, t, row, outputs)
             return terms + ops.cast(ops.equal(columns, i), "float32") * found[:, None]
 
@@ -272,6 +268,17 @@ class DDPM(DiffusionModel):
         """
         terms = self.bound(images, labels, seed=seed, batch_size=batch_size)
         return -terms.sum(axis=1, dtype="float64")
+
+    def signatures(self):
+        def log_likelihood(y, image, noise):
+            first = ops.zeros_like(image[:, 0, 0, 0], dtype="int32")
+            terms = self._bound_from(y, image, noise, first, self.most_steps)
+            prior = ops.sum(self._prior(ops.round(image * 255.0)), axis=(1, 2, 3))
+            nats = -ops.sum(terms, axis=1) - prior
+            return {"nats": nats, "bits_per_dim": self._in_bits(-nats)}
+
+        given = {"image": self.image, "seed": Seed()}
+        return super().signatures() | {"log_likelihood": (log_likelihood, given)}
 
     def get_config(self):
         return super().get_config() | {

@@ -1,41 +1,47 @@
-"""The family of models that go from noise to images, and what they answer."""
+"""The family of models that go from noise to images."""
 
 import keras
-import numpy as np
 from keras import ops
 
-from kgen.checks import number, whole_number
-from kgen.fields import Mask
+from kgen import pictures, samplers
+from kgen.checks import choice, flag, number, whole_number
 from kgen.models.average import Average, without_average
-from kgen.models.diffusion import samplers
+from kgen.models.diffusion.given_images import OfGivenImages
 from kgen.models.image_model import ImageModel, Samples, preset_dtype
 from kgen.models.kept import is_rebuilt
-from kgen.models.latents import slerp
+from kgen.models.latent_model import declared_otherwise
 from kgen.models.scalar import ScalarOf
-from kgen.networks import unet
+from kgen.networks import dense_denoiser, dit, unet
 from kgen.networks.convolutional import halvings
 from kgen.seeds import seeds_of
 
 
-class DiffusionModel(Samples, ImageModel):
+class DiffusionModel(OfGivenImages, Samples, ImageModel):
     """A network that tells an image from noise at each time, and the verbs of it.
 
-    A subclass says in `path(sampler)` at which times a sampler asks, and in `x0_of(outputs, x,
-    row)` what the network's outputs mean. Inside, images are in [-1, 1].
+    A subclass says in `path(sampler)` at which times a sampler asks, in `level(t)` what there is at
+    a time, and in `x0_of(outputs, x, row)` what the network's outputs mean. Inside, images are in
+    [-1, 1].
 
     Args:
         image_shape: tuple (height, width, channels).
         network: keras.Model from [image, t], with a condition from [image, t, condition, given],
-            to (batch, height, width, outputs), or None for the preset, `kgen.networks.unet`.
+            to (batch, height, width, outputs), or None for a preset.
         outputs: int. Channels that the network gives.
         meaning: str. What is in them, in words.
-        width: int. Channels of the preset's first blocks. Defaults to 128 from 32x32 on, 32 below.
+        architecture: "unet" or "dit", the preset: `kgen.networks.unet` or `kgen.networks.dit`; of
+            images of one pixel both are `kgen.networks.dense_denoiser`.
+        width: int. Of the preset: a U-Net's channels of the first blocks, 128 from 32x32 on and 32
+            below by default; a transformer's numbers of a patch, 384 or 128.
         dropout: float in [0, 1). Of the preset's blocks.
-        patch: int. Of the preset: each square of so many pixels a side is one.
+        patch: int. Of the preset: each square of so many pixels a side is one. Defaults to 1, a
+            transformer's to 2.
+        self_condition: bool. Shows the network, behind the image, its own last guess of x_0: it
+            takes twice the channels.
         drop_condition: float in [0, 1]. The part of the images whose condition is left out in
             training, without which there is no guidance.
         ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
-        sampler: `kgen.models.diffusion.samplers.Sampler` or its name. What `sample` takes.
+        sampler: `kgen.samplers.Sampler` or its name. What `sample` and a server take.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it the model is conditional.
         seed: int or None. Seeds the model's noise; None draws a seed.
@@ -43,6 +49,8 @@ class DiffusionModel(Samples, ImageModel):
 
     ema_decay = ScalarOf(lambda model: model.average, "decay")
     default_batch_size = 64
+    named_samplers = samplers.OF_X0
+    most_steps = None  # the times that the model has, where they are counted
 
     def __init__(
         self,
@@ -50,9 +58,11 @@ class DiffusionModel(Samples, ImageModel):
         network=None,
         outputs=None,
         meaning="",
+        architecture="unet",
         width=None,
         dropout=0.1,
-        patch=1,
+        patch=None,
+        self_condition=False,
         drop_condition=0.1,
         ema_decay=0.9999,
         sampler="ddim",
@@ -64,16 +74,17 @@ class DiffusionModel(Samples, ImageModel):
         super().__init__(
             image_shape, num_classes=num_classes, condition=condition, seed=seed, **kwargs
         )
-        self.set_sizes(network, width=width)
+        self.architecture = choice("architecture", architecture, ("unet", "dit"))
+        self.set_sizes(network, width=width, patch=patch)
         self.dropout = number("dropout", dropout, at_least=0.0)
-        self.patch = whole_number("patch", patch)
+        self.self_condition = flag("self_condition", self_condition)
         self.drop_condition = number("drop_condition", drop_condition, at_least=0.0)
         if self.drop_condition > 1.0:
             raise ValueError(f"Expected drop_condition in [0, 1]. Received: {drop_condition=}")
-        if network is not None and (patch, dropout) != (1, 0.1) and not is_rebuilt():
+        if network is not None and (architecture, dropout) != ("unet", 0.1) and not is_rebuilt():
             raise ValueError(
-                "Expected no patch or dropout with a network of your own, as they are the "
-                f"preset's. Received: {patch=}, {dropout=}"
+                "Expected no architecture or dropout with a network of your own, as they are the "
+                f"preset's. Received: {architecture=}, {dropout=}"
             )
         self.sampler = sampler
         outputs = outputs or self.image_shape[-1]
@@ -86,25 +97,51 @@ class DiffusionModel(Samples, ImageModel):
         if ema_decay is not None:
             self.average = Average(network, ema_decay, self._symbolic_inputs())
 
+    @property
+    def sampler(self):
+        """What `sample` and a server take; another one may be set at any time."""
+        return self._sampler
+
+    @sampler.setter
+    def sampler(self, sampler):
+        samplers.get(sampler, None, self.named_samplers)
+        self._sampler = sampler
+
+    @property
+    def _seen_shape(self):
+        height, width, channels = self.image_shape
+        return height, width, channels * (2 if self.self_condition else 1)
+
     def _preset(self, outputs):
         """The paper's U-Net: down to 4 pixels of the shorter side, 8 from 64x64 on."""
-        sizes = halvings(*(side // self.patch for side in self.image_shape[:2]), coarsest=7)
+        given = {
+            "dropout": self.dropout,
+            "channels": outputs,
+            "condition": self.condition,
+            "name": "network",
+        }
+        if self.image_shape[:2] == (1, 1):
+            return dense_denoiser(self._seen_shape, self.width or 128, **given)
+        if self.architecture == "dit":
+            is_large = min(self.image_shape[:2]) >= 32
+            width, patch = self.width or (384 if is_large else 128), self.patch or 2
+            depth, heads = (12 if is_large else 6), max(1, width // 64)
+            return dit(self._seen_shape, width, depth, heads, patch, **given)
+        patch = self.patch or 1
+        sizes = halvings(*(side // patch for side in self.image_shape[:2]), coarsest=7)
         levels = len(sizes) if len(sizes) < 4 else max(4, len(sizes) - 1)
         few = [max(size) for size in sizes[1:levels] if max(size) <= 16]
         return unet(
-            self.image_shape,
+            self._seen_shape,
             width=self.width or (128 if min(sizes[0]) >= 32 else 32),
             multipliers=(1, *(2,) * (levels - 1)),
             attention_at=few[:1],  # where pixels are few enough to be compared
-            dropout=self.dropout,
-            patch=self.patch,
-            channels=outputs,
-            condition=self.condition,
-            name="network",
+            patch=patch,
+            **given,
         )
 
     def _symbolic_inputs(self):
-        inputs = [keras.KerasTensor((None, *self.image_shape)), keras.KerasTensor((None,))]
+        inputs = [keras.KerasTensor((None, *self._seen_shape)), keras.KerasTensor((None,))]
         if self.condition is not None:
             field = self.condition
             inputs.append(keras.KerasTensor((None, *field.shape), dtype=field.dtype))
@@ -113,14 +150,17 @@ class DiffusionModel(Samples, ImageModel):
 
     def _check_network(self, outputs, meaning):
         takes = "[image, t]" if self.condition is None else "[image, t, condition, given]"
-        wanted = (None, *self.image_shape[:2], outputs)
+        wanted, inputs = (None, *self.image_shape[:2], outputs), self._symbolic_inputs()
+        expected = (
+            f"Expected a network of {takes}, an image (batch, {str(self._seen_shape)[1:]} and "
+            f"times (batch,). Received: network={self.network!r:.80}"
+        )
+        if (declared := declared_otherwise(self.network, inputs)) is not None:
+            raise ValueError(f"{expected}, which takes {declared}")
         try:
-            given = self.network(self._symbolic_inputs()).shape
+            given = self.network(inputs).shape
         except Exception as error:  # of whatever a user's network raises
-            raise ValueError(
-                f"Expected a network of {takes}, an image (batch, {str(self.image_shape)[1:]} and "
-                f"times (batch,). Received: network={self.network!r:.80}: {error}"
-            ) from error
+            raise ValueError(f"{expected}: {error}") from error
         if given != wanted:
             raise ValueError(
                 f"Expected a network to (batch, {str(wanted[1:])[1:]}, {meaning} of each channel. "
@@ -130,28 +170,54 @@ class DiffusionModel(Samples, ImageModel):
     def players(self):
         return {"network": [self.network]}
 
+    def default_optimizers(self):
+        # Ho et al. 2020, appendix B; the norm is of Song & Ermon 2020's code, and of theirs.
+        return {"network": keras.optimizers.Adam(2e-4, global_clipnorm=1.0, name="network")}
+
+    def training_step(self, x, y, noise):
+        self.minimize(self.denoising_loss, "network", x, y, noise)
+        if self.average is not None:
+            self.average.update(self.network, self.steps + 1)
+
+    def evaluation_step(self, x, y, noise):
+        self.denoising_loss(x, y, noise, training=False)
+
+    def denoising_loss(self, x, y, noise, training=True):
+        """The loss on one batch of images in [0, 1]; logs it."""
+        raise NotImplementedError
+
     @property
     def averaged(self):
         """The network of the verbs: with averaged weights, if there are such."""
         return self.network if self.average is None else self.average.network
 
     @property
-    def most_steps(self):
-        """The times that the model has, or None where there are any number."""
-        return None
-
-    def update_average(self):
-        """Moves the average of the weights, if there is one."""
-        if self.average is not None:
-            self.average.update(self.network, self.steps + 1)
+    def time(self):
+        """The `kgen.fields.Time` of a time t of this model."""
+        raise NotImplementedError
 
     def path(self, sampler):
-        """The `kgen.models.diffusion.schedule.Path` of a sampler.
+        """The `kgen.samplers.Path` of a sampler.
 
         Raises:
-            ValueError: it has more steps than the model.
+            ValueError: it has more steps than the model, or a spacing that the model has not.
         """
         raise NotImplementedError
+
+    def level(self, t):
+        """What there is at times t, (batch,) as `time` says: dict of (batch, 1, 1, 1).
+
+        "signal" and "noise", of which x_t = signal x_0 + noise eps, and what else the model asks.
+        """
+        raise NotImplementedError
+
+    def told(self, row):
+        """What the network is told of the time of a row, of the shape of its signal."""
+        return row["t"]
+
+    def seen(self, x, row):
+        """What the network sees of x at the time of a row."""
+        return x
 
     def x0_of(self, outputs, x, row):
         """What the network's outputs say of the image at the bottom of x.
@@ -163,96 +229,175 @@ class DiffusionModel(Samples, ImageModel):
                 sampler's rows have.
 
         Returns:
-            x_0 as x is, and the logarithm of the variance of the model's step, or None where the
-            sampler has one of its own.
+            x_0 as x is, and what else the sampler asks for: for one that draws from the model's
+            step the logarithm of its variance; for one of velocities that.
         """
         raise NotImplementedError
 
-    def outputs(self, x, t, y, noise=None, training=False):
-        """The network's outputs in training, for which some conditions are left out.
-
-        Args:
-            x: tensor (batch, height, width, channels).
-            t: tensor (batch,), as the network is told.
-            y: the condition, or None.
-            noise: `kgen.noise.Noise` that draws which; None leaves none out.
-            training: bool.
-        """
-        network = self.network if training else self.averaged
-        inputs = [x, t]
+    def _asked(self, network, x, row, y, given, last, training=False):
+        """The outputs of a network, float32."""
+        t = ops.zeros_like(x[:, :1, :1, :1]) + self.told(row)
+        seen = self.seen(x, row)
+        if self.self_condition:
+            seen = ops.concatenate([seen, last], axis=-1)
+        inputs = [seen, t[:, 0, 0, 0]]
         if self.condition is not None:
-            given = ops.ones_like(t)
-            if noise is not None:
-                given = ops.cast(noise.uniform(ops.shape(t)) >= self.drop_condition, "float32")
             inputs += [y, given]
         return ops.cast(network(inputs, training=training), "float32")
 
-    def guided(self, x, t, y, guidance):
+    def outputs(self, x, row, y, noise, training=True):
+        """The network's outputs in training, for which some conditions are left out.
+
+        With self-conditioning half of the images are shown a first guess, of which there is no
+        gradient (Chen et al., Analog Bits, 2022, algorithm 1, https://arxiv.org/abs/2208.04202).
+
+        Args:
+            x: tensor (batch, height, width, channels).
+            row: dict, what there is at the time of each image.
+            y: the condition, or None.
+            noise: `kgen.noise.Noise`.
+            training: bool. Else all conditions count, and each image has its first guess.
+        """
+        network = self.network if training else self.averaged
+        given = ops.ones_like(x[:, 0, 0, 0])
+        if training and self.condition is not None:
+            given = ops.cast(noise.uniform(ops.shape(given)) >= self.drop_condition, "float32")
+        last = ops.zeros_like(x)
+        if self.self_condition:
+            first = self._asked(network, x, row, y, given, last, training)
+            guess = ops.stop_gradient(self.x0_of(first, x, row)[0])
+            if training:
+                shown = noise.uniform((*ops.shape(x)[:1], 1, 1, 1)) < 0.5
+                guess = ops.where(shown, guess, last)
+            last = guess
+        return self._asked(network, x, row, y, given, last, training)
+
+    def guided(self, x, row, y, guidance=1.0, last=None):
         """The network's outputs with and without the condition, apart as `guidance` says.
 
         Reference: Ho & Salimans, Classifier-Free Diffusion Guidance, 2022, eq. 6, whose w is
         guidance - 1. https://arxiv.org/abs/2207.12598
         """
-        network = self.averaged
-        if self.condition is None:
-            return ops.cast(network([x, t]), "float32")
-        ones, zeros = ops.ones_like(t), ops.zeros_like(t)
-        if guidance in (0.0, 1.0):
-            return ops.cast(network([x, t, y, ones if guidance else zeros]), "float32")
-        twice = [ops.concatenate([a, b]) for a, b in ((x, x), (t, t), (y, y), (ones, zeros))]
-        with_it, without = ops.split(ops.cast(network(twice), "float32"), 2)
+        if self.self_condition and last is None:
+            last = self.guess(x, row, y, guidance, ops.zeros_like(x))[0]
+        network, ones = self.averaged, ops.ones_like(x[:, 0, 0, 0])
+        if self.condition is None or guidance in (0.0, 1.0):
+            return self._asked(network, x, row, y, guidance * ones, last)
+
+        def twice(a):
+            return a if a is None or not ops.shape(a) else ops.concatenate([a, a])
+
+        rows = {name: twice(value) for name, value in row.items()}
+        given = ops.concatenate([ones, 0.0 * ones])
+        outputs = self._asked(network, twice(x), rows, twice(y), given, twice(last))
+        with_it, without = ops.split(outputs, 2)
         channels = self.image_shape[-1]
         mixed = without + guidance * (with_it - without)
         return ops.concatenate([mixed[..., :channels], with_it[..., channels:]], axis=-1)
 
-    def _guess(self, x, row, y, guidance=1.0):
-        """What `x0_of` says of images that are all at the time of `row`."""
-        t = row["t"] * ops.ones_like(x[:, 0, 0, 0])
-        return self.x0_of(self.guided(x, t, y, guidance), x, row)
+    def guess(self, x, row, y, guidance=1.0, last=None):
+        """What `x0_of` says of images, by the averaged network.
 
-    def walk(self, x, y, noise, sampler, guidance=1.0, known=None, repeats=1):
+        Args:
+            x: tensor (batch, height, width, channels).
+            row: dict of what there is at their time, scalars or (batch, 1, 1, 1).
+            y: the condition, or None.
+            guidance: float.
+            last: tensor like x, an earlier guess of x_0; None makes one, with self-conditioning.
+        """
+        return self.x0_of(self.guided(x, row, y, guidance, last), x, row)
+
+    def walk(
+        self, x, y, noise, sampler, guidance=1.0, known=None, repeats=1, frames=None, bounded=True
+    ):
         """From x at a sampler's first time to an image, in a compiled loop.
 
         Args:
-            x: tensor (batch, height, width, channels), noise.
+            x: tensor (batch, height, width, channels), noise of deviation 1.
             y: the condition, or None.
             noise: `kgen.noise.Noise`, or None for a sampler that draws nothing.
-            sampler: `kgen.models.diffusion.samplers.Sampler`.
+            sampler: `kgen.samplers.Sampler`.
             guidance: float.
             known: pair of an image in [-1, 1] and a tensor (batch, height, width, 1), 1 where it is
                 known; or None.
             repeats: int. How often a step is taken where something is known, so that the rest
                 comes to agree with it: RePaint's resampling, with jumps of one step.
+            frames: int or None. How many times of the way are kept, the start and the end too.
+            bounded: bool. Whether images end in [-1, 1].
 
         Returns:
-            Tensor like x, in [-1, 1].
+            Tensor like x; of frames (batch, frames, height, width, channels), each of the deviation
+            of an image.
         """
         path = self.path(sampler)
-        row_of = _rows_of(path.levels() | sampler.rows(path))
+        row_of = rows_of(path.levels() | sampler.rows(path))
         draws = sampler.is_random or known is not None
-
-        def x0_of(x, row):
-            return self._guess(x, row, y, guidance)
+        num_steps = len(path.t)
+        x = path.scale * x
 
         def turn(i, state):
-            x, last = state
+            x, last, *film = state
             row = row_of(i // repeats)
             own = noise.at(i) if draws else None
             if known is not None:
                 image, mask = known
                 noisy = row["signal"] * image + row["noise"] * own.normal(ops.shape(x))
                 x = mask * noisy + (1.0 - mask) * x
+
+            def x0_of(x, row):
+                return self.guess(x, row, y, guidance, last)
+
             x, x0 = sampler.step(x, row, x0_of, last, own)
             if repeats > 1:
                 again = self._one_step_back(x, row, own)
                 x = ops.where(ops.equal(i % repeats, repeats - 1), x, again)
-            return x, x0
+            film = [self._with_frame(film[0], x, row, i + 1, num_steps)] if film else []
+            return x, x0, *film
 
-        x, _ = ops.fori_loop(0, repeats * len(path.t), turn, (x, ops.zeros_like(x)))
+        state = x, ops.zeros_like(x)
+        if frames:
+            state += (ops.repeat(x[:, None] / path.scale, frames, axis=1),)
+        x, _, *film = ops.fori_loop(0, repeats * num_steps, turn, state)
+        if film:
+            return film[0]
         if known is not None:
             image, mask = known
             x = mask * image + (1.0 - mask) * x
-        return ops.clip(x, -1.0, 1.0)
+        return ops.clip(x, -1.0, 1.0) if bounded else x
+
+    def walk_back(self, x, y, path):
+        """From images in [-1, 1] to the noise that `walk` with DDIM begins at.
+
+        Args:
+            x: tensor (batch, height, width, channels).
+            y: the condition, or None.
+            path: `kgen.samplers.Path`, from noise to images.
+        """
+        row_of = rows_of({name: column[::-1] for name, column in path.levels().items()})
+
+        def eps_of(x, row, last):
+            x0, _ = self.guess(x, row, y, 1.0, last)
+            return x0, (x - row["signal"] * x0) / row["noise"]
+
+        def turn(i, state):
+            x, last = state
+            row, after = row_of(i), row_of(i + 1)
+            x0, eps = eps_of(x, row, last)
+            return after["signal"] * x0 + after["noise"] * eps, x0
+
+        first, last = row_of(0), x
+        x = first["signal"] * x
+        x = x + first["noise"] * eps_of(x, first, last)[1]
+        x, _ = ops.fori_loop(0, len(path.t) - 1, turn, (x, last))
+        return x / path.scale
+
+    @staticmethod
+    def _with_frame(film, x, row, done, num_steps):
+        """Frames of which those that are due after so many steps are x, at its own scale."""
+        frames = film.shape[1]
+        due = ops.floor_divide(ops.arange(frames) * num_steps, frames - 1) >= done
+        scale = ops.sqrt(ops.square(row["next_signal"]) + ops.square(row["next_noise"]))
+        return ops.where(due[None, :, None, None, None], (x / scale)[:, None], film)
 
     @staticmethod
     def _one_step_back(x, row, noise):
@@ -261,10 +406,14 @@ class DiffusionModel(Samples, ImageModel):
         variance = ops.square(row["noise"]) - ops.square(kept * row["next_noise"])
         return kept * x + ops.sqrt(ops.maximum(variance, 0.0)) * noise.normal(ops.shape(x))
 
-    def _generate(self, y, noise, sampler=None, guidance=1.0):
-        x = noise.normal((noise.num, *self.image_shape))
-        x = self.walk(x, y, noise, sampler or self._sampler(), guidance)
-        return 0.5 * (x + 1.0)
+    def start(self, noise, num):
+        """Where ways to images begin: tensor (num, height, width, channels) of deviation 1."""
+        return noise.normal((num, *self.image_shape))
+
+    def _generate(self, y, noise, sampler=None, guidance=1.0, frames=None):
+        x = self.start(noise, noise.num)
+        x = self.walk(x, y, noise, sampler or self.own_sampler(), guidance, frames=frames)
+        return ops.clip(0.5 * (x + 1.0), 0.0, 1.0)
 
     def sample(
         self,
@@ -282,8 +431,7 @@ class DiffusionModel(Samples, ImageModel):
         Args:
             num: int. How many.
             labels: int array (num,) or one int, or the condition, for a conditional model.
-            sampler: "ancestral", "ddim", "dpm_solver", "heun" or a sampler's object. Defaults to
-                the model's.
+            sampler: a sampler's name or an object of `kgen.samplers`. Defaults to the model's.
             steps: int. Times at which the network is asked. Defaults to the sampler's.
             guidance: float of at least 0. How much the condition counts: 1 as it is, 0 not at all,
                 more at the cost of variety.
@@ -298,18 +446,51 @@ class DiffusionModel(Samples, ImageModel):
         rows = {"seed": seeds_of(seed, num)}
         return self.run(self._generate, rows, labels, batch_size=batch_size, **given)
 
-    def _sampler(self, sampler=None, steps=None):
+    def chain(
+        self,
+        num,
+        labels=None,
+        *,
+        frames: int = 8,
+        sampler=None,
+        steps: int | None = None,
+        guidance: float = 1.0,
+        seed=None,
+        batch_size: int = 64,
+    ):
+        """The way of each image of `sample` with the same arguments, from noise on.
+
+        Args:
+            num: int. How many.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            frames: int of at least 2. Times of each, evenly spaced, the first and the last too.
+            sampler: a sampler's name or an object of `kgen.samplers`. Defaults to the model's.
+            steps: int. Times at which the network is asked. Defaults to the sampler's.
+            guidance: float of at least 0. How much the condition counts.
+            seed: int, None, which draws one, or an int array (num,).
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, frames, height, width, channels) in [0, 1].
+        """
+        given = self._checked(sampler, steps, guidance)
+        given["frames"] = whole_number("frames", frames, at_least=2)
+        rows = {"seed": seeds_of(seed, num)}
+        return self.run(self._generate, rows, labels, batch_size=batch_size, **given)
+
+    def own_sampler(self, sampler=None, steps=None):
         """A sampler by name or object, the model's where it is None, that it has times for."""
         sampler = self.sampler if sampler is None else sampler
-        found = samplers.get(sampler, steps)
+        found = samplers.get(sampler, steps, self.named_samplers)
         if isinstance(sampler, str) and steps is None and self.most_steps is not None:
-            found = samplers.get(found, min(found.steps or self.most_steps, self.most_steps))
+            steps = min(found.steps or self.most_steps, self.most_steps)
+            found = samplers.get(found, steps, self.named_samplers)
         self.path(found)
         return found
 
     def _checked(self, sampler, steps, guidance):
         """A sampler that the model has times for, and a guidance that it was trained for."""
-        sampler = self._sampler(sampler, steps)
+        sampler = self.own_sampler(sampler, steps)
         guidance = number("guidance", guidance, at_least=0.0)
         if guidance != 1.0 and (self.condition is None or not self.drop_condition):
             raise ValueError(
@@ -319,155 +500,9 @@ class DiffusionModel(Samples, ImageModel):
             )
         return {"sampler": sampler, "guidance": guidance}
 
-    def complete(
-        self,
-        images,
-        mask,
-        labels=None,
-        *,
-        copies: int = 1,
-        steps: int | None = None,
-        resamplings: int = 1,
-        seed=None,
-        batch_size: int = 64,
-    ):
-        """Images whose hidden pixels are drawn beside what is shown, which stays.
-
-        At each time what is shown takes the place of what was drawn there, with as much noise as
-        all else (Song et al. 2021, appendix I). Alone that lets the rest agree with it little: with
-        `resamplings` each step is taken so often, with the noise of one put back in between.
-
-        Args:
-            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            mask: bool array (height, width) or (num, height, width), True where a pixel is hidden.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            copies: int. Completions of each image.
-            steps: int. Times at which the network is asked. Defaults to the model's sampler's.
-            resamplings: int. How often each step is taken. Defaults to 1; the paper's is 10.
-            seed: int, None, which draws one, or an int array (num,).
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, copies, height, width, channels) in [0, 1].
-
-        Reference: Lugmayr et al., RePaint: Inpainting using Denoising Diffusion Probabilistic
-        Models, 2022, algorithm 1. https://arxiv.org/abs/2201.09865
-        """
-        x = self.image.check(images)
-        copies = whole_number("copies", copies)
-        sampler = samplers.Ancestral(self._sampler(None, steps).steps)
-        rows = {
-            "image": np.repeat(x, copies, axis=0),
-            "mask": np.repeat(Mask(self.image_shape[:2]).rows(mask, len(x)), copies, axis=0),
-            "seed": seeds_of(seed, len(x), copies),
-        }
-        y = self.conditions(labels, len(x))
-        y = None if y is None else np.repeat(y, copies, axis=0)
-        repeats = whole_number("resamplings", resamplings)
-        found = self.run(
-            self._complete, rows, y, batch_size=batch_size, sampler=sampler, repeats=repeats
-        )
-        return found.reshape(len(x), copies, *self.image_shape)
-
-    def _complete(self, y, image, mask, noise, sampler, repeats):
-        x = noise.normal((noise.num, *self.image_shape))
-        known = 2.0 * image - 1.0, 1.0 - ops.cast(mask, "float32")[..., None]
-        filled = 0.5 * (self.walk(x, y, noise, sampler, 1.0, known, repeats) + 1.0)
-        return ops.where(ops.cast(mask, "bool")[..., None], filled, image)
-
-    def encode(self, images, labels=None, *, steps: int | None = None, batch_size: int = 64):
-        """The noise from which `decode` makes about these images: the ODE backwards.
-
-        Args:
-            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            steps: int. Times at which the network is asked; the more, the nearer. Defaults to 50.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, height, width, channels), about N(0, 1).
-
-        Reference: Song et al. 2020, section 4.3. https://arxiv.org/abs/2010.02502
-        """
-        rows, sampler = {"image": self.image.check(images)}, self._sampler("ddim", steps)
-        return self.run(self._encode, rows, labels, batch_size=batch_size, sampler=sampler)
-
-    def _encode(self, y, image, sampler):
-        path = self.path(sampler)
-        row_of = _rows_of({name: column[::-1] for name, column in path.levels().items()})
-
-        def eps_of(x, row):
-            x0, _ = self._guess(x, row, y)
-            return x0, (x - row["signal"] * x0) / row["noise"]
-
-        def turn(i, x):
-            row, after = row_of(i), row_of(i + 1)
-            x0, eps = eps_of(x, row)
-            return after["signal"] * x0 + after["noise"] * eps
-
-        first = row_of(0)
-        x0 = 2.0 * image - 1.0
-        x = first["signal"] * x0
-        x = x + first["noise"] * eps_of(x, first)[1]
-        return ops.fori_loop(0, len(path.t) - 1, turn, x)
-
-    def decode(self, noise, labels=None, *, steps: int | None = None, batch_size: int = 64):
-        """The images that DDIM makes of noise, of which it draws no more.
-
-        Args:
-            noise: array (num, height, width, channels), as `encode` gives it.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            steps: int. Times at which the network is asked. Defaults to 50.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, height, width, channels) in [0, 1].
-        """
-        noise = np.asarray(noise, "float32")
-        if noise.shape[1:] != self.image_shape or not np.isfinite(noise).all():
-            raise ValueError(
-                f"Expected noise (num, {str(self.image_shape)[1:]}, finite. Received: an array of "
-                f"shape {noise.shape}"
-            )
-        sampler = self._sampler("ddim", steps)
-        rows = {"x": noise}
-        return self.run(self._decode, rows, labels, batch_size=batch_size, sampler=sampler)
-
-    def _decode(self, y, x, sampler):
-        return 0.5 * (self.walk(x, y, None, sampler) + 1.0)
-
-    def interpolate(
-        self,
-        start,
-        end,
-        labels=None,
-        *,
-        steps: int = 11,
-        sampler_steps: int | None = None,
-        batch_size: int = 64,
-    ):
-        """The images on the way from each of `start` to its partner in `end`.
-
-        Args:
-            start: images (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            end: array of the same shape.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            steps: int. Images on a way, both ends among them.
-            sampler_steps: int. Times at which the network is asked, on the way to noise and back.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, steps, height, width, channels) in [0, 1].
-        """
-        given = {"steps": sampler_steps, "batch_size": batch_size}
-        ends = [self.encode(each, labels, **given) for each in (start, end)]
-        steps, num = whole_number("steps", steps, at_least=2), len(ends[0])
-        flat = (each.reshape(num, 1, -1) for each in ends)
-        way = slerp(*flat, np.linspace(0.0, 1.0, steps)[None, :, None]).astype("float32")
-        y = self.conditions(labels, num)
-        y = None if y is None else np.repeat(y, steps, axis=0)
-        images = self.decode(way.reshape(-1, *self.image_shape), y, **given)
-        return images.reshape(num, steps, *self.image_shape)
+    def report(self, data):
+        labels = self.conditions_to_show(data)
+        return super().report(data) | {"chain.png": pictures.chain(self, 8, labels, seed=0)}
 
     def published(self):
         if self.average is None:
@@ -477,16 +512,18 @@ class DiffusionModel(Samples, ImageModel):
     def get_config(self):
         return super().get_config() | {
             "network": self.network,
+            "architecture": self.architecture,
             "width": self.width,
             "dropout": self.dropout,
             "patch": self.patch,
+            "self_condition": self.self_condition,
             "drop_condition": self.drop_condition,
             "ema_decay": self.ema_decay,
             "sampler": self.sampler,
         }
 
 
-def _rows_of(table):
+def rows_of(table):
     """The rows of a table of float64 columns, as float32 scalars: a callable of their number."""
     columns = {name: ops.convert_to_tensor(a.astype("float32")) for name, a in table.items()}
     return lambda i: {name: ops.take(column, i, axis=0) for name, column in columns.items()}

@@ -1,36 +1,11 @@
 """How much noise there is at each time, and the times that a sampler takes."""
 
-from typing import NamedTuple
-
 import numpy as np
 
 from kgen import checks
+from kgen.samplers import Path
 
 MOST = 0.999  # of a beta, as in the code of Nichol & Dhariwal
-
-
-class Path(NamedTuple):
-    """Times from noise to images: x_t = signal x_0 + noise eps. All arrays are of float64.
-
-    Attributes:
-        t: (steps,), what the network is told.
-        signal: (steps + 1,), the last is 1.
-        noise: (steps + 1,), the last is 0.
-    """
-
-    t: np.ndarray
-    signal: np.ndarray
-    noise: np.ndarray
-
-    def levels(self):
-        """The time, the signal and the noise of each step, and at its end, as columns by name."""
-        return {
-            "t": self.t,
-            "signal": self.signal[:-1],
-            "noise": self.noise[:-1],
-            "next_signal": self.signal[1:],
-            "next_noise": self.noise[1:],
-        }
 
 
 class Schedule:

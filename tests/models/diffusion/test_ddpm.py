@@ -6,13 +6,13 @@ import pytest
 from keras import ops
 
 from kgen import backend
-from kgen.layers import Conv2D, SinusoidalEmbedding
 from kgen.models.diffusion import ddpm as ddpm_file
 from kgen.models.diffusion import schedule
 from kgen.models.diffusion.ddpm import DDPM, discretized_normal_nll
-from kgen.models.diffusion.samplers import DDIM, Ancestral
 from kgen.noise import StepNoise
+from kgen.samplers import DDIM, ODE, Ancestral
 from kgen.seeds import seeds_of
+from tests.zoo import denoiser
 
 RNG = np.random.default_rng(0)
 SHAPE = (4, 4, 1)
@@ -44,25 +44,9 @@ def exact(covariance, shape=SHAPE, **kwargs):
     return DDPM(shape, network, ema_decay=None, clip=False, seed=0, **kwargs)
 
 
-def denoiser(outputs=1, condition=None):
-    """The smallest network of an image, a time and a condition."""
-    layers = keras.layers
-    x, t = keras.Input((8, 8, 1)), keras.Input(())
-    told = SinusoidalEmbedding(4)(t)
-    inputs = [x, t]
-    if condition:
-        y, given = keras.Input((), dtype="int32"), keras.Input(())
-        code = layers.CategoryEncoding(condition, output_mode="one_hot")(y)
-        told = layers.Concatenate()([told, layers.Multiply()([code, layers.Reshape((1,))(given)])])
-        inputs += [y, given]
-    shift = layers.Reshape((1, 1, 4))(layers.Dense(4)(told))
-    y = layers.Activation("silu")(Conv2D(4, 3, padding="same")(x) + shift)
-    return keras.Model(inputs, Conv2D(outputs, 3, padding="same")(y))
-
-
 def small(**kwargs):
     outputs = 2 if kwargs.get("variance") == "learned" else 1
-    network = denoiser(outputs, kwargs.get("num_classes"))
+    network = denoiser((8, 8, 1), outputs, kwargs.get("num_classes"))
     return DDPM((8, 8, 1), network, **{"timesteps": 20, "seed": 0} | kwargs)
 
 
@@ -101,7 +85,7 @@ NOTHING = {
 def terms_of(model, x_0, eps, outputs):
     """The sum of the terms of t = 1 ... T - 1, each of an image of its own, in bits a pixel."""
     t = ops.convert_to_tensor(np.arange(1, len(x_0) + 1))
-    row = model._row(t)
+    row = model.level(t)
     x_t = row["signal"] * x_0 + row["noise"] * eps
     found = numpy(model._bound_at(x_0, x_t, t, row, outputs)).astype("float64")
     return found.sum() / BITS
@@ -190,7 +174,7 @@ def test_the_bound_is_learned_where_x0_is_out_of_range():
     """At much noise the first guesses are: clipped, they would have no gradient."""
     model = small(weighting="bound", timesteps=1000)
     t = ops.convert_to_tensor(np.array([900, 900, 900]))
-    row = model._row(t)
+    row = model.level(t)
     x_0, x_t, outputs = tensors(*RNG.standard_normal((3, 3, 8, 8, 1)))
     before, after = (
         numpy(model._bound_at(x_0, x_t, t, row, outputs + shift, False)) for shift in (0.0, 1e-2)
@@ -204,7 +188,7 @@ def test_the_bound_is_learned_where_x0_is_out_of_range():
 def test_what_a_network_predicts_is_x0_in_the_end(prediction):
     model = small(prediction=prediction, clip=False)
     t = ops.convert_to_tensor(np.array([0, 7, 12]))
-    row = model._row(t)
+    row = model.level(t)
     x_0, eps = RNG.uniform(-1, 1, (2, 3, 8, 8, 1)).astype("float32")
     x_t = numpy(row["signal"]) * x_0 + numpy(row["noise"]) * eps
     outputs = {"eps": eps, "x0": x_0}
@@ -226,7 +210,7 @@ def test_min_snr_weighs_the_error_of_x0():
     x_0, eps, wrong = RNG.uniform(-1, 1, (3, 3, 8, 8, 1)).astype("float32")
     for prediction in ddpm_file.PREDICTIONS:
         model = small(prediction=prediction, weighting="min_snr", clip=False)
-        row = model._row(ops.convert_to_tensor(t))
+        row = model.level(ops.convert_to_tensor(t))
         x_t = numpy(row["signal"]) * x_0 + numpy(row["noise"]) * eps
         outputs, x_t, *both = tensors(wrong, x_t, x_0, eps)
         guess = numpy(model.x0_of(outputs, x_t, row)[0])
@@ -237,7 +221,7 @@ def test_min_snr_weighs_the_error_of_x0():
 
 def test_a_learned_variance_lies_between_both():
     model = small(variance="learned")
-    row = model._row(ops.convert_to_tensor(np.array([9, 9, 9])))
+    row = model.level(ops.convert_to_tensor(np.array([9, 9, 9])))
     part = np.array([-1.0, 1.0, 0.0]).reshape(3, 1, 1, 1) * np.ones((3, 8, 8, 1))
     outputs = np.concatenate([np.zeros((3, 8, 8, 1)), part], axis=-1).astype("float32")
     _, log_variance = model.x0_of(*tensors(outputs, np.zeros((3, 8, 8, 1))), row)
@@ -251,9 +235,10 @@ def test_guidance():
     model = small(num_classes=3, ema_decay=None)
     network = model.network
     x = ops.convert_to_tensor(RNG.standard_normal((3, 8, 8, 1)).astype("float32"))
-    t, y = ops.convert_to_tensor([1.0, 5.0, 19.0]), ops.convert_to_tensor(np.arange(3))
-    found = {s: numpy(model.guided(x, t, y, s)) for s in (0.0, 1.0, 3.0)}
-    given = {s: numpy(network([x, t, y, s * ops.ones(3)])) for s in (0.0, 1.0)}
+    t, y = ops.convert_to_tensor([1, 5, 19]), ops.convert_to_tensor(np.arange(3))
+    row = model.level(t)
+    found = {s: numpy(model.guided(x, row, y, s)) for s in (0.0, 1.0, 3.0)}
+    given = {s: numpy(network([x, row["t"][:, 0, 0, 0], y, s * ops.ones(3)])) for s in (0.0, 1.0)}
     np.testing.assert_array_equal(found[0.0], given[0.0])
     np.testing.assert_array_equal(found[1.0], given[1.0])
     line = found[0.0] + 3.0 * (found[1.0] - found[0.0])
@@ -263,11 +248,11 @@ def test_guidance():
 
 def test_conditions_are_left_out_at_random():
     model = small(num_classes=3, ema_decay=None, drop_condition=0.1)
-    x, t = tensors(RNG.standard_normal((3, 8, 8, 1)), [1.0, 5.0, 19.0])
-    y = ops.convert_to_tensor(np.arange(3))
+    (x,) = tensors(RNG.standard_normal((3, 8, 8, 1)))
+    row, y = model.level(ops.convert_to_tensor([1, 5, 19])), ops.convert_to_tensor(np.arange(3))
     for drawn, guidance in ((0.05, 0.0), (0.15, 1.0)):
-        found = numpy(model.outputs(x, t, y, Fixed(drawn, 3)))
-        np.testing.assert_allclose(found, numpy(model.guided(x, t, y, guidance)), atol=1e-6)
+        found = numpy(model.outputs(x, row, y, Fixed(drawn, 3)))
+        np.testing.assert_allclose(found, numpy(model.guided(x, row, y, guidance)), atol=1e-6)
 
 
 def test_the_bound_moves_the_variance_alone(monkeypatch):
@@ -380,13 +365,14 @@ def assert_kept(model, path):
         (lambda: small().sample(1, guidance=2.0), "guidance=1 of a model without a condition"),
         (lambda: small(num_classes=3, drop_condition=0.0).sample(1, 0, guidance=2.0), "drop_cond"),
         (lambda: small().sample(1, sampler="euler"), "ancestral, ddim"),
+        (lambda: small().sample(1, sampler=ODE(4)), "Ancestral, DDIM, DPMSolver, Heun"),
         (
             lambda: DDPM((8, 8, 1), denoiser(), variance="learned"),
             r"to \(batch, 8, 8, 2\).*eps and then the part of the variance",
         ),
         (lambda: DDPM((7, 8, 1), denoiser()), r"network of \[image, t\]"),
         (lambda: DDPM((8, 8, 1), patch=3), "patch=3 divides"),
-        (lambda: DDPM((8, 8, 1), denoiser(), patch=2), "no patch or dropout with a network"),
+        (lambda: DDPM((8, 8, 1), denoiser(), patch=2), "no patch with networks of your own"),
         (lambda: DDPM((8, 8, 1), width=9), "width as an even number"),
         (lambda: small(schedule=None), "schedule as betas"),
         (lambda: small(drop_condition=2.0), r"drop_condition in \[0, 1\]"),

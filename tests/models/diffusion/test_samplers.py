@@ -7,9 +7,9 @@ variance of x goes from step to step by a number that `rows` has: the papers' di
 import numpy as np
 import pytest
 
-from kgen.models.diffusion import samplers, schedule
-from kgen.models.diffusion.samplers import DDIM, Ancestral, DPMSolver, Heun
-from kgen.models.diffusion.schedule import Path
+from kgen import samplers
+from kgen.models.diffusion import schedule
+from kgen.samplers import DDIM, Ancestral, DPMSolver, Heun, Path
 
 LINEAR = schedule.get("linear")
 pytestmark = pytest.mark.anywhere
@@ -48,7 +48,7 @@ def variance_at_the_end(sampler, path, v, log_variance="log_small"):
 
 
 def of(sampler, v, **kwargs):
-    times = LINEAR.times(sampler.steps, sampler.spacing)
+    times = LINEAR.times(sampler.steps, sampler.spacing or "even")
     return variance_at_the_end(sampler, LINEAR.path(times), v, **kwargs)
 
 
