@@ -46,6 +46,7 @@ _CLASSES = {
     "ImageModel": "kgen.models.image_model",
     "InfoGAN": "kgen.models.adversarial.info_gan",
     "LSGAN": "kgen.models.adversarial.lsgan",
+    "LatentDiffusion": "kgen.models.diffusion.latent_diffusion",
     "LatentModel": "kgen.models.latent_model",
     "PixelCNN": "kgen.models.autoregressive.pixel_cnn",
     "VAE": "kgen.models.autoencoders.vae",

@@ -235,7 +235,7 @@ LEVELS = (
     ("fields", "noise"),
     ("seeds",),
     ("losses", "layers"),
-    ("distributions", "networks", "priors"),
+    ("distributions", "networks", "priors", "samplers"),
     ("pictures",),
     ("models",),
     ("metrics",),

@@ -209,8 +209,15 @@ def edm(**kwargs):
 
 
 def flow_matching(**kwargs):
-    given = {"coupling": "optimal_transport", "sampler": ODE(4), "num_classes": 3}
+    given = {"sampler": ODE(4), "num_classes": 3}
     return kgen.FlowMatching(SHAPE, denoiser(condition=3), **given | kwargs)
+
+
+def latent_diffusion(**kwargs):
+    network = networks.dense_denoiser((1, 1, 3), width=8, depth=1, condition=3)
+    parts = {"prediction": "v", "ema_decay": 0.5, "sampler": DDIM(4), "num_classes": 3}
+    diffusion = kgen.DDPM((1, 1, 3), network, timesteps=20, clip=False, **parts)
+    return kgen.LatentDiffusion(dense_vae(), diffusion, **kwargs)
 
 
 def codes(num):
@@ -351,6 +358,13 @@ CASES = (
         rounding=5e-5,
         command="flow_matching",
         settings={"width": 4},
+    ),
+    Case(
+        "latent_diffusion",
+        kgen.LatentDiffusion,
+        latent_diffusion,
+        condition=fields.Label(3),
+        rounding=5e-5,
     ),
     # Those of docs/your_own_model.md.
     Case(

@@ -215,7 +215,7 @@ def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
 
 
 @_made_by("interpolate")
-def interpolation(model, start, end, steps=11, spherical=False, labels=None, path=None):
+def interpolation(model, start, end, steps=11, spherical=None, labels=None, path=None):
     """The way from each of `start` to its partner in `end`: a row a pair.
 
     Args:
@@ -224,15 +224,17 @@ def interpolation(model, start, end, steps=11, spherical=False, labels=None, pat
             autoencoder, floats in [0, 1] or integers in 0..255.
         end: array of the same shape.
         steps: int. Images in a row, both ends among them.
-        spherical: bool. Along the great circle instead of the straight line, which keeps to the
-            shell where a normal prior has its mass (White 2016, https://arxiv.org/abs/1609.04468).
+        spherical: bool or None. Along the great circle instead of the straight line, which keeps to
+            the shell where a normal prior has its mass (White 2016,
+            https://arxiv.org/abs/1609.04468). Defaults to the model's own.
         labels: int array (num,), for a conditional model.
         path: str or None. A file to write as well, in the format of its ending.
 
     Returns:
         PIL.Image.Image.
     """
-    rows = model.interpolate(start, end, labels, steps=steps, spherical=spherical)
+    given = {} if spherical is None else {"spherical": spherical}
+    rows = model.interpolate(start, end, labels, steps=steps, **given)
     return grid(rows.reshape(-1, *rows.shape[2:]), steps, path)
 
 

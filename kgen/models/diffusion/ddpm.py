@@ -136,24 +136,21 @@ class DDPM(DiffusionModel):
     def path(self, sampler):
         return self._times.path(self._times.times(sampler.steps, sampler.spacing or "even"))
 
-    def denoising_loss(self, x, y, noise, training=True):  # Algorithm 1
-        x_0 = 2.0 * x - 1.0
-        t = noise.integers((ops.shape(x)[0],), 0, self.most_steps)
-        eps = noise.normal(ops.shape(x))
+    def loss_of_each(self, x_0, y, noise, training=True):  # Algorithm 1
+        t = noise.integers((ops.shape(x_0)[0],), 0, self.most_steps)
+        eps = noise.normal(ops.shape(x_0))
         row = self.level(t)
         x_t = row["signal"] * x_0 + row["noise"] * eps  # eq. 4
         outputs = self.outputs(x_t, row, y, noise, training)
         if self.weighting == "bound":
-            loss = self.most_steps * self._in_bits(self._bound_at(x_0, x_t, t, row, outputs, False))
-        else:
-            loss = self._squared_error(x_0, eps, row, outputs)
-            if self.variance == "learned":
-                mean, part = ops.split(outputs, 2, axis=-1)
-                outputs = ops.concatenate([ops.stop_gradient(mean), part], axis=-1)
-                bound = self._in_bits(self._bound_at(x_0, x_t, t, row, outputs, False))
-                loss = loss + self.most_steps / 1000.0 * bound
-        self.log(loss=loss)
-        return ops.mean(loss)
+            return self.most_steps * self._in_bits(self._bound_at(x_0, x_t, t, row, outputs, False))
+        loss = self._squared_error(x_0, eps, row, outputs)
+        if self.variance == "learned":
+            mean, part = ops.split(outputs, 2, axis=-1)
+            outputs = ops.concatenate([ops.stop_gradient(mean), part], axis=-1)
+            bound = self._in_bits(self._bound_at(x_0, x_t, t, row, outputs, False))
+            loss = loss + self.most_steps / 1000.0 * bound
+        return loss
 
     def _squared_error(self, x_0, eps, row, outputs):
         """Of what the network gives, a number an image."""

@@ -176,15 +176,25 @@ class DiffusionModel(OfGivenImages, Samples, ImageModel):
 
     def training_step(self, x, y, noise):
         self.minimize(self.denoising_loss, "network", x, y, noise)
-        if self.average is not None:
-            self.average.update(self.network, self.steps + 1)
+        self.update_average(self.steps + 1)
 
     def evaluation_step(self, x, y, noise):
         self.denoising_loss(x, y, noise, training=False)
 
     def denoising_loss(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1]; logs it."""
+        loss = self.loss_of_each(2.0 * x - 1.0, y, noise, training)
+        self.log(loss=loss)
+        return ops.mean(loss)
+
+    def loss_of_each(self, x_0, y, noise, training=True):
+        """The loss on each of a batch of images in [-1, 1], (batch,)."""
         raise NotImplementedError
+
+    def update_average(self, step):
+        """Moves the average of the weights, if there is one, after so many steps."""
+        if self.average is not None:
+            self.average.update(self.network, step)
 
     @property
     def averaged(self):
@@ -442,7 +452,7 @@ class DiffusionModel(OfGivenImages, Samples, ImageModel):
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        given = self._checked(sampler, steps, guidance)
+        given = self.sampling(sampler, steps, guidance)
         rows = {"seed": seeds_of(seed, num)}
         return self.run(self._generate, rows, labels, batch_size=batch_size, **given)
 
@@ -473,7 +483,7 @@ class DiffusionModel(OfGivenImages, Samples, ImageModel):
         Returns:
             NumPy array (num, frames, height, width, channels) in [0, 1].
         """
-        given = self._checked(sampler, steps, guidance)
+        given = self.sampling(sampler, steps, guidance)
         given["frames"] = whole_number("frames", frames, at_least=2)
         rows = {"seed": seeds_of(seed, num)}
         return self.run(self._generate, rows, labels, batch_size=batch_size, **given)
@@ -488,7 +498,7 @@ class DiffusionModel(OfGivenImages, Samples, ImageModel):
         self.path(found)
         return found
 
-    def _checked(self, sampler, steps, guidance):
+    def sampling(self, sampler, steps, guidance):
         """A sampler that the model has times for, and a guidance that it was trained for."""
         sampler = self.own_sampler(sampler, steps)
         guidance = number("guidance", guidance, at_least=0.0)

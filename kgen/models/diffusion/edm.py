@@ -144,16 +144,13 @@ class EDM(OdeModel):
         c_skip, c_out = self.sigma_data**2 / total, row["noise"] * self.sigma_data / ops.sqrt(total)
         return c_skip * x + c_out * outputs, row.get("log_small")
 
-    def denoising_loss(self, x, y, noise, training=True):
-        x_0 = 2.0 * x - 1.0
-        draw = noise.normal((ops.shape(x)[0],))
+    def loss_of_each(self, x_0, y, noise, training=True):
+        draw = noise.normal((ops.shape(x_0)[0],))
         row = self.level(ops.exp(self.log_sigma_mean + self.log_sigma_std * draw))
-        x_t = x_0 + row["noise"] * noise.normal(ops.shape(x))
+        x_t = x_0 + row["noise"] * noise.normal(ops.shape(x_0))
         guess, _ = self.x0_of(self.outputs(x_t, row, y, noise, training), x_t, row)
         weight = ops.square(1.0 / row["noise"]) + self.sigma_data**-2  # lambda
-        loss = ops.mean(weight * ops.square(guess - x_0), axis=(1, 2, 3))
-        self.log(loss=loss)
-        return ops.mean(loss)
+        return ops.mean(weight * ops.square(guess - x_0), axis=(1, 2, 3))
 
     def slope(self, x, u, y):
         x0, _ = self.guess(x, {"signal": ops.ones_like(u), "noise": u}, y)

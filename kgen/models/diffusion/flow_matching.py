@@ -33,7 +33,8 @@ class FlowMatching(OdeModel):
             transformer's to 2.
         coupling: "independent", or "optimal_transport", by which noise and images of a batch are
             paired such that the sum of their squared distances is least, those of one condition
-            among themselves: ways cross less, and fewer steps go along them.
+            among themselves, on TensorFlow and PyTorch those of one device: ways cross less, and
+            fewer steps go along them.
         prior: "normal", "uniform" or a `kgen.priors.Prior` of height * width * channels numbers:
             where ways begin, beside images in [-1, 1].
         self_condition: bool. Shows the network, behind the image, its own last guess of it.
@@ -139,18 +140,15 @@ class FlowMatching(OdeModel):
     def start(self, noise, num):
         return ops.reshape(self.prior.draw(noise, num), (num, *self.image_shape))
 
-    def denoising_loss(self, x, y, noise, training=True):
-        x_0 = 2.0 * x - 1.0
-        eps = self.start(noise, ops.shape(x)[0])
+    def loss_of_each(self, x_0, y, noise, training=True):
+        eps = self.start(noise, ops.shape(x_0)[0])
         if self.coupling == "optimal_transport":
             pairs = backend.on_host(paired, "int32", x_0, eps, *([] if y is None else [y]))
             eps = ops.take(eps, pairs, axis=0)
-        row = self.level(noise.uniform((ops.shape(x)[0],)))
+        row = self.level(noise.uniform((ops.shape(x_0)[0],)))
         x_t = row["signal"] * x_0 + row["noise"] * eps
         v = self.outputs(x_t, row, y, noise, training)
-        loss = ops.mean(ops.square(v - (x_0 - eps)), axis=(1, 2, 3))
-        self.log(loss=loss)
-        return ops.mean(loss)
+        return ops.mean(ops.square(v - (x_0 - eps)), axis=(1, 2, 3))
 
     def slope(self, x, u, y):
         return self.guided(x, {"signal": u, "noise": 1.0 - u}, y)

@@ -4,9 +4,9 @@ import numpy as np
 from keras import ops
 
 from kgen import pictures, samplers
-from kgen.checks import whole_number
+from kgen.checks import flag, whole_number
 from kgen.fields import Mask, Noisy, Seed
-from kgen.models.latents import slerp
+from kgen.models.latents import lerp, slerp
 from kgen.seeds import seeds_of
 
 
@@ -167,6 +167,7 @@ class OfGivenImages:
         labels=None,
         *,
         steps: int = 11,
+        spherical: bool = True,
         sampler_steps: int | None = None,
         batch_size: int = 64,
     ):
@@ -177,6 +178,7 @@ class OfGivenImages:
             end: array of the same shape.
             labels: int array (num,) or one int, or the condition, for a conditional model.
             steps: int. Images on a way, both ends among them.
+            spherical: bool. Along the great circle, which keeps to where noise is.
             sampler_steps: int. Times at which the network is asked, on the way to noise and back.
             batch_size: int. Images at a time.
 
@@ -187,7 +189,8 @@ class OfGivenImages:
         ends = [self.encode(each, labels, **given) for each in (start, end)]
         steps, num = whole_number("steps", steps, at_least=2), len(ends[0])
         flat = (each.reshape(num, 1, -1) for each in ends)
-        way = slerp(*flat, np.linspace(0.0, 1.0, steps)[None, :, None]).astype("float32")
+        between = slerp if flag("spherical", spherical) else lerp
+        way = between(*flat, np.linspace(0.0, 1.0, steps)[None, :, None]).astype("float32")
         y = self._repeated(labels, num, steps)
         images = self.decode(way.reshape(-1, *self.image_shape), y, **given)
         return images.reshape(num, steps, *self.image_shape)
