@@ -1,6 +1,6 @@
 """The training step of a model with one loss as one would write it for one backend.
 
-From Keras' guides, with nothing of kgen's but the VAE's networks.
+From Keras' guides, with nothing of kgen's but the VAE's and the DDPM's networks.
 """
 
 import keras
@@ -66,6 +66,30 @@ class PixelCNN(ByHand):
     def losses_of(self, x):
         x = binarize(x, self.seed_generator)
         return (bernoulli_nll(x, self.network(2.0 * x - 1.0, training=True)),)
+
+
+class DDPM(ByHand):
+    """28x28 in squares of 2x2, 32 channels, a cosine schedule."""
+
+    def __init__(self):
+        super().__init__("loss")
+        sizes = {"width": 32, "multipliers": (1, 2), "attention_at": (7,), "dropout": 0.0}
+        self.network = kgen.networks.unet(IMAGE_SHAPE, patch=2, **sizes)
+        u = (np.arange(1001) / 1000 + 0.008) / 1.008
+        bar = np.square(np.cos(0.5 * np.pi * u))
+        bar = np.cumprod(np.maximum(bar[1:] / bar[:-1], 0.001))
+        self.signal, self.noise = np.sqrt(bar).astype("float32"), np.sqrt(1 - bar).astype("float32")
+
+    def losses_of(self, x):
+        x = ops.cast(x, "float32") / 127.5 - 1.0
+        t = keras.random.randint((ops.shape(x)[0],), 0, 1000, seed=self.seed_generator)
+        eps = keras.random.normal(ops.shape(x), seed=self.seed_generator)
+        signal, noise = (
+            ops.reshape(ops.take(ops.convert_to_tensor(table), t), (-1, 1, 1, 1))
+            for table in (self.signal, self.noise)
+        )
+        found = self.network([signal * x + noise * eps, ops.cast(t, "float32")], training=True)
+        return (ops.mean(ops.square(found - eps), axis=(1, 2, 3)),)
 
 
 class MaskedKernel(keras.layers.Conv2D):

@@ -4,6 +4,7 @@
 
 Both train the same networks on the same batch with the same noise and optimizers, the PixelCNN by
 hand with kernels times masks; they are alternated in one run, and what counts is the ratio. The
+DDPM has no average of its weights but in its second line. The
 DCGAN of `dcgan_r1` has a discriminator without batch normalization and an R1 penalty, which by hand
 is a pass of its own. The VAE's second line times `fit`, from its start to its end, over two epochs
 of 600 batches in memory, as many images as MNIST has, against as many bare steps. The other GANs
@@ -29,7 +30,7 @@ from stepper import stepper
 
 import kgen
 
-MODELS = ["vae", "pixelcnn", "dcgan", "dcgan_r1", "wgan_gp"]
+MODELS = ["vae", "pixelcnn", "ddpm", "dcgan", "dcgan_r1", "wgan_gp"]
 MODEL = flags.DEFINE_enum("model", "vae", MODELS, "Which model.")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "Alternations of the two steps.")
 STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100 of a VAE, else 10.")
@@ -180,6 +181,15 @@ def main(_):
         model = kgen.PixelCNN(IMAGE_SHAPE, levels=2, seed=0)
         batch_size = BATCH_SIZE.value or model.default_batch_size
         measure_likelihood(model, by_hand, batch_size, 10, jit_compile)
+    elif MODEL.value == "ddpm":
+        by_hand = by_hand_likelihood.make(by_hand_likelihood.DDPM)
+        sizes = {"width": 32, "patch": 2, "dropout": 0.0}
+        model = kgen.DDPM(IMAGE_SHAPE, schedule="cosine", ema_decay=None, seed=0, **sizes)
+        ours = measure_likelihood(model, by_hand, BATCH_SIZE.value or 64, 5, jit_compile)
+        averaged = kgen.DDPM(IMAGE_SHAPE, schedule="cosine", seed=0, **sizes)
+        averaged.compile(adam(), jit_compile=jit_compile)
+        batch = ops.convert_to_tensor(random_images(BATCH_SIZE.value or 64))
+        compare("with an average / without", stepper(averaged, batch), ours, STEPS.value or 5)
     elif MODEL.value == "dcgan":
         measure_dcgan(jit_compile)
     elif MODEL.value == "dcgan_r1":
