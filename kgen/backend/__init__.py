@@ -11,6 +11,7 @@
 - `is_traced`: whether what runs now is being compiled
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
 - `batch_norm`: in one operation, where that is faster than Keras'
+- `group_norm`: in one operation, where there is one
 - `after`: inside, a variable changes only if there is a batch
 - `leaky_relu` and `relu`: the functions
 - `linear`: a matrix product and a sum
@@ -54,6 +55,7 @@ if keras.backend.backend() == "tensorflow":
         conv2d,
         conv2d_transpose,
         device,
+        group_norm,
         innermost_loop,
         input_gradient,
         input_pipeline,
@@ -87,6 +89,7 @@ elif keras.backend.backend() == "jax":
         conv2d,
         conv2d_transpose,
         device,
+        group_norm,
         innermost_loop,
         input_gradient,
         input_pipeline,
@@ -120,6 +123,7 @@ elif keras.backend.backend() == "torch":
         conv2d,
         conv2d_transpose,
         device,
+        group_norm,
         innermost_loop,
         input_gradient,
         input_pipeline,
@@ -166,6 +170,7 @@ __all__ = [
     "conv2d_transpose",
     "device",
     "first_batch",
+    "group_norm",
     "innermost_loop",
     "input_gradient",
     "input_pipeline",

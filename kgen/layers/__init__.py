@@ -4,6 +4,7 @@ from kgen.layers.batch_norm import BatchNorm
 from kgen.layers.condition_code import ConditionCode
 from kgen.layers.convolution import Conv2D, Conv2DTranspose
 from kgen.layers.gated_block import GatedBlock
+from kgen.layers.group_norm import GroupNorm
 from kgen.layers.layer_norm import LayerNorm
 from kgen.layers.leaky_relu import LeakyReLU
 from kgen.layers.masked_conv2d import MaskedConv2D
@@ -22,6 +23,7 @@ __all__ = [
     "Conv2DTranspose",
     "DepthToSpace",
     "GatedBlock",
+    "GroupNorm",
     "LayerNorm",
     "LeakyReLU",
     "MaskedConv2D",

@@ -7,7 +7,7 @@ each block, of each attention and of the network is 0 at first, so that the netw
 
 import keras
 
-from kgen.layers import Conv2D, DepthToSpace, SelfAttention, SpaceToDepth
+from kgen.layers import Conv2D, DepthToSpace, GroupNorm, SelfAttention, SpaceToDepth
 from kgen.networks.conditioning import join
 from kgen.networks.convolutional import crop
 from kgen.networks.timed import activated, dense, scaled, time_inputs
@@ -126,4 +126,4 @@ def _normalized(x):
     """32 groups, or where each would have fewer than 4 channels so many as have them."""
     most = max(1, min(32, x.shape[-1] // 4))
     groups = max(g for g in range(1, most + 1) if x.shape[-1] % g == 0)
-    return keras.layers.GroupNormalization(groups, epsilon=1e-6)(x)
+    return GroupNorm(groups)(x)
