@@ -2,10 +2,10 @@
 
     KERAS_BACKEND=jax python benchmarks/diffusion.py [--diffusers]
 
-The U-Net of examples/ddpm_mnist.py, 1,003,460 parameters, on 28x28 in squares of 2x2. A sample of S
-steps, of DDIM, is alternated with S calls of the compiled network on such a batch. Memory is the
-most that a process of its own took, of 10 steps and of 500. With `--diffusers`, its `UNet2DModel` of
-the same sizes is trained in PyTorch as its training script does (AdamW, `add_noise`, the norm
+The U-Net of examples/ddpm_mnist.py, 1,003,460 parameters, on 28x28 in squares of 2x2. A sample of
+S steps, of DDIM, is alternated with S calls of the compiled network on such a batch. Memory is the
+most that a process of its own took, of 10 steps and of 500. With `--diffusers`, its `UNet2DModel`
+of the same sizes is trained in PyTorch as its training script does (AdamW, `add_noise`, the norm
 clipped, an average of the weights), in turns with kgen's step on this backend.
 """
 

@@ -17,7 +17,7 @@ def test_lower_bounds_are_what_the_stock_images_have():
     lines = PROJECT["dependencies"] + extras["jax"] + extras["augment"]
     asked = map(requirements.Requirement, lines)
     of_stock = [each for each in asked if each.name in STOCK]
-    assert len(of_stock) == 10
+    assert len(of_stock) == 11
     for each in of_stock:
         (lowest,) = (bound.version for bound in each.specifier if bound.operator == ">=")
         assert each.specifier.contains(STOCK[each.name])
