@@ -34,7 +34,7 @@ STEPS = {
     "ancestral": (20, 50, 100),
 }
 GUIDANCE = (0.0, 1.0, 1.5, 2.0, 3.0, 5.0)
-COLUMNS = ("sampler", "steps", "passes", "guidance", "KID x 1000", "right digit, %", "s")
+COLUMNS = ("sampler", "steps", "passes", "guidance", "KID", "right digit, %", "s")
 
 
 def row(name, steps, guidance, model, classifier, real):
@@ -46,7 +46,7 @@ def row(name, steps, guidance, model, classifier, real):
     images = model.sample(NUM.value, labels, seed=1, **given)
     seconds = time.perf_counter() - started
     features, logits = classifier.extract(images)
-    distance, spread = 1000.0 * np.array(kernel_distance(features, real)[:2])
+    distance, spread = np.array(kernel_distance(features, real)[:2])
     right = 100.0 * np.mean(logits.argmax(axis=1) == labels)
     passes = len(model.path(samplers.get(name, steps)).t) * (2 if name == "heun" else 1)
     words = f"{distance:.1f} ± {spread:.1f}", f"{right:.1f}", f"{seconds:.1f}"
@@ -64,7 +64,7 @@ def plot(rows, path):
             (passes, max(distance, 0.1)) for each, passes, _, distance, _ in rows if each == name
         ]
         axes.loglog(*zip(*points, strict=True), "o-", label=name)
-    axes.set(xlabel="passes of the network", ylabel="KID x 1000")
+    axes.set(xlabel="passes of the network", ylabel="KID")
     axes.legend()
     figure.tight_layout()
     figure.savefig(path, dpi=100)

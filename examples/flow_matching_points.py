@@ -19,7 +19,7 @@ import kgen
 EPOCHS = flags.DEFINE_integer("epochs", 40, "Epochs of 80 steps.")
 NUM_WAYS = flags.DEFINE_integer("num_ways", 1000, "Ways that are measured.")
 OUT = flags.DEFINE_string("out", "flow-matching-points.png", "Gets the picture.")
-HALF = 1.6  # what 1 is of inside
+HALF = 1.8  # what 1 is of inside
 
 
 @keras.saving.register_keras_serializable("examples")

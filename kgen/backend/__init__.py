@@ -18,6 +18,7 @@
 - `compile_function`: a function of tensors that reads a model's variables, compiled
 - `WRONG_SECOND_DERIVATIVES`: the classes of layers that it differentiates wrongly twice
 - `COMPILES_EACH_SIZE`: whether a compiled function is compiled for each size of a batch
+- `XLA_ASKS_HOST`: whether `on_host` may stand in what XLA compiles
 - `SCAN_UNROLL`: how many steps a turn of a compiled loop should have, 0 where loops are Python's
 - `STEPS_PAST_THE_END`: whether a step changes something when the data have come to their end
 - `input_pipeline`: what Keras is given to read a `Reading` with
@@ -46,6 +47,7 @@ if keras.backend.backend() == "tensorflow":
         SCAN_UNROLL,
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
+        XLA_ASKS_HOST,
         Model,
         add_up,
         after,
@@ -80,6 +82,7 @@ elif keras.backend.backend() == "jax":
         SCAN_UNROLL,
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
+        XLA_ASKS_HOST,
         Model,
         add_up,
         after,
@@ -114,6 +117,7 @@ elif keras.backend.backend() == "torch":
         SCAN_UNROLL,
         STEPS_PAST_THE_END,
         WRONG_SECOND_DERIVATIVES,
+        XLA_ASKS_HOST,
         Model,
         add_up,
         after,
@@ -155,6 +159,7 @@ __all__ = [
     "SCAN_UNROLL",
     "STEPS_PAST_THE_END",
     "WRONG_SECOND_DERIVATIVES",
+    "XLA_ASKS_HOST",
     "Look",
     "Model",
     "OrderedArrays",

@@ -25,6 +25,7 @@ WRONG_SECOND_DERIVATIVES = (
 
 STEPS_PAST_THE_END = True  # what of a step does not depend on the batch runs without one
 
+XLA_ASKS_HOST = False
 COMPILES_EACH_SIZE = False
 
 SCAN_UNROLL = 4  # without XLA a turn of a loop costs as much as a small network in it

@@ -101,8 +101,8 @@ class FlowMatching(OdeModel):
         )
         self.coupling = choice("coupling", coupling, COUPLINGS)
         self.prior = priors.get(prior, int(np.prod(self.image_shape)))
-        if coupling == "optimal_transport":
-            self.supports_jit = False  # for Keras: XLA on TensorFlow cannot ask SciPy
+        if coupling == "optimal_transport" and not backend.XLA_ASKS_HOST:
+            self.supports_jit = False  # as Keras asks, for "auto"
         self.own_sampler()
 
     @property

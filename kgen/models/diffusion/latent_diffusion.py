@@ -118,7 +118,7 @@ class LatentDiffusion(Samples, ImageModel):
         num,
         labels=None,
         *,
-        sampler=None,
+        sampler: str | None = None,
         steps: int | None = None,
         guidance: float = 1.0,
         seed=None,

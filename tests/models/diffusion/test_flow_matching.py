@@ -156,15 +156,17 @@ def test_the_loss_by_hand(coupling):
 def test_it_trains_on_pairs():
     """In compiled steps, too, by SciPy: the ways of pairs are shorter, so that the loss is."""
     images = RNG.random((32, *SHAPE)).astype("float32")
-    losses = []
+    losses, compiled = [], []
     for coupling in ("independent", "optimal_transport"):
         x, t = keras.Input(SHAPE), keras.Input(())
         network = keras.Model([x, t], keras.layers.Dense(1, kernel_initializer="zeros")(x))
         model = kgen.FlowMatching(SHAPE, network, coupling=coupling, num_classes=None, seed=0)
         model.compile(keras.optimizers.SGD(0.0))
+        compiled.append(model.jit_compile)
         history = model.fit(images, batch_size=16, epochs=4, verbose=0).history
         losses.append(np.mean(history["loss"]))
     assert losses[1] < 0.8 * losses[0]
+    assert compiled[0] == compiled[1]
 
 
 def test_its_network_is_told_t_and_shown_the_way():
