@@ -313,7 +313,10 @@ def group_norm(x, groups, gamma, beta, epsilon):
         beta: tensor (channels,).
         epsilon: float.
     """
-    y = torch.nn.functional.group_norm(x.movedim(-1, 1), groups, gamma, beta, epsilon)
+    x = x.movedim(-1, 1)
+    if gamma.requires_grad and not x.requires_grad:
+        x = x.contiguous()  # PyTorch crashes in the backward pass of gamma and beta alone
+    y = torch.nn.functional.group_norm(x, groups, gamma, beta, epsilon)
     return y.movedim(1, -1)
 
 

@@ -229,6 +229,10 @@ class DiffusionModel(OfGivenImages, Samples, ImageModel):
         """What the network sees of x at the time of a row."""
         return x
 
+    def at_scale_of_image(self, x, noise):
+        """X with so much noise, as it is shown: of a deviation of at most about 1."""
+        return x
+
     def x0_of(self, outputs, x, row):
         """What the network's outputs say of the image at the bottom of x.
 
@@ -401,13 +405,12 @@ class DiffusionModel(OfGivenImages, Samples, ImageModel):
         x, _ = ops.fori_loop(0, len(path.t) - 1, turn, (x, last))
         return x / path.scale
 
-    @staticmethod
-    def _with_frame(film, x, row, done, num_steps):
-        """Frames of which those that are due after so many steps are x, at its own scale."""
+    def _with_frame(self, film, x, row, done, num_steps):
+        """Frames of which those that are due after so many steps are x, at an image's scale."""
         frames = film.shape[1]
         due = ops.floor_divide(ops.arange(frames) * num_steps, frames - 1) >= done
-        scale = ops.sqrt(ops.square(row["next_signal"]) + ops.square(row["next_noise"]))
-        return ops.where(due[None, :, None, None, None], (x / scale)[:, None], film)
+        x = self.at_scale_of_image(x, row["next_noise"])
+        return ops.where(due[None, :, None, None, None], x[:, None], film)
 
     @staticmethod
     def _one_step_back(x, row, noise):

@@ -139,6 +139,9 @@ class EDM(OdeModel):
     def seen(self, x, row):
         return x / ops.sqrt(ops.square(row["noise"]) + self.sigma_data**2)  # c_in
 
+    def at_scale_of_image(self, x, noise):
+        return x / ops.sqrt(1.0 + ops.square(noise))
+
     def x0_of(self, outputs, x, row):
         total = ops.square(row["noise"]) + self.sigma_data**2
         c_skip, c_out = self.sigma_data**2 / total, row["noise"] * self.sigma_data / ops.sqrt(total)

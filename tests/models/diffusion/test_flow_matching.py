@@ -49,6 +49,17 @@ def test_from_noise_to_gaussian_data(method, order):
     assert errors[-1] < (0.03 if order == 1 else 1e-3)
 
 
+def test_a_chain_shows_the_way_itself():
+    """Of a velocity that is the same everywhere the frames are on a straight line."""
+    x, t = keras.Input((1, 1, 2)), keras.Input(())
+    network = keras.Model([x, t], keras.layers.Rescaling(0.0, offset=0.1)(x))
+    model = kgen.FlowMatching((1, 1, 2), network, prior=priors.Uniform(2), ema_decay=None, seed=0)
+    way = model.chain(8, frames=5, steps=4, seed=0)
+    inside = ((way > 0.0) & (way < 1.0)).all(axis=(1, 2, 3, 4))
+    np.testing.assert_allclose(np.diff(way[inside], axis=1), 0.0125, atol=1e-5)
+    assert inside.sum() >= 4
+
+
 def test_eulers_method_is_ddim():
     x = ops.convert_to_tensor(RNG.standard_normal((3, *SHAPE)).astype("float32"))
     model = exact()
