@@ -60,11 +60,11 @@ def plot(rows, path):
 
     figure, axes = pyplot.subplots(figsize=(6, 4))
     for name in STEPS:
-        points = [
-            (passes, max(distance, 0.1)) for each, passes, _, distance, _ in rows if each == name
-        ]
-        axes.loglog(*zip(*points, strict=True), "o-", label=name)
-    axes.set(xlabel="passes of the network", ylabel="KID")
+        points = [(passes, distance) for each, passes, _, distance, _ in rows if each == name]
+        axes.plot(*zip(*points, strict=True), "o-", label=name)
+    axes.axhline(0.0, color="grey", linewidth=0.5)
+    axes.set(xlabel="passes of the network", ylabel="KID", xscale="log")
+    axes.set_yscale("symlog", linthresh=10.0)
     axes.legend()
     figure.tight_layout()
     figure.savefig(path, dpi=100)
