@@ -15,10 +15,11 @@ COUPLINGS = ("independent", "optimal_transport")
 
 @keras.saving.register_keras_serializable("kgen")
 class FlowMatching(OdeModel):
-    """A network that gives the velocity of x_t = t x + (1 - t) eps, from noise to images.
+    """Flow matching: a network of the velocity from noise to an image, along straight ways.
 
-    It minimises  E_{t, x, eps} ||v_theta(x_t, t) - (x - eps)||^2,  averaged over pixels, t uniform
-    in [0, 1] (Lipman et al. 2022, eq. 23, sigma_min of 0; Tong et al. 2023, algorithm 2 and 3).
+    x_t = t x + (1 - t) eps, and the network minimises  E_{t, x, eps} ||v(x_t, t) - (x - eps)||^2,
+    averaged over pixels, t uniform in [0, 1] (Lipman et al. 2022, eq. 23, sigma_min of 0; Tong et
+    al. 2023, algorithms 2 and 3).
 
     Args:
         image_shape: tuple (height, width, channels).
