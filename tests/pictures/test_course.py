@@ -121,7 +121,7 @@ def test_animations_that_are_none(tmp_path, grids):
     paths = grids(2)
     with pytest.raises(ValueError, match="ending in .gif or .webp"):
         pictures.animation(paths, tmp_path / "samples.jpg")
-    with pytest.raises(ValueError, match="Expected at least one picture. Received: paths="):
+    with pytest.raises(ValueError, match="Expected at least one picture. Received: pictures="):
         pictures.animation([], tmp_path / "samples.gif")
     Image.new("L", (9, 6)).save(paths[1])
     with pytest.raises(ValueError, match=r"of one size. .*0000.png of \(8, 6\), .*of \(9, 6\)"):
