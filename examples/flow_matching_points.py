@@ -6,10 +6,10 @@ The toy of Tong et al. 2023 (https://arxiv.org/abs/2302.00482): points are image
 two channels. It prints how much longer a way is than the straight line between its ends, and how
 far samples of one step of Euler's are from the moons, and draws ways and ends.
 
-Two minutes of one CPU core with JAX: independent pairs' ways are 1.603 times the straight lines, and
-one step ends 0.0517 from the moons (50 steps 0.0026); with optimal transport they are 1.004 times
-the straight lines, and one step ends 0.0065 from the moons (50 steps 0.0031). 1 is the picture's
-side.
+Two minutes of one CPU core with JAX: independent pairs' ways are 1.603 times the straight lines,
+and one step ends 0.0517 from the moons (50 steps 0.0026); with optimal transport they are 1.004
+times the straight lines, and one step ends 0.0065 from the moons (50 steps 0.0031). 1 is the
+picture's side.
 """
 
 import keras
