@@ -313,11 +313,11 @@ def group_norm(x, groups, gamma, beta, epsilon):
         beta: tensor (channels,).
         epsilon: float.
     """
-    x = x.movedim(-1, 1)
-    if gamma.requires_grad and not x.requires_grad:
-        x = x.contiguous()  # PyTorch crashes in the backward pass of gamma and beta alone
-    y = torch.nn.functional.group_norm(x, groups, gamma, beta, epsilon)
-    return y.movedim(1, -1)
+    # As rows of pixels: of images whose channels lie last PyTorch crashes in the backward pass if
+    # gamma's gradient is asked for and x' is not.
+    rows = x.flatten(1, 2).movedim(-1, 1)
+    y = torch.nn.functional.group_norm(rows, groups, gamma, beta, epsilon)
+    return y.movedim(1, -1).reshape(x.shape)
 
 
 def compile_function(model, fn):

@@ -7,7 +7,7 @@ the same field what a row of an input is, its shape, dtype and range, and refuse
 from kgen.fields.field import Field
 from kgen.fields.image import Image, Mask
 from kgen.fields.label import Attributes, Label, as_text
-from kgen.fields.noise import Noisy, Time
+from kgen.fields.noisy import Noisy, Time
 from kgen.fields.vector import Seed, Tokens, Vector
 
 __all__ = [

@@ -37,8 +37,9 @@ class GroupNorm(keras.layers.Layer):
             raise ValueError(
                 f"Expected channels that divide into {self.groups} groups. Received: {channels}"
             )
-        self.gamma = self.add_weight(shape=(channels,), initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=(channels,), initializer="zeros", name="beta")
+        shape = {"shape": (channels,), "autocast": False}  # half precision would round them
+        self.gamma = self.add_weight(**shape, initializer="ones", name="gamma")
+        self.beta = self.add_weight(**shape, initializer="zeros", name="beta")
 
     def call(self, inputs):
         dtype = "float64" if self.compute_dtype == "float64" else "float32"

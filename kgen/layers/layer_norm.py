@@ -35,8 +35,9 @@ class LayerNorm(keras.layers.Layer):
         self.epsilon = epsilon
 
     def build(self, input_shape):
-        self.gamma = self.add_weight(shape=input_shape[-1:], initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=input_shape[-1:], initializer="zeros", name="beta")
+        shape = {"shape": input_shape[-1:], "autocast": False}  # half precision would round them
+        self.gamma = self.add_weight(**shape, initializer="ones", name="gamma")
+        self.beta = self.add_weight(**shape, initializer="zeros", name="beta")
 
     def call(self, inputs):
         # Half precision would lose the variance.

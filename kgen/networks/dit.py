@@ -4,7 +4,7 @@ import keras
 
 from kgen.layers import DepthToSpace, PositionEmbedding, SelfAttention, SpaceToDepth
 from kgen.networks.conditioning import join
-from kgen.networks.timed import activated, dense, time_inputs
+from kgen.networks.timed import activated, check_patch, dense, time_inputs
 
 
 def dit(
@@ -41,11 +41,7 @@ def dit(
         keras.Model from [image (batch, height, width, channels), t (batch,)], which may be of any
         scale, to (batch, height, width, channels), 0 at first.
     """
-    height, width_of_image, own_channels = image_shape
-    if height % patch or width_of_image % patch:
-        raise ValueError(
-            f"Expected a height and a width that patch={patch} divides. Received: {image_shape}"
-        )
+    check_patch(image_shape, patch)
     if width % (4 * heads):
         raise ValueError(f"Expected width as a multiple of 4 * heads. Received: {width=}, {heads=}")
     image = keras.Input(image_shape, name="image")
@@ -71,6 +67,6 @@ def dit(
         y = dense(width)(keras.layers.Activation(keras.activations.gelu)(y))
         x = x + later_gate * (keras.layers.Dropout(dropout)(y) if dropout else y)
     x = modulated(x, *parts(2))
-    x = dense(patch**2 * (channels or own_channels), "zeros", dtype="float32")(x)
+    x = dense(patch**2 * (channels or image_shape[-1]), "zeros", dtype="float32")(x)
     x = DepthToSpace(patch, dtype="float32")(x) if patch > 1 else x
     return keras.Model([image, *inputs], x, name=name)

@@ -37,6 +37,15 @@ def time_inputs(size, units, condition):
     return [t, *inputs, given], keras.layers.Add()([code, dense(units)(of_condition)]), None
 
 
+def check_patch(image_shape, patch):
+    """Raises a ValueError if an image is not made of squares of so many pixels a side."""
+    height, width, _ = image_shape
+    if height % patch or width % patch:
+        raise ValueError(
+            f"Expected a height and a width that patch={patch} divides. Received: {image_shape}"
+        )
+
+
 def scaled():
     """The initializer of Ho et al. 2020's code."""
     return keras.initializers.VarianceScaling(1.0, "fan_avg", "uniform")

@@ -10,7 +10,7 @@ import keras
 from kgen.layers import Conv2D, DepthToSpace, GroupNorm, SelfAttention, SpaceToDepth
 from kgen.networks.conditioning import join
 from kgen.networks.convolutional import crop
-from kgen.networks.timed import activated, dense, scaled, time_inputs
+from kgen.networks.timed import activated, check_patch, dense, scaled, time_inputs
 
 
 def unet(
@@ -54,14 +54,10 @@ def unet(
         keras.Model from [image (batch, height, width, channels), t (batch,)], which may be of any
         scale, to (batch, height, width, channels), 0 at first.
     """
-    height, width_of_image, own_channels = image_shape
-    if height % patch or width_of_image % patch:
-        raise ValueError(
-            f"Expected a height and a width that patch={patch} divides. Received: {image_shape}"
-        )
+    check_patch(image_shape, patch)
     if width % 2 or width < 4:
         raise ValueError(f"Expected width as an even number of at least 4. Received: {width=}")
-    channels = channels or own_channels
+    channels = channels or image_shape[-1]
     image = keras.Input(image_shape, name="image")
     inputs, embedding, code = time_inputs(width, 4 * width, condition)
     embedding = activated(embedding)

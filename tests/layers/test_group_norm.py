@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 from kgen import backend
-from kgen.layers import GroupNorm
+from kgen.layers import GroupNorm, LayerNorm
 
 pytestmark = pytest.mark.each_backend
 RNG = np.random.default_rng(0)
@@ -60,6 +60,40 @@ def test_half_precision(dtype):
     assert keras.backend.standardize_dtype(y.dtype) == dtype.removeprefix("mixed_")
     expected = ops.convert_to_numpy(ops.cast(theirs(x), "float32"))
     np.testing.assert_allclose(ops.convert_to_numpy(ops.cast(y, "float32")), expected, atol=0.05)
+
+
+@pytest.mark.parametrize("make", [lambda: GroupNorm(1), lambda: LayerNorm(axis=(1, 2, 3))])
+def test_scales_are_not_rounded(make):
+    """Of two pixels, -1 and 1: -257 + 256 is -1, in bfloat16 with a scale of 256 it would be 0."""
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    layer = make()
+    x = np.array([-1.0, 1.0], "float32").reshape(1, 1, 2, 1)
+    layer(x)
+    layer.epsilon = 0.0
+    layer.gamma.assign([257.0])
+    layer.beta.assign([256.0])
+    y = ops.convert_to_numpy(ops.cast(layer(x), "float32"))
+    assert y.ravel()[0] == -1.0
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 3), (4, 4)])
+def test_gradients_of_the_scales_alone(size):
+    """Whose input wants none, as behind a frozen part; PyTorch's own crashes."""
+    layer = GroupNorm(2)
+    x = ops.convert_to_tensor(RNG.standard_normal((3, *size, 8)).astype("float32"))
+    layer.build(x.shape)
+    for inputs in (x, ops.transpose(ops.transpose(x, (0, 3, 1, 2)), (0, 2, 3, 1))):
+        _, found = backend.value_and_grad(
+            lambda inputs=inputs: ops.sum(ops.square(layer(inputs) + 1.0)),
+            [layer.gamma, layer.beta],
+        )
+        y = ops.convert_to_numpy(ops.stop_gradient(layer(x)))
+        of_beta = (2.0 * (y + 1.0)).sum(axis=(0, 1, 2))
+        of_gamma = (2.0 * (y + 1.0) * y).sum(axis=(0, 1, 2))
+        for gradient, expected in zip(found, (of_gamma, of_beta), strict=True):
+            np.testing.assert_allclose(
+                ops.convert_to_numpy(gradient), expected, rtol=1e-4, atol=1e-4
+            )
 
 
 def test_what_is_refused():

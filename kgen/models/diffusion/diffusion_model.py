@@ -7,7 +7,8 @@ from kgen import pictures, samplers
 from kgen.checks import choice, flag, number, whole_number
 from kgen.models.average import Average, without_average
 from kgen.models.diffusion.given_images import OfGivenImages
-from kgen.models.image_model import ImageModel, Samples, preset_dtype
+from kgen.models.diffusion.in_steps import SampledInSteps
+from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.kept import is_rebuilt
 from kgen.models.latent_model import declared_otherwise
 from kgen.models.scalar import ScalarOf
@@ -16,7 +17,7 @@ from kgen.networks.convolutional import halvings
 from kgen.seeds import seeds_of
 
 
-class DiffusionModel(OfGivenImages, Samples, ImageModel):
+class DiffusionModel(OfGivenImages, SampledInSteps, ImageModel):
     """A network that tells an image from noise at each time, and the verbs of it.
 
     A subclass says in `path(sampler)` at which times a sampler asks, in `level(t)` what there is at
@@ -428,37 +429,6 @@ class DiffusionModel(OfGivenImages, Samples, ImageModel):
         x = self.walk(x, y, noise, sampler or self.own_sampler(), guidance, frames=frames)
         return ops.clip(0.5 * (x + 1.0), 0.0, 1.0)
 
-    def sample(
-        self,
-        num,
-        labels=None,
-        *,
-        sampler: str | None = None,
-        steps: int | None = None,
-        guidance: float = 1.0,
-        seed=None,
-        batch_size: int = 64,
-    ):
-        """Images that the model makes up.
-
-        Args:
-            num: int. How many.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            sampler: a sampler's name or an object of `kgen.samplers`. Defaults to the model's.
-            steps: int. Times at which the network is asked. Defaults to the sampler's.
-            guidance: float of at least 0. How much the condition counts: 1 as it is, 0 not at all,
-                more at the cost of variety.
-            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
-                on every backend and server, alone and among others.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, height, width, channels) in [0, 1].
-        """
-        given = self.sampling(sampler, steps, guidance)
-        rows = {"seed": seeds_of(seed, num)}
-        return self.run(self._generate, rows, labels, batch_size=batch_size, **given)
-
     def chain(
         self,
         num,
@@ -502,7 +472,6 @@ class DiffusionModel(OfGivenImages, Samples, ImageModel):
         return found
 
     def sampling(self, sampler, steps, guidance):
-        """A sampler that the model has times for, and a guidance that it was trained for."""
         sampler = self.own_sampler(sampler, steps)
         guidance = number("guidance", guidance, at_least=0.0)
         if guidance != 1.0 and (self.condition is None or not self.drop_condition):

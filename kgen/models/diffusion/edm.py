@@ -111,7 +111,7 @@ class EDM(OdeModel):
         self.own_sampler()
 
     def default_optimizers(self):
-        return {"network": keras.optimizers.Adam(1e-3, beta_2=0.999, name="network")}
+        return {"network": keras.optimizers.Adam(1e-3, name="network")}
 
     @property
     def time(self):

@@ -205,9 +205,6 @@ class OfGivenImages:
         }
 
     def signatures(self):
-        def generate(y, noise):
-            return {"image": self._generate(y, noise)}
-
         def complete(y, image, mask, noise):
             return {"image": self._complete(y, image, mask, noise, self._completing())}
 
@@ -215,10 +212,7 @@ class OfGivenImages:
             image = self.guess(x, self.level(t), y)[0]
             return {"image": ops.clip(0.5 * (image + 1.0), 0.0, 1.0)}
 
-        found = {
-            "generate": (generate, {"seed": Seed()}),
-            "denoise": (denoise, {"x": Noisy(self.image_shape), "t": self.time}),
-        }
+        found = {"denoise": (denoise, {"x": Noisy(self.image_shape), "t": self.time})}
         if self.can_complete:
             mask = {"image": self.image, "mask": Mask(self.image_shape[:2]), "seed": Seed()}
             found["complete"] = complete, mask

@@ -7,22 +7,23 @@ from keras import ops
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 from kgen.models.diffusion.ddpm import DDPM
 from kgen.models.diffusion.diffusion_model import DiffusionModel
-from kgen.models.image_model import ImageModel, Samples
-from kgen.seeds import seeds_of
+from kgen.models.diffusion.in_steps import SampledInSteps
+from kgen.models.image_model import ImageModel
+from kgen.models.kept import is_rebuilt
 
 
 @keras.saving.register_keras_serializable("kgen")
-class LatentDiffusion(Samples, ImageModel):
+class LatentDiffusion(SampledInSteps, ImageModel):
     """A diffusion model of what a trained autoencoder makes of images, decoded when it samples.
 
-    The autoencoder stays as it is. Codes are brought to mean 0 and variance 1 by `adapt`, and are
+    Codes are brought to mean 0 and variance 1 by `adapt`, and are
     to the diffusion model images of one pixel. Its loss, path, guidance and samplers are its own.
 
     Unlike the paper, codes are vectors, and of a VAE the posterior's means.
 
     Args:
         autoencoder: `kgen.VAE`, `kgen.Autoencoder` or another `kgen.EncoderDecoder`, trained, with
-            the diffusion model's condition or none. It is frozen.
+            the diffusion model's condition or none. It is copied as it is now.
         diffusion: `kgen.DDPM` with `clip=False`, `kgen.EDM` with a `sigma_data` of 1, or
             `kgen.FlowMatching`, of `image_shape=(1, 1, latent_dim)`.
         seed: int or None. Seeds the model's noise; None draws a seed.
@@ -54,7 +55,8 @@ class LatentDiffusion(Samples, ImageModel):
         super().__init__(
             autoencoder.image_shape, condition=diffusion.condition, seed=seed, **kwargs
         )
-        self.autoencoder = autoencoder
+        # A copy, as the user may go on training theirs, and without what is for training alone.
+        self.autoencoder = autoencoder if is_rebuilt() else autoencoder.published()
         self.autoencoder.trainable = False
         self.diffusion = diffusion
         size = (autoencoder.latent_dim,)
@@ -113,36 +115,8 @@ class LatentDiffusion(Samples, ImageModel):
         z = self.diffusion.walk(x, y, noise, sampler, guidance, bounded=False)[:, 0, 0]
         return self.autoencoder._decode(z * self._std + self._mean, self._of_autoencoder(y))
 
-    def sample(
-        self,
-        num,
-        labels=None,
-        *,
-        sampler: str | None = None,
-        steps: int | None = None,
-        guidance: float = 1.0,
-        seed=None,
-        batch_size: int = 64,
-    ):
-        """Images that the model makes up.
-
-        Args:
-            num: int. How many.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            sampler: a sampler's name or an object of `kgen.samplers`. Defaults to the diffusion
-                model's.
-            steps: int. Times at which the network is asked. Defaults to the sampler's.
-            guidance: float of at least 0. How much the condition counts.
-            seed: int, None, which draws one, or an int array (num,). Image i of a seed is the same
-                on every backend and server, alone and among others.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, height, width, channels) in [0, 1].
-        """
-        given = self.diffusion.sampling(sampler, steps, guidance)
-        rows = {"seed": seeds_of(seed, num)}
-        return self.run(self._generate, rows, labels, batch_size=batch_size, **given)
+    def sampling(self, sampler, steps, guidance):
+        return self.diffusion.sampling(sampler, steps, guidance)
 
     def published(self):
         copy = type(self)(self.autoencoder.published(), self.diffusion.published(), seed=self.seed)

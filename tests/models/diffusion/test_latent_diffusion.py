@@ -1,5 +1,7 @@
 """Diffusion among codes: what is measured, what stays, what is decoded."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
@@ -69,6 +71,24 @@ def test_the_autoencoder_stays():
     assert np.mean(history["loss"][-5:]) < 0.7 * np.mean(history["loss"][:2])
     for variable, start in zip(model.autoencoder.variables, before, strict=True):
         np.testing.assert_array_equal(numpy(variable), start)
+
+
+def test_the_given_autoencoder_stays_its_owners(tmp_path):
+    """It may go on training, and its optimizer is not in the file, of which nothing is skipped."""
+    vae = dense_vae()
+    vae.compile()
+    vae.fit(IMAGES, verbose=0)
+    model = kgen.LatentDiffusion(vae, flow(), seed=0)
+    codes = model.autoencoder.encode(IMAGES)
+    np.testing.assert_allclose(codes, vae.encode(IMAGES), atol=1e-6)
+    vae.fit(IMAGES, verbose=0)
+    np.testing.assert_array_equal(model.autoencoder.encode(IMAGES), codes)
+    assert np.abs(vae.encode(IMAGES) - codes).max() > 1e-6
+    model.save(tmp_path / "model.keras")
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message="Skipping variable loading")
+        again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(again.autoencoder.encode(IMAGES), codes, atol=1e-6)
 
 
 def test_it_is_published_with_its_average():
