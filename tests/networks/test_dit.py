@@ -67,6 +67,20 @@ def test_a_gradient_reaches_every_variable(make):
         assert np.abs(ops.convert_to_numpy(gradient)).max() > 0, variable.path
 
 
+def test_each_part_of_what_the_time_says_counts():
+    """Shifts, scales and gates of attention and perceptron, in one kernel side by side."""
+    network = filled(small())
+    x = RNG.standard_normal((4, 8, 6, 2)).astype("float32")
+    kernels = [v for v in network.trainable_variables if v.shape == (16, 6 * 16)]
+    assert len(kernels) == 2
+    _, gradients = backend.value_and_grad(
+        lambda: ops.mean(ops.square(network([x, np.arange(4.0)]))), kernels
+    )
+    for gradient in gradients:
+        parts = ops.convert_to_numpy(gradient).reshape(16, 6, 16)
+        assert np.abs(parts).max(axis=(0, 2)).min() > 0.0
+
+
 @both
 def test_a_condition_that_is_left_out_does_not_count(make):
     network = filled(make(condition=3))

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import kgen
-from kgen import networks
+from kgen import backend, networks
 from kgen.samplers import DDIM, ODE, Ancestral, Heun
 from tests.zoo import denoiser
 
@@ -115,6 +115,38 @@ def test_half_of_the_images_are_shown_a_guess_in_training():
     assert np.abs(shown[1] - blind[1]).max() > 1e-4
     evaluated = numpy(model.outputs(x, row, None, None, training=False))
     np.testing.assert_allclose(evaluated, shown, atol=1e-5)
+
+
+def test_a_guess_has_no_gradient():
+    """In training a first guess that is shown counts as a number."""
+
+    class Shown:
+        def uniform(self, shape):
+            return ops.zeros(shape)
+
+    model = MODELS["flow"](denoiser(seen=2), self_condition=True, ema_decay=None)
+    x = ops.convert_to_tensor(RNG.standard_normal((2, *SHAPE)).astype("float32"))
+    row = model.level(ops.convert_to_tensor(np.array([0.3, 0.6], "float32")))
+    last = model.guess(x, row, None, 1.0, ops.zeros_like(x))[0]
+    last = ops.convert_to_tensor(ops.convert_to_numpy(ops.stop_gradient(last)))
+    losses = (
+        lambda: ops.mean(ops.square(model.outputs(x, row, None, Shown()))),
+        lambda: ops.mean(ops.square(model.guided(x, row, None, 1.0, last))),
+    )
+    found = [backend.value_and_grad(each, model.network.trainable_variables)[1] for each in losses]
+    for own, expected in zip(*found, strict=True):
+        np.testing.assert_allclose(numpy(own), numpy(expected), rtol=1e-4, atol=1e-6)
+
+
+def test_each_step_is_shown_the_guess_of_the_step_before():
+    model = MODELS["flow"](denoiser(seen=2), self_condition=True, ema_decay=None)
+    x = RNG.standard_normal((2, *SHAPE)).astype("float32")
+    last, by_hand = np.zeros_like(x), x
+    for t in (0.0, 0.5):
+        v = numpy(model.network([np.concatenate([by_hand, last], -1), np.full(2, 1000.0 * t)]))
+        last, by_hand = by_hand + (1.0 - t) * v, by_hand + 0.5 * v
+    found = model.walk(ops.convert_to_tensor(x), None, None, ODE(2), bounded=False)
+    np.testing.assert_allclose(numpy(found), by_hand, atol=1e-4)
 
 
 def test_another_sampler_may_be_set():

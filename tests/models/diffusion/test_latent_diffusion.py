@@ -95,7 +95,10 @@ def test_it_is_published_with_its_average():
     model = latent_diffusion(seed=0)
     model.adapt(IMAGES)
     model.compile()
+    before = model.diffusion.average.network.get_weights()
     model.fit(IMAGES, np.arange(32) % 3, verbose=0)
+    after = model.diffusion.average.network.get_weights()
+    assert max(np.abs(a - b).max() for a, b in zip(after, before, strict=True)) > 0.0
     copy = model.published()
     assert copy.diffusion.average is None
     given = {"labels": [0, 1], "seed": 0, "guidance": 2.0}

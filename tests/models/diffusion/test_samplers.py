@@ -85,8 +85,11 @@ def test_ddim_of_trailing_steps():
 
 
 def test_ddim_with_noise_is_ancestral():
-    for steps in (7, 1000):
-        path = LINEAR.path(LINEAR.times(steps))
+    for steps, path in (
+        (7, LINEAR.path(LINEAR.times(7))),
+        (1000, LINEAR.path(LINEAR.times(1000))),
+        (18, edm_path(18)),  # of a noise that is added to a whole signal
+    ):
         a, b = Ancestral(steps).rows(path), DDIM(steps, eta=1.0).rows(path)
         for name in ("of_x", "of_x0"):
             np.testing.assert_allclose(a[name], b[name], rtol=1e-7, atol=1e-12)
