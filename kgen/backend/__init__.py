@@ -11,7 +11,6 @@
 - `is_traced`: whether what runs now is being compiled
 - `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
 - `batch_norm`: in one operation, where that is faster than Keras'
-- `group_norm`: in one operation, where there is one
 - `after`: inside, a variable changes only if there is a batch
 - `leaky_relu` and `relu`: the functions
 - `linear`: a matrix product and a sum
@@ -57,7 +56,6 @@ if keras.backend.backend() == "tensorflow":
         conv2d,
         conv2d_transpose,
         device,
-        group_norm,
         innermost_loop,
         input_gradient,
         input_pipeline,
@@ -92,7 +90,6 @@ elif keras.backend.backend() == "jax":
         conv2d,
         conv2d_transpose,
         device,
-        group_norm,
         innermost_loop,
         input_gradient,
         input_pipeline,
@@ -127,7 +124,6 @@ elif keras.backend.backend() == "torch":
         conv2d,
         conv2d_transpose,
         device,
-        group_norm,
         innermost_loop,
         input_gradient,
         input_pipeline,
@@ -175,7 +171,6 @@ __all__ = [
     "conv2d_transpose",
     "device",
     "first_batch",
-    "group_norm",
     "innermost_loop",
     "input_gradient",
     "input_pipeline",

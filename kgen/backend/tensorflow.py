@@ -341,11 +341,6 @@ def batch_norm(x, gamma, beta, epsilon, synchronized):
     del x, gamma, beta, epsilon, synchronized
 
 
-def group_norm(x, groups, gamma, beta, epsilon):
-    """None: it is left to the layer's own operations, which take fewer passes than Keras'."""
-    del x, groups, gamma, beta, epsilon
-
-
 def compile_function(model, fn):
     """`fn`, which reads the variables of `model` but changes none, as a compiled function."""
     del model  # a traced function holds the variables themselves

@@ -303,23 +303,6 @@ def _gathered(x):
     return _world() * _Mean.apply(torch.stack(rows))
 
 
-def group_norm(x, groups, gamma, beta, epsilon):
-    """Group normalization, of channels that come last, in one operation.
-
-    Args:
-        x: tensor (batch, height, width, channels), float32 or float64.
-        groups: int.
-        gamma: tensor (channels,).
-        beta: tensor (channels,).
-        epsilon: float.
-    """
-    # As rows of pixels: of images whose channels lie last PyTorch crashes in the backward pass if
-    # gamma's gradient is asked for and x' is not.
-    rows = x.flatten(1, 2).movedim(-1, 1)
-    y = torch.nn.functional.group_norm(rows, groups, gamma, beta, epsilon)
-    return y.movedim(1, -1).reshape(x.shape)
-
-
 def compile_function(model, fn):
     """`fn`, which reads the variables of `model` but changes none, without recording a graph."""
     del model  # an eager function reads the variables themselves

@@ -78,7 +78,7 @@ def test_scales_are_not_rounded(make):
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 3), (4, 4)])
 def test_gradients_of_the_scales_alone(size):
-    """Whose input wants none, as behind a frozen part; PyTorch's own crashes."""
+    """Whose input wants none, as behind a frozen part: there PyTorch's own operation crashes."""
     layer = GroupNorm(2)
     x = ops.convert_to_tensor(RNG.standard_normal((3, *size, 8)).astype("float32"))
     layer.build(x.shape)

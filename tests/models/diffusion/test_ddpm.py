@@ -314,6 +314,16 @@ def test_the_likelihood_is_the_sum_of_the_terms():
     np.testing.assert_allclose(terms[:, -1], prior, rtol=1e-5)
 
 
+def test_a_server_tells_of_the_whole_bound():
+    """Of a schedule that ends with much of the image, whose last term is large."""
+    model = small(schedule=[0.1, 0.2, 0.3])
+    images, seeds = RNG.integers(0, 256, (2, 8, 8, 1), dtype="uint8"), seeds_of(0, 2)
+    assert model.bound(images, seed=0)[:, -1].min() > 1.0
+    found = model.answer("log_likelihood", image=images, seed=seeds)
+    np.testing.assert_allclose(found["nats"], model.log_likelihood(images, seed=0), rtol=1e-5)
+    np.testing.assert_allclose(found["bits_per_dim"], -found["nats"] / 64 / np.log(2), rtol=1e-5)
+
+
 @pytest.mark.parametrize(
     "given",
     [{}, {"prediction": "v"}, {"variance": "learned"}, {"weighting": "bound"}, {"num_classes": 3}],
