@@ -365,6 +365,7 @@ CASES = (
         latent_diffusion,
         condition=fields.Label(3),
         rounding=5e-5,
+        quick=False,  # of a VAE and a DDPM, which are here themselves
     ),
     # Those of docs/your_own_model.md.
     Case(

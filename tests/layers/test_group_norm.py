@@ -8,7 +8,6 @@ from keras import ops
 from kgen import backend
 from kgen.layers import GroupNorm, LayerNorm
 
-pytestmark = pytest.mark.each_backend
 RNG = np.random.default_rng(0)
 
 
