@@ -170,6 +170,24 @@ def info_gan(**kwargs):
     )
 
 
+@keras.saving.register_keras_serializable("tests")
+class Constant(keras.layers.Layer):
+    """One number in place of each of an image's, whatever the image and the time."""
+
+    def __init__(self, value, **kwargs):
+        super().__init__(**kwargs)
+        self.value = self.add_weight(shape=(), initializer=keras.initializers.Constant(value))
+
+    def call(self, x, t):
+        return keras.ops.zeros_like(x) + self.value
+
+
+def constant_network(shape, value=0.0):
+    """A network of an image and a time that says the same of all."""
+    x, t = keras.Input(shape), keras.Input(())
+    return keras.Model([x, t], Constant(value)(x, t))
+
+
 def denoiser(shape=SHAPE, outputs=1, condition=None, seen=None):
     """The smallest network of an image, a time and a condition.
 

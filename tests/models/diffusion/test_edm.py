@@ -7,7 +7,7 @@ from keras import ops
 
 import kgen
 from kgen.samplers import DDIM, Ancestral, Heun
-from tests.zoo import denoiser
+from tests.zoo import constant_network, denoiser
 
 SHAPE = (2, 2, 1)
 RNG = np.random.default_rng(0)
@@ -19,9 +19,7 @@ def numpy(x):
 
 def silent(**kwargs):
     """A model whose network gives 0."""
-    x, t = keras.Input(SHAPE), keras.Input(())
-    network = keras.Model([x, t], keras.layers.Rescaling(0.0)(x))
-    return kgen.EDM(SHAPE, network, ema_decay=None, seed=0, **kwargs)
+    return kgen.EDM(SHAPE, constant_network(SHAPE), ema_decay=None, seed=0, **kwargs)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import kgen
 from kgen import priors
 from kgen.models.diffusion.flow_matching import paired
 from kgen.samplers import DDIM, ODE
-from tests.zoo import denoiser
+from tests.zoo import constant_network, denoiser
 
 SHAPE, STD = (2, 2, 1), 0.5
 RNG = np.random.default_rng(0)
@@ -51,8 +51,7 @@ def test_from_noise_to_gaussian_data(method, order):
 
 def test_a_chain_shows_the_way_itself():
     """Of a velocity that is the same everywhere the frames are on a straight line."""
-    x, t = keras.Input((1, 1, 2)), keras.Input(())
-    network = keras.Model([x, t], keras.layers.Rescaling(0.0, offset=0.1)(x))
+    network = constant_network((1, 1, 2), 0.1)
     model = kgen.FlowMatching((1, 1, 2), network, prior=priors.Uniform(2), ema_decay=None, seed=0)
     way = model.chain(8, frames=5, steps=4, seed=0)
     inside = ((way > 0.0) & (way < 1.0)).all(axis=(1, 2, 3, 4))
@@ -168,8 +167,7 @@ class Drawn:
 @pytest.mark.parametrize("coupling", ["independent", "optimal_transport"])
 def test_the_loss_by_hand(coupling):
     """Of a network that gives 0, the squared way from noise to image: of the pairs."""
-    x, t = keras.Input(SHAPE), keras.Input(())
-    network = keras.Model([x, t], keras.layers.Rescaling(0.0)(x))
+    network = constant_network(SHAPE)
     model = kgen.FlowMatching(SHAPE, network, coupling=coupling, ema_decay=None, seed=0)
     images = np.stack([np.zeros(SHAPE), np.ones(SHAPE)]).astype("float32")
     eps = np.stack([np.full(4, 2.0), np.full(4, -3.0)]).astype("float32")
@@ -186,8 +184,7 @@ def test_it_trains_on_pairs():
     images = RNG.random((32, *SHAPE)).astype("float32")
     losses, compiled = [], []
     for coupling in ("independent", "optimal_transport"):
-        x, t = keras.Input(SHAPE), keras.Input(())
-        network = keras.Model([x, t], keras.layers.Dense(1, kernel_initializer="zeros")(x))
+        network = constant_network(SHAPE)
         model = kgen.FlowMatching(SHAPE, network, coupling=coupling, num_classes=None, seed=0)
         model.compile(keras.optimizers.SGD(0.0))
         compiled.append(model.jit_compile)
