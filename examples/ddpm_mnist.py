@@ -68,11 +68,13 @@ def main(_):
     for guidance in (1.0, 2.0):
         made = ddpm.sample(100, digits, guidance=guidance, seed=0)
         kgen.pictures.grid(made, path=f"{OUT.value}/guidance_{guidance:g}.png")
-    lower_half = np.repeat([False, True], 14)[:, None].repeat(28, axis=1)
+    twenty = np.arange(20) // 2
+    rows = [ddpm.sample(20, twenty, steps=steps, seed=0) for steps in (50, 20, 10, 5)]
+    kgen.pictures.grid(np.concatenate(rows), columns=20, path=f"{OUT.value}/steps.png")
     kgen.pictures.completions(
         ddpm,
         images[:10],
-        lower_half,
+        ddpm.lower_half(),
         labels[:10],
         copies=8,
         seed=0,
