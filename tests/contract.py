@@ -44,6 +44,10 @@ def set_weights_by_formula(model):
     """The same weights on every backend, and not those that another backend begins with."""
     variables = [variable for variable in model.variables if variable.name != "steps"]
     for i, variable in enumerate(variables):
+        if variable.name == "order":
+            variable.assign(np.roll(np.arange(variable.shape[0]), 1))
+        elif variable.name == "sign":
+            variable.assign((-1) ** np.arange(variable.shape[0]))
         if not len(variable.shape) or "float" not in keras.backend.standardize_dtype(
             variable.dtype
         ):

@@ -394,6 +394,24 @@ CASES = (
         quick=False,  # a GAN's loss alone
     ),
     Case(
+        "glow",
+        kgen.Glow,
+        lambda **kwargs: kgen.Glow(
+            SHAPE,
+            **{"width": 4, "depth": 1, "squeezes": 1, "ema_decay": 0.9, "num_classes": 3} | kwargs,
+        ),
+        condition=fields.Label(3),
+        rounding=1e-4,
+        family="flow",
+    ),
+    Case(
+        "real_nvp",
+        kgen.RealNVP,
+        lambda **kwargs: kgen.RealNVP(SHAPE, **{"width": 4, "depth": 1, "squeezes": 1} | kwargs),
+        rounding=1e-4,
+        quick=False,
+    ),
+    Case(
         "adversarial_autoencoder",
         own_models.AdversarialAutoencoder,
         lambda **kwargs: own_models.AdversarialAutoencoder(

@@ -1,10 +1,15 @@
 """Layers that Keras lacks, or has with a defect that matters here."""
 
+from kgen.layers.act_norm import ActNorm
 from kgen.layers.batch_norm import BatchNorm
+from kgen.layers.bijection import Bijection
 from kgen.layers.condition_code import ConditionCode
 from kgen.layers.convolution import Conv2D, Conv2DTranspose
+from kgen.layers.coupling import Coupling
+from kgen.layers.edge_conv2d import EdgeConv2D
 from kgen.layers.gated_block import GatedBlock
 from kgen.layers.group_norm import GroupNorm
+from kgen.layers.invertible_conv import InvertibleConv
 from kgen.layers.layer_norm import LayerNorm
 from kgen.layers.leaky_relu import LeakyReLU
 from kgen.layers.masked_conv2d import MaskedConv2D
@@ -15,23 +20,34 @@ from kgen.layers.self_attention import SelfAttention
 from kgen.layers.sinusoidal_embedding import SinusoidalEmbedding
 from kgen.layers.space_to_depth import DepthToSpace, SpaceToDepth
 from kgen.layers.spectral_normalization import SpectralNormalization
+from kgen.layers.split import Split, Standardize
+from kgen.layers.squeeze import Reorder, Squeeze
 
 __all__ = [
+    "ActNorm",
     "BatchNorm",
+    "Bijection",
     "ConditionCode",
     "Conv2D",
     "Conv2DTranspose",
+    "Coupling",
     "DepthToSpace",
+    "EdgeConv2D",
     "GatedBlock",
     "GroupNorm",
+    "InvertibleConv",
     "LayerNorm",
     "LeakyReLU",
     "MaskedConv2D",
     "MaskedResidualBlock",
     "Maxout",
     "PositionEmbedding",
+    "Reorder",
     "SelfAttention",
     "SinusoidalEmbedding",
     "SpaceToDepth",
     "SpectralNormalization",
+    "Split",
+    "Squeeze",
+    "Standardize",
 ]

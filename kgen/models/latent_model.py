@@ -220,6 +220,56 @@ class LatentModel(ImageModel):
         return super().get_config() | {"latent_dim": self.latent_dim}
 
 
+class Encodes:
+    """A latent model with a way from images to codes. A subclass says in `_encode` how."""
+
+    def _encode(self, x, y, training=False):
+        """Codes (batch, latent_dim) of images in [0, 1], as tensors."""
+        raise NotImplementedError
+
+    def encode(self, images, labels=None, *, batch_size=256):
+        """The codes of images; of a variational model the posterior's means.
+
+        Args:
+            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, latent_dim).
+        """
+        return self.answer("encode", labels, batch_size=batch_size, image=images)["code"]
+
+    def interpolate(self, start, end, labels=None, *, steps=11, spherical=False, batch_size=256):
+        """The images on the way from each of `start` to its partner in `end`.
+
+        Args:
+            start: latent vectors (num, latent_dim), or images (num, height, width, channels), which
+                are encoded first, floats in [0, 1] or integers in 0..255.
+            end: array of the same shape.
+            labels: int array (num,) or one int, or the condition, for a conditional model.
+            steps: int. Images on a way, both ends among them.
+            spherical: bool. Along the great circle instead of the straight line; see `LatentModel`.
+            batch_size: int. Images at a time.
+
+        Returns:
+            NumPy array (num, steps, height, width, channels) in [0, 1].
+        """
+        start, end = (
+            self.encode(each, labels, batch_size=batch_size) if np.ndim(each) > 2 else each
+            for each in (start, end)
+        )
+        return super().interpolate(
+            start, end, labels, steps=steps, spherical=spherical, batch_size=batch_size
+        )
+
+    def signatures(self):
+        def encode(y, image):
+            return {"code": self._encode(image, y)}
+
+        return super().signatures() | {"encode": (encode, {"image": self.image})}
+
+
 class SamplesPrior(Samples):
     """A latent model with a prior to draw z from: it can sample."""
 

@@ -5,6 +5,8 @@ from kgen.networks.convolutional import convolutional_decoder, convolutional_enc
 from kgen.networks.dcgan import dcgan_discriminator, dcgan_generator, recognition_head
 from kgen.networks.dense_denoiser import dense_denoiser
 from kgen.networks.dit import dit
+from kgen.networks.flows import glow, real_nvp
+from kgen.networks.invertible_network import InvertibleNetwork
 from kgen.networks.mlp import (
     dense_decoder,
     dense_encoder,
@@ -16,6 +18,7 @@ from kgen.networks.unet import unet
 
 __all__ = [
     "CausalNetwork",
+    "InvertibleNetwork",
     "convolutional_decoder",
     "convolutional_encoder",
     "dcgan_discriminator",
@@ -26,8 +29,10 @@ __all__ = [
     "dense_generator",
     "dit",
     "gated_pixel_cnn",
+    "glow",
     "maxout_discriminator",
     "pixel_cnn",
+    "real_nvp",
     "recognition_head",
     "unet",
 ]

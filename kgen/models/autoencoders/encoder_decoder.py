@@ -5,13 +5,13 @@ from keras import ops
 
 from kgen import networks, pictures
 from kgen.models.image_model import preset_dtype
-from kgen.models.latent_model import LatentModel
+from kgen.models.latent_model import Encodes, LatentModel
 from kgen.models.output_range import NUMBERS
 
 ARCHITECTURES = ("dense", "convolutional")
 
 
-class EncoderDecoder(LatentModel):
+class EncoderDecoder(Encodes, LatentModel):
     """An encoder and a decoder, and what both answer together.
 
     A subclass says in `_encode(x, y, training)` and `_decode(z, y, training)` what their outputs
@@ -85,10 +85,6 @@ class EncoderDecoder(LatentModel):
             gives = NUMBERS if name in unbounded else None
             self.check_network(name, network, takes, maps_to, meaning=meaning, gives=gives)
 
-    def _encode(self, x, y, training=False):
-        """Codes (batch, latent_dim) of images in [0, 1], as tensors."""
-        raise NotImplementedError
-
     def _reconstruct(self, x, y, training=False):
         return self._decode(self._encode(x, y, training=training), y, training=training)
 
@@ -119,19 +115,6 @@ class EncoderDecoder(LatentModel):
         images, labels = x if self.condition is not None and is_pair else (x, None)
         return self.reconstruct(images, labels, batch_size=batch_size or 256)
 
-    def encode(self, images, labels=None, *, batch_size=256):
-        """The codes of images; of a variational model the posterior's means.
-
-        Args:
-            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, latent_dim).
-        """
-        return self.answer("encode", labels, batch_size=batch_size, image=images)["code"]
-
     def reconstruct(self, images, labels=None, *, batch_size=256):
         """Images encoded and decoded again.
 
@@ -145,29 +128,6 @@ class EncoderDecoder(LatentModel):
         """
         return self.answer("reconstruct", labels, batch_size=batch_size, image=images)["image"]
 
-    def interpolate(self, start, end, labels=None, *, steps=11, spherical=False, batch_size=256):
-        """The images on the way from each of `start` to its partner in `end`.
-
-        Args:
-            start: latent vectors (num, latent_dim), or images (num, height, width, channels), which
-                are encoded first, floats in [0, 1] or integers in 0..255.
-            end: array of the same shape.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            steps: int. Images on a way, both ends among them.
-            spherical: bool. Along the great circle instead of the straight line; see `LatentModel`.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num, steps, height, width, channels) in [0, 1].
-        """
-        start, end = (
-            self.encode(each, labels, batch_size=batch_size) if np.ndim(each) > 2 else each
-            for each in (start, end)
-        )
-        return super().interpolate(
-            start, end, labels, steps=steps, spherical=spherical, batch_size=batch_size
-        )
-
     def _read_network(self, network, x, y, training):
         return ops.cast(network(self.join(x, y), training=training), "float32")
 
@@ -177,17 +137,10 @@ class EncoderDecoder(LatentModel):
         return super().report(data) | {"reconstructions.png": picture}
 
     def signatures(self):
-        def encode(y, image):
-            return {"code": self._encode(image, y)}
-
         def reconstruct(y, image):
             return {"image": self._reconstruct(image, y)}
 
-        image = {"image": self.image}
-        return super().signatures() | {
-            "encode": (encode, image),
-            "reconstruct": (reconstruct, image),
-        }
+        return super().signatures() | {"reconstruct": (reconstruct, {"image": self.image})}
 
     def get_config(self):
         return super().get_config() | {

@@ -12,13 +12,14 @@ from kgen.fields import Mask, Seed
 from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import size_of_batches, with_progress
+from kgen.models.levels import OfLevels
 from kgen.networks import CausalNetwork
 from kgen.seeds import seeds_of
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown
 
 
-class AutoregressiveModel(ImageModel):
+class AutoregressiveModel(OfLevels, ImageModel):
     """A model of p(x) = prod_i p(x_i | x_1 ... x_(i-1)), pixels row by row and colours in turn.
 
     It minimises -log p(x), exact, summed over pixels and averaged over the batch, in nats. A
@@ -164,7 +165,7 @@ class AutoregressiveModel(ImageModel):
             NumPy array (num,), in nats.
         """
         self.image.check(images)
-        self._tell_of_levels(np.asarray(images))
+        self.tell_of_levels(np.asarray(images))
         given = {"image": images} | self._seed(seed, len(images))
         return self.answer("log_likelihood", labels, batch_size=batch_size, **given)["nats"]
 
@@ -221,7 +222,7 @@ class AutoregressiveModel(ImageModel):
             NumPy array (num, copies, height, width, channels) in [0, 1].
         """
         x = self.image.check(images)
-        self._tell_of_levels(np.asarray(images))
+        self.tell_of_levels(np.asarray(images))
         copies = whole_number("copies", copies)
         rows = {
             "image": np.repeat(x, copies, axis=0),
@@ -329,36 +330,6 @@ class AutoregressiveModel(ImageModel):
             # Binarization alone is random.
             "log_likelihood": (log_likelihood, image | seed if self.levels == 2 else image),
         }
-
-    def check_inputs(self, x, y):
-        x, y = super().check_inputs(x, y)
-        self._tell_of_levels(x)
-        return x, y
-
-    def tell_of_integers(self, x):
-        """Nothing: `check_inputs` tells of integers up to the model's levels."""
-
-    def _tell_of_levels(self, x):
-        """Warns, once, of images that are not of the model's levels."""
-        is_integer = np.issubdtype(x.dtype, np.integer)
-        if is_integer and 0 < x.max() < self.levels <= 32:
-            self.tell_once(
-                "integers",
-                f"The images are integers up to {x.max()}, which count as of 255. If they are "
-                f"the model's {self.levels} levels, divide them by {self.levels - 1}.",
-            )
-        if self.levels == 2:
-            return
-        in_255 = x if is_integer else 255.0 * x
-        is_8_bit = np.abs(in_255 - np.rint(in_255)).max() < 1e-3
-        step = (self.levels - 1) / 255
-        distance = np.abs(in_255 * step - np.rint(in_255 * step)).max()
-        if distance > (0.5 * step if is_8_bit else 0.0) + 1e-3:  # more than 8 bits round
-            self.tell_once(
-                "between",
-                f"The images have values between the {self.levels} levels: the model sees the "
-                "nearest.",
-            )
 
     def get_config(self):
         return super().get_config() | {

@@ -1,0 +1,1 @@
+"""Flows: bijections between images and normal noise."""
