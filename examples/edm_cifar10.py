@@ -6,6 +6,10 @@ The paper (https://arxiv.org/abs/2206.00364) trains 55.7 million parameters on 2
 Here squares of 2x2 pixels are one, so that the U-Net works on 16x16, 8x8 and 4x4, with a block of
 48 or 96 channels at each; batches of 32; half of the images mirrored; a rate that falls; 2,509,692
 parameters. It resumes where it was stopped.
+
+Ten epochs, 15,620 steps, on one shared CPU core with JAX, take 87 minutes: a loss of 0.1876 on the
+test images. With a guidance of 2 many samples have the colours and the outline of their class,
+cars, horses and ships more than cats and frogs; none is sharp.
 """
 
 import os
