@@ -403,6 +403,8 @@ CASES = (
         condition=fields.Label(3),
         rounding=1e-4,
         family="flow",
+        command="glow",
+        settings={"width": 4, "depth": 1},
     ),
     Case(
         "real_nvp",
@@ -410,6 +412,8 @@ CASES = (
         lambda **kwargs: kgen.RealNVP(SHAPE, **{"width": 4, "depth": 1, "squeezes": 1} | kwargs),
         rounding=1e-4,
         quick=False,
+        command="real_nvp",
+        settings={"width": 4, "depth": 1, "squeezes": 1},
     ),
     Case(
         "adversarial_autoencoder",

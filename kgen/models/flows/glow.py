@@ -29,7 +29,7 @@ class Glow(FlowModel):
         coupling: "affine" or "additive", the preset's.
         levels: int. Values of a pixel and colour. Defaults to 256, those of 8 bits.
         alpha: float in [0, 0.5), or None. What goes into the network is logit(alpha + (1 - 2 alpha)
-            v); the paper's is None, for v - 1/2. Defaults to 0.05, which on MNIST takes a third
+            v); the paper's is None, for v - 1/2. Defaults to 0.05, which on MNIST takes a fourth
             off the bits of a short training.
         ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
