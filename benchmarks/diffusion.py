@@ -10,14 +10,13 @@ clipped, an average of the weights), in turns with kgen's step on this backend.
 """
 
 import resource
-import statistics
 import subprocess
 import sys
-import time
 
 import keras
 import numpy as np
 from absl import app, flags
+from alternating import alternated
 from keras import ops
 from stepper import stepper
 
@@ -39,23 +38,6 @@ def make():
     return kgen.DDPM(SHAPE, schedule="cosine", ema_decay=0.999, seed=0, **sizes)
 
 
-def seconds(function, *args):
-    """Wall-clock time of one call."""
-    started = time.perf_counter()
-    function(*args)
-    return time.perf_counter() - started
-
-
-def alternated(name, ours, theirs):
-    """Prints the median of the ratios, and quartiles."""
-    for run in (ours, theirs):
-        run()
-    times = np.array([[seconds(ours), seconds(theirs)] for _ in range(ROUNDS.value)])
-    low, middle, high = statistics.quantiles(times[:, 0] / times[:, 1], n=4)
-    first, second = np.median(times, axis=0)
-    print(f"{name}: {middle:.3f} ({low:.3f} .. {high:.3f}), {first:.3f} s / {second:.3f} s")
-
-
 def measure_sampling(model):
     """A sample against as many forward passes."""
     num, steps = BATCH_SIZE.value, SAMPLING_STEPS.value
@@ -71,7 +53,7 @@ def measure_sampling(model):
     def sample():
         model.sample(num, seed=0, sampler=DDIM(steps), batch_size=num)
 
-    alternated(f"sampling in {steps} steps / as many passes", sample, passes)
+    alternated(f"sampling in {steps} steps / as many passes", sample, passes, ROUNDS.value)
 
 
 def measure_memory():
@@ -137,7 +119,7 @@ def main(_):
         model.compile()
         batch = ops.convert_to_tensor(np.zeros((BATCH_SIZE.value, *SHAPE), "uint8"))
         ours, theirs = stepper(model, batch), diffusers_step()
-        alternated("kgen's step / diffusers'", lambda: ours(3), lambda: theirs(3))
+        alternated("kgen's step / diffusers'", lambda: ours(3), lambda: theirs(3), ROUNDS.value)
 
 
 if __name__ == "__main__":
