@@ -12,6 +12,7 @@ import numpy as np
 
 import kgen
 from kgen import fields, networks
+from kgen.layers.precision import full_precision
 from kgen.samplers import DDIM, ODE, Heun
 from tests import own_models
 from tests.toys import ToyWGANGP
@@ -207,9 +208,11 @@ def denoiser(shape=SHAPE, outputs=1, condition=None, seen=None):
         told = layers.Concatenate()([told, layers.Multiply()([code, layers.Reshape((1,))(given)])])
         inputs += [y, given]
     shift = layers.Reshape((1, 1, 4))(layers.Dense(4)(told))
-    y = layers.Add()([kgen.layers.Conv2D(4, 3, padding="same")(x), shift])
+    same = {"padding": "same", "data_format": "channels_last"}
+    y = layers.Add()([kgen.layers.Conv2D(4, 3, **same)(x), shift])
     y = layers.Activation("silu")(y)
-    return keras.Model(inputs, kgen.layers.Conv2D(outputs, 3, padding="same", dtype="float32")(y))
+    last = kgen.layers.Conv2D(outputs, 3, dtype=full_precision(), **same)
+    return keras.Model(inputs, last(y))
 
 
 def ddpm(**kwargs):

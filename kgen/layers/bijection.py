@@ -3,11 +3,7 @@
 import keras
 from keras import ops
 
-
-def full_precision():
-    """The type that a sum of logarithms needs: float32 under mixed precision, too."""
-    is_double = keras.config.dtype_policy().compute_dtype == "float64"
-    return "float64" if is_double else "float32"
+from kgen.layers.precision import full_precision
 
 
 class Bijection(keras.layers.Layer):

@@ -38,6 +38,7 @@ class EdgeConv2D(keras.layers.Layer):
             filters,
             kernel_size,
             padding="same",
+            data_format="channels_last",
             use_bias=is_last,
             kernel_initializer="zeros" if is_last else keras.initializers.RandomNormal(stddev=0.05),
             dtype=self.dtype_policy,

@@ -4,6 +4,7 @@ import math
 
 import keras
 
+from kgen.layers.precision import full_precision
 from kgen.networks.conditioning import join
 from kgen.networks.timed import activated, dense, time_inputs
 
@@ -38,6 +39,6 @@ def dense_denoiser(
         if dropout:
             y = keras.layers.Dropout(dropout)(y)
         x = keras.layers.Add()([x, dense(width)(y)])
-    x = dense(math.prod(shape), "zeros", dtype="float32")(activated(x))
-    x = keras.layers.Reshape(shape, dtype="float32")(x)
+    x = dense(math.prod(shape), "zeros", dtype=full_precision())(activated(x))
+    x = keras.layers.Reshape(shape, dtype=full_precision())(x)
     return keras.Model([image, *inputs], x, name=name)

@@ -3,6 +3,7 @@
 import keras
 
 from kgen.layers import DepthToSpace, PositionEmbedding, SelfAttention, SpaceToDepth
+from kgen.layers.precision import full_precision
 from kgen.networks.conditioning import join
 from kgen.networks.timed import activated, check_patch, dense, time_inputs
 
@@ -67,6 +68,6 @@ def dit(
         y = dense(width)(keras.layers.Activation(keras.activations.gelu)(y))
         x = x + later_gate * (keras.layers.Dropout(dropout)(y) if dropout else y)
     x = modulated(x, *parts(2))
-    x = dense(patch**2 * (channels or image_shape[-1]), "zeros", dtype="float32")(x)
-    x = DepthToSpace(patch, dtype="float32")(x) if patch > 1 else x
+    x = dense(patch**2 * (channels or image_shape[-1]), "zeros", dtype=full_precision())(x)
+    x = DepthToSpace(patch, dtype=full_precision())(x) if patch > 1 else x
     return keras.Model([image, *inputs], x, name=name)

@@ -16,7 +16,7 @@ from kgen.layers import (
     Squeeze,
     Standardize,
 )
-from kgen.layers.bijection import full_precision
+from kgen.layers.precision import full_precision
 from kgen.networks.conditioning import as_field, build, condition_input, join
 from kgen.networks.invertible_network import InvertibleNetwork
 
@@ -43,6 +43,10 @@ def squeezes(image_shape, levels):
             f"are {below} and {above}, as image_size of kgen.data.load. Received: {sizes}"
         )
     return levels
+
+
+def _convolution(filters, size, **kwargs):
+    return Conv2D(filters, size, padding="same", data_format="channels_last", **kwargs)
 
 
 def _with_condition(h, code, width):
@@ -72,7 +76,7 @@ def glow_network(shape, outputs, width, condition=None):
     inputs, x, code = _inputs(shape, condition)
     h, _ = ActNorm()(EdgeConv2D(width, 3)(x))
     h = layers.ReLU()(_with_condition(h, code, width))
-    h, _ = ActNorm()(Conv2D(width, 1, padding="same", use_bias=False)(h))
+    h, _ = ActNorm()(_convolution(width, 1, use_bias=False)(h))
     h = EdgeConv2D(outputs, 3, is_last=True, dtype=full_precision())(layers.ReLU()(h))
     return build(inputs, h, "coupling")
 
@@ -89,18 +93,18 @@ def residual_network(shape, outputs, width, blocks, condition=None):
     """
     inputs, x, code = _inputs(shape, condition)
     both = layers.Concatenate()([x, layers.Rescaling(-1.0)(x)])
-    h = Conv2D(width, 3, padding="same")(layers.ReLU()(both))
+    h = _convolution(width, 3)(layers.ReLU()(both))
     h = _with_condition(h, code, width)
-    total = Conv2D(width, 1, padding="same")(h)
+    total = _convolution(width, 1)(h)
     for _ in range(blocks):
         r = h
         for _ in range(2):
             r, _ = ActNorm()(r)
-            r = Conv2D(width, 3, padding="same")(layers.ReLU()(r))
+            r = _convolution(width, 3)(layers.ReLU()(r))
         h = layers.Add()([h, r])
-        total = layers.Add()([total, Conv2D(width, 1, padding="same")(h)])
+        total = layers.Add()([total, _convolution(width, 1)(h)])
     h = layers.ReLU()(ActNorm()(total)[0])
-    h = Conv2D(outputs, 1, kernel_initializer="zeros", dtype=full_precision())(h)
+    h = _convolution(outputs, 1, kernel_initializer="zeros", dtype=full_precision())(h)
     return build(inputs, h, "coupling")
 
 
@@ -117,7 +121,7 @@ def _prior_of_condition(outputs, condition):
     if code is None:
         return None
     if len(code.shape) == 4:
-        code = layers.GlobalAveragePooling2D()(code)
+        code = layers.GlobalAveragePooling2D(data_format="channels_last")(code)
     last = layers.Dense(outputs, kernel_initializer="zeros", dtype=full_precision())
     return build(inputs, last(code), "prior")
 

@@ -9,7 +9,7 @@ from keras import ops
 
 from kgen import checks
 from kgen.layers import ActNorm, Split
-from kgen.layers.bijection import full_precision
+from kgen.layers.precision import full_precision
 from kgen.networks.conditioning import as_field
 
 

@@ -8,6 +8,7 @@ each block, of each attention and of the network is 0 at first, so that the netw
 import keras
 
 from kgen.layers import Conv2D, DepthToSpace, GroupNorm, SelfAttention, SpaceToDepth
+from kgen.layers.precision import full_precision
 from kgen.networks.conditioning import join
 from kgen.networks.convolutional import crop
 from kgen.networks.timed import activated, check_patch, dense, scaled, time_inputs
@@ -101,8 +102,8 @@ def unet(
             x = keras.layers.UpSampling2D(2, data_format="channels_last")(x)
             x = _convolution(x.shape[-1])(crop(x, *below[-1].shape[1:3]))
     x = activated(_normalized(x))
-    x = _convolution(patch**2 * channels, initializer="zeros", dtype="float32")(x)
-    x = DepthToSpace(patch, dtype="float32")(x) if patch > 1 else x
+    x = _convolution(patch**2 * channels, initializer="zeros", dtype=full_precision())(x)
+    x = DepthToSpace(patch, dtype=full_precision())(x) if patch > 1 else x
     return keras.Model([image, *inputs], x, name=name)
 
 

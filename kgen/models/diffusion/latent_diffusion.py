@@ -101,7 +101,7 @@ class LatentDiffusion(SampledInSteps, ImageModel):
     def denoising_loss(self, x, y, noise, training=True):
         """The diffusion model's loss on the codes of one batch of images in [0, 1]; logs it."""
         z = self.autoencoder._encode(x, self._of_autoencoder(y))
-        z = ops.stop_gradient((z - self._mean) / self._std)[:, None, None]
+        z = ops.stop_gradient(ops.cast((z - self._mean) / self._std, "float32"))[:, None, None]
         loss = self.diffusion.loss_of_each(z, y, noise, training)
         self.log(loss=loss)
         return ops.mean(loss)
@@ -113,7 +113,8 @@ class LatentDiffusion(SampledInSteps, ImageModel):
         sampler = sampler or self.diffusion.own_sampler()
         x = self.diffusion.start(noise, noise.num)
         z = self.diffusion.walk(x, y, noise, sampler, guidance, bounded=False)[:, 0, 0]
-        return self.autoencoder._decode(z * self._std + self._mean, self._of_autoencoder(y))
+        z = ops.cast(z * self._std + self._mean, "float32")
+        return self.autoencoder._decode(z, self._of_autoencoder(y))
 
     def sampling(self, sampler, steps, guidance):
         return self.diffusion.sampling(sampler, steps, guidance)
