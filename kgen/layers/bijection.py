@@ -17,7 +17,7 @@ class Bijection(keras.layers.Layer):
         super().__init__(dtype=dtype or full_precision(), **kwargs)
 
     def call(self, x, y=None):
-        """Z (batch, height, width, channels) and log|det dz/dx| (batch,)."""
+        """What comes out, z, and log|det dz/dx| (batch,)."""
         raise NotImplementedError
 
     def inverse(self, z, y=None):

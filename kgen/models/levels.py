@@ -6,6 +6,8 @@ import numpy as np
 class OfLevels:
     """An image model with `levels`, the values of a pixel and colour, that tells of others."""
 
+    binarizes = False  # whether it draws pixels black or white, so that any grey is right
+
     def check_inputs(self, x, y):
         x, y = super().check_inputs(x, y)
         self.tell_of_levels(x)
@@ -23,7 +25,7 @@ class OfLevels:
                 f"The images are integers up to {x.max()}, which count as of 255. If they are "
                 f"the model's {self.levels} levels, divide them by {self.levels - 1}.",
             )
-        if self.levels == 2:
+        if self.binarizes:
             return
         in_255 = x if is_integer else 255.0 * x
         is_8_bit = np.abs(in_255 - np.rint(in_255)).max() < 1e-3

@@ -116,6 +116,10 @@ class AutoregressiveModel(OfLevels, ImageModel):
         return ops.mean(nll)
 
     @property
+    def binarizes(self):
+        return self.levels == 2
+
+    @property
     def has_bits_per_dim(self):
         """Whether bits/dim are reported: binarized images have less to tell than others."""
         return self.levels > 2

@@ -229,9 +229,6 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
         h = network.inverse(ops.cast(z, network.compute_dtype), y)
         return self._to_images(ops.cast(h, "float32"))
 
-    def _generate(self, y, noise, temperature=1.0):
-        return self._decode(temperature * self._draw_latents(y, noise), y)
-
     def sample(
         self, num, labels=None, *, temperature: float = 1.0, seed=None, batch_size: int = 256
     ):

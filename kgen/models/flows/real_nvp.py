@@ -17,7 +17,7 @@ class RealNVP(FlowModel):
     Args:
         image_shape: tuple (height, width, channels), height and width even.
         network: `kgen.networks.InvertibleNetwork` from images, or None for the preset.
-        width: int. Channels of the preset's couplings at the full size, doubled at each other.
+        width: int. Channels of the preset's couplings at the full size, doubled where it is halved.
             Defaults to the paper's 64 for colour, 16 for grey images.
         depth: int. Residual blocks of a coupling. Defaults to the paper's 8 for colour, 2 for grey
             images.

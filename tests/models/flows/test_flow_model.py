@@ -267,6 +267,12 @@ def test_more_draws_are_a_tighter_bound():
     assert many.mean() == pytest.approx(np.log(exact), abs=0.01)
 
 
+def test_grey_that_is_rounded_to_two_levels_is_told():
+    model = FlowModel((1, 1, 1), InvertibleNetwork((1, 1, 1), []), levels=2)
+    with pytest.warns(UserWarning, match="between the 2 levels"):
+        model.log_likelihood(np.full((1, 1, 1, 1), 0.3), seed=0)
+
+
 def test_rows_have_nothing_to_do_with_each_other():
     model = RealNVP((8, 8, 1), width=4, depth=1, seed=0)
     perturbed(model.network)
