@@ -10,7 +10,16 @@ from scipy.stats import norm
 
 import kgen
 from kgen import FlowModel, Glow, RealNVP
-from kgen.layers import ActNorm, Coupling, InvertibleConv, Reorder, Split, Squeeze, Standardize
+from kgen.layers import (
+    ActNorm,
+    Coupling,
+    EdgeConv2D,
+    InvertibleConv,
+    Reorder,
+    Split,
+    Squeeze,
+    Standardize,
+)
 from kgen.networks import InvertibleNetwork, glow, real_nvp
 
 RNG = np.random.default_rng(0)
@@ -167,6 +176,15 @@ def test_squeezed_blocks():
     there = layer(np.arange(3.0).reshape(1, 1, 1, 3))[0]
     assert numpy(there).ravel().tolist() == [2.0, 0.0, 1.0]
     assert numpy(layer.inverse(there)).ravel().tolist() == [0.0, 1.0, 2.0]
+
+
+def test_a_convolution_knows_the_edge():
+    """Of an image of 0 what counts are the weights of what lies outside."""
+    layer = EdgeConv2D(1, 3)
+    layer.build((None, 3, 3, 2))
+    layer.of_edge.assign(np.ones((3, 3, 1, 1)))
+    found = numpy(layer(np.zeros((1, 3, 3, 2), "float32")))[0, ..., 0]
+    assert found.tolist() == [[5.0, 3.0, 5.0], [3.0, 0.0, 3.0], [5.0, 3.0, 5.0]]
 
 
 def test_couplings_at_the_start():
