@@ -133,11 +133,13 @@ def train(names):
     for name in names:
         case = ZOO[name]
         model = make(case)
-        model.compile(keras.optimizers.SGD(0.01 if case.discrete else 0.02))
+        model.compile(keras.optimizers.SGD(case.rate))
         keras.random.normal, keras.random.uniform, keras.random.randint = map(
             fixed, (normal, uniform, randint)
         )
         this = data(case)
+        if hasattr(model, "adapt"):
+            model.adapt(this.train)
         history = model.fit(this.train, validation_data=this.test, epochs=1, verbose=0).history
         keras.random.normal, keras.random.uniform, keras.random.randint = functions
         ends |= {f"{name}/{i}": array for i, array in enumerate(arrays(model))}

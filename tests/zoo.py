@@ -36,6 +36,7 @@ class Case:
         given: by input of a signature, callable from a number to so many rows, where its field
             says too little.
         discrete: bool. Its pixels have few levels: rounding moves one of many by a whole level.
+        rate: float. Of SGD, with which it stays stable from its start.
         rounding: float. How far a seed's images are apart in other batches and on other backends:
             a loop of many turns adds up.
         family: str or None. The family that it stands for where what the house promises is tried.
@@ -55,6 +56,7 @@ class Case:
     served: bool = True
     given: dict = dataclasses.field(default_factory=dict)
     discrete: bool = False
+    rate: float = 0.02
     rounding: float = 1e-6
     family: str | None = None
     on_replicas: bool = False
@@ -334,6 +336,7 @@ CASES = (
         image_shape=(5, 4, 1),
         optimizer=large_steps,
         discrete=True,
+        rate=0.01,
         family="autoregressive",
         command="pixelcnn",
         settings={"levels": 2, "width": 4, "depth": 1},
@@ -348,6 +351,7 @@ CASES = (
         condition=fields.Label(3),
         optimizer=large_steps,
         discrete=True,
+        rate=0.01,
         command="gated_pixelcnn",
         settings={"levels": 17, "width": 4, "depth": 1},
     ),
@@ -404,6 +408,7 @@ CASES = (
             **{"width": 4, "depth": 1, "squeezes": 1, "ema_decay": 0.9, "num_classes": 3} | kwargs,
         ),
         condition=fields.Label(3),
+        rate=1e-5,
         rounding=1e-4,
         family="flow",
         command="glow",
@@ -413,6 +418,7 @@ CASES = (
         "real_nvp",
         kgen.RealNVP,
         lambda **kwargs: kgen.RealNVP(SHAPE, **{"width": 4, "depth": 1, "squeezes": 1} | kwargs),
+        rate=1e-5,
         rounding=1e-4,
         quick=False,
         command="real_nvp",

@@ -133,7 +133,9 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
         self._is_adapted.assign(1)
 
     def _has_started(self):
-        return bool(int(ops.convert_to_numpy(self._is_adapted)) or int(self.steps))
+        return bool(
+            int(ops.convert_to_numpy(self._is_adapted)) or int(ops.convert_to_numpy(self.steps))
+        )
 
     def _first(self, images):
         """The first images of an array or batches, and conditions or None."""
