@@ -51,6 +51,7 @@ _CLASSES = {
     "LatentDiffusion": "kgen.models.diffusion.latent_diffusion",
     "LatentModel": "kgen.models.latent_model",
     "PixelCNN": "kgen.models.autoregressive.pixel_cnn",
+    "PixelCNNPlusPlus": "kgen.models.autoregressive.pixel_cnn_plus_plus",
     "RealNVP": "kgen.models.flows.real_nvp",
     "VAE": "kgen.models.autoencoders.vae",
     "WGAN": "kgen.models.adversarial.wgan",

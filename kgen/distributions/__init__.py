@@ -1,18 +1,31 @@
 """What a network's outputs mean: p(x | parameters) of binary, real-valued, 8-bit pixels, q(z|x)."""
 
 from kgen.distributions.bernoulli import Bernoulli
+from kgen.distributions.categorical import Categorical
 from kgen.distributions.discretized_logistic import DiscretizedLogistic
 from kgen.distributions.fixed_normal import FixedNormal
+from kgen.distributions.logistic_mixture import LogisticMixture
 from kgen.distributions.normal import Normal
 from kgen.distributions.normal_posterior import NormalPosterior
 
-__all__ = ["Bernoulli", "DiscretizedLogistic", "FixedNormal", "Normal", "NormalPosterior", "get"]
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "DiscretizedLogistic",
+    "FixedNormal",
+    "LogisticMixture",
+    "Normal",
+    "NormalPosterior",
+    "get",
+]
 
 DISTRIBUTIONS = {
     "bernoulli": Bernoulli,
     "normal": Normal,
     "fixed_normal": FixedNormal,
     "discretized_logistic": DiscretizedLogistic,
+    "categorical": Categorical,
+    "logistic_mixture": LogisticMixture,
 }
 
 

@@ -3,10 +3,11 @@
 import numpy as np
 from keras import ops
 
+from kgen.distributions.distribution import Distribution
 from kgen.losses import discretized_logistic_nll
 
 
-class DiscretizedLogistic:
+class DiscretizedLogistic(Distribution):
     """8-bit pixels; the decoder gives a logistic's mean, in [-1, 1], and log-scale side by side."""
 
     parameters = 2

@@ -6,11 +6,12 @@ import keras
 from keras import ops
 
 from kgen.checks import number
+from kgen.distributions.distribution import Distribution
 from kgen.losses import normal_nll
 
 
 @keras.saving.register_keras_serializable("kgen")
-class FixedNormal:
+class FixedNormal(Distribution):
     """Real-valued pixels of one standard deviation; the decoder gives their means.
 
     -log p(x) is the squared error over 2 std^2, and a constant: a smaller std weighs it more
@@ -44,10 +45,4 @@ class FixedNormal:
         return mean
 
     def get_config(self):
-        """The arguments that make it, by name."""
         return {"std": self.std}
-
-    @classmethod
-    def from_config(cls, config):
-        """The distribution that `get_config` is of."""
-        return cls(**config)

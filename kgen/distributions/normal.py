@@ -5,10 +5,11 @@ import math
 import numpy as np
 from keras import ops
 
+from kgen.distributions.distribution import Distribution
 from kgen.losses import normal_nll
 
 
-class Normal:
+class Normal(Distribution):
     """Real-valued pixels; the decoder gives mean and log-variance side by side.
 
     The standard deviation is at least 1/255: a narrower density would describe the rounding.

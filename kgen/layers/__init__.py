@@ -18,6 +18,9 @@ from kgen.layers.maxout import Maxout
 from kgen.layers.position_embedding import PositionEmbedding
 from kgen.layers.self_attention import SelfAttention
 from kgen.layers.sinusoidal_embedding import SinusoidalEmbedding
+from kgen.layers.shifted_conv2d import ShiftedConv2D
+from kgen.layers.shortcut_block import ShortcutBlock
+from kgen.layers.shortcut_streams import ShiftedStem, ShortcutStreams
 from kgen.layers.space_to_depth import DepthToSpace, SpaceToDepth
 from kgen.layers.spectral_normalization import SpectralNormalization
 from kgen.layers.split import Split, Standardize
@@ -44,6 +47,10 @@ __all__ = [
     "PositionEmbedding",
     "Reorder",
     "SelfAttention",
+    "ShiftedConv2D",
+    "ShiftedStem",
+    "ShortcutBlock",
+    "ShortcutStreams",
     "SinusoidalEmbedding",
     "SpaceToDepth",
     "SpectralNormalization",

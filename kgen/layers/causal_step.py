@@ -18,6 +18,10 @@ class PointwiseStep:
     def __init__(self, layer):
         self.layer = layer
 
+    def at(self, row, column):
+        """The layer at pixels whose row and column have these remainders of its period."""
+        return self
+
     def start(self, batch_size, width):
         """What is kept above the first row."""
         return ()
@@ -69,6 +73,9 @@ class SequenceStep(PointwiseStep):
     def __init__(self, steps):
         self.steps = steps
 
+    def at(self, row, column):
+        return type(self)([step.at(row, column) for step in self.steps])
+
     def start(self, batch_size, width):
         return tuple(step.start(batch_size, width) for step in self.steps)
 
@@ -106,7 +113,8 @@ class ConvolutionStep(PointwiseStep):
     """A masked convolution, of whose kernel the rows above are used once a row.
 
     Args:
-        above: tensor (rows, width, inputs, outputs), the kernel's rows above.
+        above: tensor (rows, width, inputs, outputs), the kernel's rows above; they begin as far to
+            the left as its own row.
         here: tensor (num_left or num_left + 1, inputs, outputs), its own row, without the pixel or
             up to it.
         num_left: int. Pixels to the left that the kernel sees.
@@ -131,7 +139,8 @@ class ConvolutionStep(PointwiseStep):
         kept = max(self.num_left, 1) * self.inputs
         left = ops.zeros((ops.shape(rows)[0], kept), self.kernel.dtype)
         if self.num_rows:
-            padded = ops.pad(rows, ((0, 0), (0, 0), (self.num_left, self.num_left), (0, 0)))
+            num_right = self.above.shape[1] - 1 - self.num_left
+            padded = ops.pad(rows, ((0, 0), (0, 0), (self.num_left, num_right), (0, 0)))
             sums = ops.conv(padded, self.above, padding="valid", data_format="channels_last")
             sums = ops.squeeze(sums, 1)
         else:

@@ -19,6 +19,7 @@ from kgen.losses.likelihood import (
     categorical_nll,
     discretized_logistic_nll,
     levels_nll,
+    logistic_mixture_nll,
     normal_nll,
 )
 from kgen.losses.penalty import gradient_penalty, r1_penalty
@@ -34,6 +35,7 @@ __all__ = [
     "least_squares_discriminator_loss",
     "least_squares_generator_loss",
     "levels_nll",
+    "logistic_mixture_nll",
     "minimax_discriminator_loss",
     "minimax_generator_loss",
     "non_saturating_generator_loss",

@@ -95,6 +95,11 @@ def discretized_logistic_nll(x, mean, log_scale, levels=256):
     Reference: Kingma et al., Improving Variational Inference with Inverse Autoregressive Flow,
     2016. https://arxiv.org/abs/1606.04934
     """
+    return -_sum_over_pixels(log_of_bin(x, mean, log_scale, levels))
+
+
+def log_of_bin(x, mean, log_scale, levels):
+    """The terms of `discretized_logistic_nll`, with the other sign: log P of each number."""
     half_bin = 1.0 / (levels - 1)
     inverse_scale = ops.exp(-log_scale)
     a = (x - mean + half_bin) * inverse_scale
@@ -103,4 +108,25 @@ def discretized_logistic_nll(x, mean, log_scale, levels=256):
     log_above = ops.where(x < -1.0 + half_bin, 0.0, ops.log_sigmoid(-b))
     inside = ops.logical_and(x > -1.0 + half_bin, x < 1.0 - half_bin)
     log_width = ops.where(inside, ops.log(-ops.expm1(-2.0 * half_bin * inverse_scale)), 0.0)
-    return -_sum_over_pixels(log_below + log_above + log_width)
+    return log_below + log_above + log_width
+
+
+def logistic_mixture_nll(x, logits, means, log_scales, levels=256):
+    """-sum log sum_k w_k prod_c P_k(x_c), of logistic distributions over the bins of the levels.
+
+    Args:
+        x: tensor of shape (batch, ..., colors) on the grid of `levels` values from -1 to 1.
+        logits: tensor of shape (batch, ..., components), whose softmax is w.
+        means: tensor of shape (batch, ..., colors, components).
+        log_scales: tensor of that shape, the logarithms of the logistics' scales.
+        levels: int. Defaults to 256.
+
+    Returns:
+        Tensor of shape (batch,).
+
+    Reference: Salimans et al., PixelCNN++: Improving the PixelCNN with Discretized Logistic Mixture
+    Likelihood and Other Modifications, 2017. https://arxiv.org/abs/1701.05517
+    """
+    log_p = ops.sum(log_of_bin(x[..., None], means, log_scales, levels), axis=-2)
+    mixed = ops.logsumexp(logits + log_p, axis=-1) - ops.logsumexp(logits, axis=-1)
+    return -_sum_over_pixels(mixed)

@@ -14,6 +14,7 @@ from kgen.networks.mlp import (
     maxout_discriminator,
 )
 from kgen.networks.pixel_cnn import gated_pixel_cnn, pixel_cnn
+from kgen.networks.pixel_cnn_plus_plus import pixel_cnn_plus_plus
 from kgen.networks.unet import unet
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "glow",
     "maxout_discriminator",
     "pixel_cnn",
+    "pixel_cnn_plus_plus",
     "real_nvp",
     "recognition_head",
     "unet",

@@ -1,11 +1,12 @@
 """A network of causal layers, which makes images pixel by pixel."""
 
 import functools
+import math
 
 import keras
 from keras import ops
 
-from kgen.layers import ConditionCode, GatedBlock
+from kgen.layers import ConditionCode, GatedBlock, ShiftedStem, ShortcutStreams
 from kgen.layers.causal_step import PointwiseStep, SequenceStep
 from kgen.networks.conditioning import as_field, check_vector
 from kgen.networks.scan_row import scan_row
@@ -21,8 +22,9 @@ class CausalNetwork(keras.Model):
 
     Args:
         layers: list of causal layers (`kgen.layers.MaskedConv2D`, `MaskedResidualBlock`,
-            `GatedBlock`), the first of mask "A", and of Keras' layers that change each number by
-            itself: Activation, ReLU, LeakyReLU, ELU, Dropout.
+            `GatedBlock`; `ShiftedStem` and then `ShortcutStreams`), the first of mask "A", and of
+            Keras' layers that change each number by itself: Activation, ReLU, LeakyReLU, ELU,
+            Dropout.
         image_shape: tuple (height, width, channels).
         condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
             classes, or None. With it the network takes `[image, condition]`.
@@ -41,6 +43,8 @@ class CausalNetwork(keras.Model):
                 'Expected a first layer of mask "A", which does not see the pixel itself. '
                 f"Received: layers[0]={layers[0]!r}"
             )
+        self.sees_colors = getattr(layers[0], "sees_colors", True)
+        colors = image_shape[-1] if self.sees_colors else 1
         for layer in layers:
             if not (hasattr(layer, "step") or isinstance(layer, ELEMENTWISE)):
                 raise ValueError(
@@ -48,17 +52,24 @@ class CausalNetwork(keras.Model):
                     'see itself or what comes later. MaskedConv2D(n, 1, "B") is a Dense. '
                     f"Received: {layer.name} ({type(layer).__name__})"
                 )
-            if getattr(layer, "colors", image_shape[-1]) != image_shape[-1]:
+            if getattr(layer, "colors", colors) != colors:
                 raise ValueError(
-                    f"Expected layers with colors={image_shape[-1]}, as the image has. Received: "
+                    f"Expected layers with colors={colors}, as the image has. Received: "
                     f"{layer.name} with colors={layer.colors}"
                 )
         condition = as_field(condition)
         check_vector(condition, "a causal network")
-        if condition is not None and not any(isinstance(layer, GatedBlock) for layer in layers):
+        if condition is not None and not any(map(_has_two_stacks, layers)):
             raise ValueError(
-                "Expected a GatedBlock among the layers with a condition: it alone sees it. "
-                f"Received: condition={condition}"
+                "Expected a GatedBlock or ShortcutStreams among the layers with a condition: they "
+                f"alone see it. Received: condition={condition}"
+            )
+        self.period = math.lcm(*(getattr(layer, "period", 1) for layer in layers))
+        if any(size % self.period for size in image_shape[:2]):
+            above = [-(-size // self.period) * self.period for size in image_shape[:2]]
+            raise ValueError(
+                f"Expected height and width that are multiples of {self.period}, as the layers "
+                f"halve them, such as {tuple(above)}. Received: image_shape={tuple(image_shape)}"
             )
         self.causal_layers = layers
         self.image_shape = tuple(image_shape)
@@ -75,7 +86,7 @@ class CausalNetwork(keras.Model):
         x, y = (inputs, None) if self.condition is None else inputs
         code, above = self._code(y), None
         for layer in self.causal_layers:
-            if isinstance(layer, GatedBlock):
+            if _has_two_stacks(layer):
                 x, above = layer(x, above, code)
             else:
                 x = layer(x)
@@ -110,10 +121,11 @@ class CausalNetwork(keras.Model):
         """Makes rows of images, each layer at one pixel after the other.
 
         Args:
-            choose: callable of the outputs (batch, outputs) at a pixel, the number of one of its
-                colours, and of each of `given` at both, (batch, 1); it returns the value that
-                the layers see next, float32 (batch, 1).
-            given: list of tensors (batch, rows, width, channels), at least one.
+            choose: callable of the outputs (batch, outputs) at a pixel, the list of its colours so
+                far, (batch, 1) each, and of each of `given` at the pixel and its next colour,
+                (batch, 1); it returns the value that the layers see next, float32 (batch, 1).
+            given: list of tensors (batch, rows, width, channels), at least one; the rows are a
+                multiple of `period`.
             memory: what `start` or the call for the rows above returned.
             y: the condition (batch, ...), or None.
 
@@ -121,6 +133,8 @@ class CausalNetwork(keras.Model):
             The values (batch, rows, width, channels) and the memory for the rows below.
         """
         first, rest = self._steps(y)
+        turns = range(self.period)
+        places = [[rest.at(row, column) for column in turns] for row in turns]
         _, num_rows, _, colors = given[0].shape
         nothing = ops.zeros_like(given[0][:, 0, 0, :1], dtype="float32")
         dtype = self.causal_layers[0].compute_dtype
@@ -132,35 +146,44 @@ class CausalNetwork(keras.Model):
             x = joined(values)
             return first.advance(x if dtype == "float32" else ops.cast(x, dtype), prepared, left)
 
-        def make_pixel(state, at_pixel):
+        def make_pixel(row, column, state, at_pixel):
             prepared_first, prepared, given = at_pixel
             left_first, left, _ = state
+            here = places[row][column]
             values = [nothing] * colors  # the mask hides those to come
             for color in range(colors):
-                hidden, _ = advance_first(values, prepared_first, left_first)
-                outputs, left_after = rest.advance(hidden, prepared, left)
+                if color == 0 or self.sees_colors:
+                    hidden, _ = advance_first(values, prepared_first, left_first)
+                    outputs, left_after = here.advance(hidden, prepared, left)
                 of_color = [t[:, color : color + 1] for t in given]
-                values[color] = choose(outputs, color, *of_color)
+                values[color] = choose(outputs, values[:color], *of_color)
             _, left_first = advance_first(values, prepared_first, left_first)
             return left_first, left_after, joined(values)
 
-        def make_row(i, state):
+        def make_row(row, i, state):
             (rows_first, rows), image = state
+            here = places[row][0]
             rows_first, above, prepared_first, left_first = first.start_row(rows_first, None)
-            rows, _, prepared, left = rest.start_row(rows, above)
+            rows, _, prepared, left = here.start_row(rows, above)
             given_row = tuple(ops.take(t, i, axis=1) for t in given)
             start = left_first, left, joined([nothing] * colors)
-            row = prepared_first, prepared, given_row
-            lefts_first, lefts, row = scan_row(make_pixel, start, row)
-            memory = first.end_row(rows_first, lefts_first), rest.end_row(rows, lefts)
+            pixels = prepared_first, prepared, given_row
+            advance = functools.partial(make_pixel, row)
+            lefts_first, lefts, made = scan_row(advance, start, pixels, self.period)
+            memory = first.end_row(rows_first, lefts_first), here.end_row(rows, lefts)
             # ops.slice_update would be an operation of XLA's, which not every server has.
             is_here = ops.reshape(
                 ops.arange(num_rows, dtype="int32") == ops.cast(i, "int32"), (-1, 1, 1)
             )
-            return memory, ops.where(is_here, row[:, None], image)
+            return memory, ops.where(is_here, made[:, None], image)
+
+        def make_rows(i, state):
+            for row in turns:
+                state = make_row(row, i * self.period + row, state)
+            return state
 
         image = ops.zeros(ops.shape(given[0]), "float32")  # half precision would round its levels
-        memory, image = ops.fori_loop(0, num_rows, make_row, (memory, image))
+        memory, image = ops.fori_loop(0, num_rows // self.period, make_rows, (memory, image))
         return image, memory
 
     def get_config(self):
@@ -179,8 +202,12 @@ class CausalNetwork(keras.Model):
         return cls(**config | {"layers": layers, "condition": condition})
 
 
+def _has_two_stacks(layer):
+    return isinstance(layer, (GatedBlock, ShiftedStem, ShortcutStreams))
+
+
 def _step(layer, code):
-    if isinstance(layer, GatedBlock):
+    if _has_two_stacks(layer):
         return layer.step(code)
     # Not the layer itself: what Keras does around a call takes longer than the call.
     return layer.step() if hasattr(layer, "step") else PointwiseStep(layer.call)

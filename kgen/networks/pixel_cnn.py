@@ -6,15 +6,17 @@ from kgen.layers import GatedBlock, MaskedConv2D, MaskedResidualBlock
 from kgen.networks.causal_network import CausalNetwork
 
 
-def pixel_cnn(image_shape, outputs, filters=128, blocks=15, head=None, name="network"):
+def pixel_cnn(image_shape, outputs, filters=None, blocks=None, head=None, name="network"):
     """Masked convolutions and residual blocks (van den Oord et al. 2016a, table 1).
 
     Args:
         image_shape: tuple (height, width, channels).
         outputs: int. Numbers a pixel and colour.
-        filters: int. h in the paper: the first layer has twice as many channels.
-        blocks: int. Residual blocks.
-        head: int. Channels of the last hidden layer. Defaults to twice `filters`.
+        filters: int. h in the paper: the first layer has twice as many channels. Defaults to the
+            paper's 128 for colour, 16 for grey images.
+        blocks: int. Residual blocks. Defaults to the paper's 15 for colour, 7 for grey images.
+        head: int. Channels of the last hidden layer. Defaults to the paper's 1024 for colour, twice
+            `filters` for grey images.
         name: str. Name of the model.
 
     Returns:
@@ -22,25 +24,27 @@ def pixel_cnn(image_shape, outputs, filters=128, blocks=15, head=None, name="net
         channels), of which channel i belongs to colour i mod channels.
     """
     colors = image_shape[-1]
+    filters, blocks = _sizes(colors, filters, blocks)
     layers = [
         MaskedConv2D(2 * filters, 7, "A", colors),
         *(MaskedResidualBlock(2 * filters, colors=colors) for _ in range(blocks)),
-        *_head(head or 2 * filters, outputs, colors),
+        *_head(head, 2 * filters, outputs, colors),
     ]
     return CausalNetwork(layers, image_shape, name=name)
 
 
 def gated_pixel_cnn(
-    image_shape, outputs, filters=128, blocks=15, head=None, condition=None, name="network"
+    image_shape, outputs, filters=None, blocks=None, head=None, condition=None, name="network"
 ):
     """A first gated block of 7x7 and others of 3x3 (van den Oord et al. 2016b, figure 2).
 
     Args:
         image_shape: tuple (height, width, channels).
         outputs: int. Numbers a pixel and colour.
-        filters: int. Channels of each stack.
-        blocks: int. Blocks after the first.
-        head: int. Channels of the last hidden layer. Defaults to `filters`.
+        filters: int. Channels of each stack. Defaults to 128 for colour, 16 for grey images.
+        blocks: int. Blocks after the first. Defaults to 15 for colour, 7 for grey images.
+        head: int. Channels of the last hidden layer. Defaults to 1024 for colour, `filters` for
+            grey images.
         condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
             classes, or None. With it the network takes `[image, condition]`.
         name: str. Name of the model.
@@ -50,15 +54,21 @@ def gated_pixel_cnn(
         channels), of which channel i belongs to colour i mod channels.
     """
     colors = image_shape[-1]
+    filters, blocks = _sizes(colors, filters, blocks)
     layers = [
         GatedBlock(filters, 7, "A", colors),
         *(GatedBlock(filters, colors=colors) for _ in range(blocks)),
-        *_head(head or filters, outputs, colors),
+        *_head(head, filters, outputs, colors),
     ]
     return CausalNetwork(layers, image_shape, condition, name=name)
 
 
-def _head(width, outputs, colors):
+def _sizes(colors, filters, blocks):
+    return filters or (128 if colors > 1 else 16), blocks or (15 if colors > 1 else 7)
+
+
+def _head(width, least, outputs, colors):
+    width = width or (1024 if colors > 1 else least)
     return [
         keras.layers.ReLU(),
         MaskedConv2D(width, 1, "B", colors, activation="relu"),

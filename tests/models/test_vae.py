@@ -60,8 +60,10 @@ def step_noise():
 
 def tiny_vae(image_shape=(2, 2, 1), latent_dim=1, **kwargs):
     """A VAE with weights from NumPy, the same on every backend."""
-    parameters = distributions.get(kwargs.get("likelihood", "bernoulli")).parameters
-    vae = kgen.VAE(image_shape, **networks(image_shape, latent_dim, parameters), **kwargs)
+    distribution = distributions.get(kwargs.get("likelihood", "bernoulli"))
+    vae = kgen.VAE(
+        image_shape, **networks(image_shape, latent_dim, distribution.num_outputs(1)), **kwargs
+    )
     rng = np.random.default_rng(5)
     for network, scale in ((vae.encoder, 0.3), (vae.decoder, 1.0)):
         for variable in network.trainable_variables:

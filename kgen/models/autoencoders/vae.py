@@ -31,8 +31,8 @@ class VAE(SamplesPrior, EncoderDecoder):
         encoder: keras.Model from images (batch, height, width, channels) in [0, 1] to (batch,
             2 * latent_dim), mean and log-variance side by side, or None for the preset.
         decoder: keras.Model from (batch, latent_dim) to the likelihood's parameters: logits (batch,
-            height, width, channels) for "bernoulli", twice the channels otherwise, mean and then
-            log-variance or log-scale; or None for the preset.
+            height, width, channels) for "bernoulli", twice the channels, mean and then log-variance
+            or log-scale, for the normal and the logistic; or None for the preset.
         architecture: "dense" or "convolutional". The presets. Defaults to "dense".
         width: int. Units of the dense presets' layers, 200 by default; channels of the
             convolutional ones next to the image, 32 by default.
@@ -41,8 +41,9 @@ class VAE(SamplesPrior, EncoderDecoder):
         likelihood: p(x|z). "bernoulli" binarizes images anew in each step, for what is nearly
             black and white; "discretized_logistic" is exact for 8-bit images; "normal" is a density
             of pixels in [0, 1], whose variance the decoder gives, and "fixed_normal" one of a
-            variance for all, as the squared error has; or an object of `kgen.distributions`, such
-            as `FixedNormal(std=0.2)`. Defaults to "bernoulli" for grey images and
+            variance for all, as the squared error has; "categorical" and "logistic_mixture" are
+            exact for 8-bit images too; or an object of `kgen.distributions`, such as
+            `FixedNormal(std=0.2)`. Defaults to "bernoulli" for grey images and
             "discretized_logistic" for colour.
         beta: float, or a Keras schedule over steps for a warm-up. Weight of the divergence (Higgins
             et al. 2017). Defaults to 1.
@@ -98,7 +99,7 @@ class VAE(SamplesPrior, EncoderDecoder):
             encoder,
             decoder,
             encoded_size=2 * prior.size,
-            decoded_shape=(*size, channels * distribution.parameters),
+            decoded_shape=(*size, distribution.num_outputs(channels)),
             meanings={"encoder": "means and then log-variances"},
             unbounded=("encoder", "decoder") if isinstance(likelihood, str) else ("encoder",),
             architecture=architecture,

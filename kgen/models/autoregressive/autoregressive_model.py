@@ -6,13 +6,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen import pictures
+from kgen import distributions, pictures
 from kgen.checks import number, whole_number
 from kgen.fields import Mask, Seed
-from kgen.losses import bernoulli_nll, bits_per_dim, levels_nll
+from kgen.losses import bits_per_dim
+from kgen.models.average import Average, without_average
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import size_of_batches, with_progress
 from kgen.models.levels import OfLevels
+from kgen.models.scalar import ScalarOf
 from kgen.networks import CausalNetwork
 from kgen.seeds import seeds_of
 
@@ -22,68 +24,78 @@ ROWS_AT_A_TIME = 8  # after which the progress is shown
 class AutoregressiveModel(OfLevels, ImageModel):
     """A model of p(x) = prod_i p(x_i | x_1 ... x_(i-1)), pixels row by row and colours in turn.
 
-    It minimises -log p(x), exact, summed over pixels and averaged over the batch, in nats. A
-    subclass gives `make_network`.
+    It minimises -log p(x), exact, summed over pixels and averaged over the batch, in nats.
 
     Args:
         image_shape: tuple (height, width, channels).
         levels: int. Values of a pixel and colour. With 2 grey images are binarized anew each time
             they are seen, 256 is exact for 8-bit images, any number between quantises.
-        network: `kgen.networks.CausalNetwork` from images in [-1, 1] to (batch, height, width,
-            channels * levels) logits, of which i belongs to colour i mod channels; with 2 levels to
-            (batch, height, width, channels) logits of the upper one. None for the preset.
-        width: int. The preset's h. Defaults to the paper's 128 for colour, 16 for grey images.
-        depth: int. The preset's blocks. Defaults to the paper's 15 for colour, 7 for grey images.
+        network: `kgen.networks.CausalNetwork` from images in [-1, 1] to the likelihood's
+            parameters, (batch, height, width, `num_outputs`), or None for the preset.
+        preset: callable that makes the network where none is given, of the image's shape, the
+            numbers that it gives for a pixel, the condition and what of `sizes` is not None.
+        sizes: dict. Arguments of `preset`, attributes of the model too.
+        likelihood: p(x_i | x_1 ... x_(i-1)), "bernoulli", "categorical", "logistic_mixture" or an
+            object of `kgen.distributions`. Defaults to "bernoulli" for 2 levels, else
+            "categorical", or where `couples_colors` "logistic_mixture".
+        ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, or None.
         seed: int or None. Seeds the model's noise; None draws a seed.
     """
 
-    network_preset = None  # a callable as `kgen.networks.pixel_cnn`
     default_batch_size = 16
+    couples_colors = False  # whether the preset sees no colour of the pixel itself
+    ema_decay = ScalarOf(lambda model: model.average, "decay")
 
     def __init__(
         self,
-        image_shape: tuple[int, int, int],
-        levels: int = 256,
-        network: keras.Model | None = None,
-        width: int | None = None,
-        depth: int | None = None,
-        num_classes: int | None = None,
+        image_shape,
+        levels=256,
+        network=None,
+        preset=None,
+        sizes=None,
+        likelihood=None,
+        ema_decay=None,
+        num_classes=None,
         condition=None,
-        seed: int | None = None,
+        seed=None,
         **kwargs,
     ):
         super().__init__(
             image_shape, num_classes=num_classes, condition=condition, seed=seed, **kwargs
         )
         self.levels = whole_number("levels", levels, at_least=2, at_most=256)
-        self.set_sizes(network, width=width, depth=depth)
+        self.likelihood = likelihood
+        self.distribution = _distribution(likelihood, self.levels, self.couples_colors)
+        self.set_sizes(network, **(sizes or {}))
         if network is None:
-            is_colour = self.image_shape[-1] > 1
+            given = {name: size for name, size in (sizes or {}).items() if size is not None}
             with preset_dtype(self.dtype_policy):
-                network = self.network_preset(
-                    self.image_shape,
-                    self.num_outputs,
-                    self.width or (128 if is_colour else 16),
-                    self.depth or (15 if is_colour else 7),
-                    1024 if is_colour else None,
-                    **({} if self.condition is None else {"condition": self.condition}),
+                network = preset(
+                    self.image_shape, self.num_outputs, condition=self.condition, **given
                 )
         self.network = network
         self._check_network()
+        self.average = None
+        if ema_decay is not None:
+            self.average = Average(network, ema_decay, inputs=network.symbolic_inputs())
         if self.has_bits_per_dim:
             self.add_logs("bits_per_dim")
 
     @property
     def num_outputs(self):
-        """Numbers that the network gives for a pixel and colour."""
-        return 1 if self.levels == 2 else self.levels
+        """Numbers that the network gives for a pixel."""
+        return self.distribution.num_outputs(self.image_shape[-1])
+
+    @property
+    def averaged(self):
+        """The network that the verbs go through."""
+        return self.network if self.average is None else self.average.network
 
     def _check_network(self):
-        height, width, colors = self.image_shape
         condition, network = self.condition, self.network
-        expected = self.image_shape, (height, width, colors * self.num_outputs), condition
+        expected = self.image_shape, (*self.image_shape[:2], self.num_outputs), condition
         received = None
         if isinstance(network, CausalNetwork):
             outputs, own = network(network.symbolic_inputs()), network.condition
@@ -105,13 +117,15 @@ class AutoregressiveModel(OfLevels, ImageModel):
 
     def training_step(self, x, y, noise):
         self.minimize(self.negative_log_likelihood, "network", x, y, noise)
+        if self.average is not None:
+            self.average.update(self.network, self.steps + 1)
 
     def evaluation_step(self, x, y, noise):
         self.negative_log_likelihood(x, y, noise, training=False)
 
     def negative_log_likelihood(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1]; logs it."""
-        nll = self._nll(self.quantise(x, noise), y, training)
+        nll = self._nll(self.distribution.observe(x, noise), y, training)
         self.log(loss=nll, **self._in_bits(nll))
         return ops.mean(nll)
 
@@ -129,27 +143,13 @@ class AutoregressiveModel(OfLevels, ImageModel):
             {"bits_per_dim": bits_per_dim(nll, self.image_shape)} if self.has_bits_per_dim else {}
         )
 
-    def quantise(self, x, noise):
-        """Images in [0, 1] as integers in 0..levels - 1, drawn where there are 2 levels.
+    def _outputs(self, x, y, training=False):
+        """The likelihood's parameters at each pixel of images in [0, 1]."""
+        network = self.network if training else self.averaged
+        return ops.cast(network(self.join(2.0 * x - 1.0, y), training=training), "float32")
 
-        Args:
-            x: tensor (batch, height, width, channels).
-            noise: `kgen.noise.Noise`.
-        """
-        if self.levels == 2:
-            return ops.cast(ops.less(noise.uniform(ops.shape(x)), x), "int32")
-        return ops.cast(ops.round(x * (self.levels - 1)), "int32")
-
-    def _logits(self, values, y, training=False):
-        x = 2.0 * ops.cast(values, "float32") / (self.levels - 1) - 1.0
-        return ops.cast(self.network(self.join(x, y), training=training), "float32")
-
-    def _nll(self, values, y, training=False):
-        logits = self._logits(values, y, training)
-        if self.levels == 2:
-            return bernoulli_nll(ops.cast(values, "float32"), logits)
-        logits = ops.reshape(logits, (-1, *self.image_shape[:2], self.levels, self.image_shape[2]))
-        return levels_nll(values, ops.swapaxes(logits, -1, -2))
+    def _nll(self, x, y, training=False):
+        return self.distribution.nll(x, self._outputs(x, y, training))
 
     def figures(self, logs):
         """The log-likelihood in nats an image, and bits/dim."""
@@ -240,13 +240,17 @@ class AutoregressiveModel(OfLevels, ImageModel):
 
     def _nothing_known(self, y, noise):
         """What is known of images of which nothing is shown, and the numbers that draw them."""
-        shape = (noise.num, *self.image_shape)
-        return {"uniform": noise.uniform(shape), "known": -ops.ones(shape)}
+        known = -ops.ones((noise.num, *self.image_shape))
+        return {"uniform": self._uniform(noise), "known": known}
+
+    def _uniform(self, noise):
+        *size, colors = self.image_shape
+        return noise.uniform((noise.num, *size, colors * self.distribution.uniforms))
 
     def _shown(self, y, image, mask, noise):
         """What is known of images of which a part is shown, -1 where nothing is."""
-        known = ops.cast(self.quantise(image, noise), "float32")
-        uniform = noise.uniform(ops.shape(image))
+        known = self.distribution.observe(image, noise)
+        uniform = self._uniform(noise)
         return {"uniform": uniform, "known": ops.where(mask[..., None], -1.0, known)}
 
     def _fill(self, start, rows, y, temperature, batch_size):
@@ -257,7 +261,9 @@ class AutoregressiveModel(OfLevels, ImageModel):
         given = self.run(start, rows, y, show_progress=False, batch_size=batch_size)
         # Batches and blocks of rows of one size each, so that nothing compiles twice.
         batch_size = size_of_batches(num, batch_size)
-        block_rows = math.ceil(height / math.ceil(height / ROWS_AT_A_TIME))
+        period = self.network.period
+        num_blocks = math.ceil(height / max(ROWS_AT_A_TIME, period))
+        block_rows = period * math.ceil(height / num_blocks / period)
         padding = [(0, -num % batch_size), (0, -height % block_rows), (0, 0), (0, 0)]
         given = {name: np.pad(array, padding) for name, array in given.items()}
         y = None if y is None else np.pad(y, padding[:1] + [(0, 0)] * (y.ndim - 1))
@@ -277,31 +283,19 @@ class AutoregressiveModel(OfLevels, ImageModel):
         return made[:num, :height]
 
     def _start(self, like):
-        return self.network.start(ops.shape(like)[0])
+        return self.averaged.start(ops.shape(like)[0])
 
     def _make_rows(self, given, y, temperature, memory):
-        def logits(outputs, color):
-            return ops.cast(outputs[:, color :: self.image_shape[-1]], "float32")
+        colors, distribution = self.image_shape[-1], self.distribution
 
-        def choose_of_two(outputs, color, threshold):
-            return 2.0 * ops.cast(logits(outputs, color) > threshold, "float32") - 1.0
+        def choose(outputs, before, *given):
+            if not distribution.coupled:
+                outputs = outputs[:, len(before) :: colors]
+            outputs = ops.cast(outputs, "float32")
+            return 2.0 * distribution.draw(outputs, before, temperature, *given) - 1.0
 
-        def choose(outputs, color, uniform, known):
-            """The level whose interval of the distribution function the number falls into."""
-            p = ops.softmax(logits(outputs, color) / temperature, axis=-1)
-            below = ops.cumsum(p, axis=-1)[:, :-1] <= uniform
-            value = ops.sum(ops.cast(below, "float32"), axis=-1, keepdims=True)
-            value = ops.cast(ops.where(known < 0, value, known), "float32")
-            return value * (2.0 / (self.levels - 1)) - 1.0
-
-        uniform, known = given["uniform"], given["known"]
-        if self.levels == 2:
-            # uniform < sigmoid(logit / temperature), for the logit; of all pixels at once.
-            threshold = temperature * (ops.log(uniform) - ops.log1p(-uniform))
-            threshold = ops.where(known < 0, threshold, ops.where(known > 0, -np.inf, np.inf))
-            x, memory = self.network.generate(choose_of_two, [threshold], memory, y)
-        else:
-            x, memory = self.network.generate(choose, [uniform, known], memory, y)
+        given = distribution.prepare(given["uniform"], given["known"], temperature)
+        x, memory = self.averaged.generate(choose, given, memory, y)
         return 0.5 * (x + 1.0), memory
 
     def report(self, data):
@@ -323,7 +317,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
             return fill(self._shown(y, image, mask, noise), y)
 
         def log_likelihood(y, image, noise=None):
-            nats = -self._nll(self.quantise(image, noise), y)
+            nats = -self._nll(self.distribution.observe(image, noise), y)
             return {"nats": nats} | self._in_bits(-nats)
 
         image, seed = {"image": self.image}, {"seed": Seed()}
@@ -335,10 +329,40 @@ class AutoregressiveModel(OfLevels, ImageModel):
             "log_likelihood": (log_likelihood, image | seed if self.levels == 2 else image),
         }
 
+    def published(self):
+        return super().published() if self.average is None else without_average(self, "network")
+
     def get_config(self):
         return super().get_config() | {
             "levels": self.levels,
             "network": self.network,
-            "width": self.width,
-            "depth": self.depth,
+            "likelihood": self.likelihood,
+            "ema_decay": self.ema_decay,
         }
+
+
+def _distribution(likelihood, levels, coupled):
+    """The distribution of pixels of so many levels."""
+    if likelihood is None:
+        many = "logistic_mixture" if coupled else "categorical"
+        likelihood = "bernoulli" if levels == 2 else many
+    makers = {
+        "bernoulli": distributions.Bernoulli,
+        "categorical": lambda: distributions.Categorical(levels),
+        "logistic_mixture": lambda: distributions.LogisticMixture(levels=levels, coupled=coupled),
+    }
+    if isinstance(likelihood, str) and likelihood in makers:
+        distribution = makers[likelihood]()
+    elif hasattr(likelihood, "draw"):
+        distribution = likelihood
+    else:
+        raise ValueError(
+            f"Expected likelihood in {list(makers)}, or an object of kgen.distributions that draws "
+            f"levels. Received: likelihood={likelihood!r}"
+        )
+    if distribution.levels != levels:
+        raise ValueError(
+            f"Expected levels={distribution.levels}, as the likelihood has. Received: "
+            f"{levels=}, {likelihood=}"
+        )
+    return distribution

@@ -19,14 +19,17 @@ class GatedPixelCNN(AutoregressiveModel):
         levels: int. Values of a pixel and colour. With 2 grey images are binarized anew each time
             they are seen, 256 is exact for 8-bit images, any number between quantises. Defaults to
             256.
-        network: `kgen.networks.CausalNetwork` from images in [-1, 1] to (batch, height, width,
-            channels * levels) logits, of which i belongs to colour i mod channels; with 2 levels to
-            (batch, height, width, channels) logits of the upper one. None for the preset. A
-            conditional one takes `[image, condition]`.
+        network: `kgen.networks.CausalNetwork` from images in [-1, 1] to the likelihood's
+            parameters, (batch, height, width, `num_outputs`), of which i belongs to colour i mod
+            channels; or None for the preset. A conditional one takes `[image, condition]`.
         width: int. Channels of each stack of the preset. Defaults to 128 for colour, 16 for grey
             images.
         depth: int. The preset's blocks after the first. Defaults to 15 for colour, 7 for grey
             images.
+        likelihood: p(x_i | x_1 ... x_(i-1)), "bernoulli", "categorical", "logistic_mixture" or an
+            object of `kgen.distributions`, such as `LogisticMixture(5)`. Defaults to "bernoulli"
+            for 2 levels, else "categorical".
+        ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, or None.
         seed: int or None. Seeds the model's noise; None draws a seed.
@@ -43,4 +46,39 @@ class GatedPixelCNN(AutoregressiveModel):
     https://arxiv.org/abs/1606.05328
     """
 
-    network_preset = staticmethod(networks.gated_pixel_cnn)
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        levels: int = 256,
+        network: keras.Model | None = None,
+        width: int | None = None,
+        depth: int | None = None,
+        likelihood: str | None = None,
+        ema_decay: float | None = None,
+        num_classes: int | None = None,
+        condition=None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            image_shape,
+            levels,
+            network,
+            preset=_preset,
+            sizes={"width": width, "depth": depth},
+            likelihood=likelihood,
+            ema_decay=ema_decay,
+            num_classes=num_classes,
+            condition=condition,
+            seed=seed,
+            **kwargs,
+        )
+
+    def get_config(self):
+        return super().get_config() | {"width": self.width, "depth": self.depth}
+
+
+def _preset(image_shape, outputs, width=None, depth=None, condition=None):
+    return networks.gated_pixel_cnn(
+        image_shape, outputs // image_shape[-1], width, depth, condition=condition
+    )

@@ -19,12 +19,16 @@ class PixelCNN(AutoregressiveModel):
         levels: int. Values of a pixel and colour. With 2 grey images are binarized anew each time
             they are seen, 256 is exact for 8-bit images, any number between quantises. Defaults to
             256.
-        network: `kgen.networks.CausalNetwork` from images in [-1, 1] to (batch, height, width,
-            channels * levels) logits, of which i belongs to colour i mod channels; with 2 levels to
-            (batch, height, width, channels) logits of the upper one. None for the preset.
+        network: `kgen.networks.CausalNetwork` from images in [-1, 1] to the likelihood's
+            parameters, (batch, height, width, `num_outputs`), of which i belongs to colour i mod
+            channels; or None for the preset.
         width: int. h of the preset. Defaults to the paper's 128 for colour, 16 for grey images.
         depth: int. The preset's residual blocks. Defaults to the paper's 15 for colour, 7 for grey
             images.
+        likelihood: p(x_i | x_1 ... x_(i-1)), "bernoulli", "categorical", "logistic_mixture" or an
+            object of `kgen.distributions`, such as `LogisticMixture(5)`. Defaults to "bernoulli"
+            for 2 levels, else "categorical".
+        ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
@@ -39,8 +43,6 @@ class PixelCNN(AutoregressiveModel):
     https://arxiv.org/abs/1601.06759
     """
 
-    network_preset = staticmethod(networks.pixel_cnn)
-
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -48,6 +50,8 @@ class PixelCNN(AutoregressiveModel):
         network: keras.Model | None = None,
         width: int | None = None,
         depth: int | None = None,
+        likelihood: str | None = None,
+        ema_decay: float | None = None,
         seed: int | None = None,
         **kwargs,
     ):
@@ -57,4 +61,21 @@ class PixelCNN(AutoregressiveModel):
                     f"Expected no {name}: PixelCNN is unconditional, GatedPixelCNN takes it. "
                     f"Received: {name}={kwargs[name]}"
                 )
-        super().__init__(image_shape, levels, network, width, depth, seed=seed, **kwargs)
+        super().__init__(
+            image_shape,
+            levels,
+            network,
+            preset=_preset,
+            sizes={"width": width, "depth": depth},
+            likelihood=likelihood,
+            ema_decay=ema_decay,
+            seed=seed,
+            **kwargs,
+        )
+
+    def get_config(self):
+        return super().get_config() | {"width": self.width, "depth": self.depth}
+
+
+def _preset(image_shape, outputs, width=None, depth=None, condition=None):
+    return networks.pixel_cnn(image_shape, outputs // image_shape[-1], width, depth)
