@@ -70,7 +70,7 @@ def naive_step(model):
     """One pixel: a full pass, and a draw from the outputs at one place."""
 
     def step(values, uniform, row, column):
-        logits = model._logits(values, None)
+        logits = model._outputs(values, None)
         logits = ops.take(ops.take(logits, row, axis=1), column, axis=1)
         drawn = ops.cast(uniform < ops.sigmoid(logits), "int32")
         return ops.slice_update(values, (0, row, column, 0), drawn[:, None, None])
@@ -87,7 +87,7 @@ def main(_):
         values = np.random.default_rng(0).integers(0, 2, (batch_size, 28, 28, 1)).astype("int32")
         uniform = np.full((batch_size, 1), 0.5, "float32")
         sample, step = sampler(model, batch_size), naive_step(model)
-        forward = compiled(model, lambda v: model._logits(v, None))
+        forward = compiled(model, lambda v: model._outputs(v, None))
 
         def naive(step=step, values=values, uniform=uniform):
             for i in range(NAIVE_PIXELS.value):

@@ -37,7 +37,8 @@ GROUPS = {
     "others": (("*",), (55, 65, 45)),
 }
 
-# With --full the contract's quick tier runs again with what the compilers do by default.
+# With --full the contract's quick tier runs again, on one model of each family, with what the
+# compilers do by default.
 COMPILERS = "compilers"
 
 # Where JAX and PyTorch find TensorFlow; to the other groups it is not installed.

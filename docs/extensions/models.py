@@ -20,6 +20,8 @@ FAMILIES = {
     "Autoencoders": kgen.EncoderDecoder,
     "Adversarial models": kgen.AdversarialModel,
     "Autoregressive models": kgen.AutoregressiveModel,
+    "Flows": kgen.FlowModel,
+    "Diffusion": kgen.DiffusionModel,
 }
 PAPER = re.compile(r"Reference: (?P<who>.*?), (?P<what>.*), (?P<year>\d{4})\. (?P<url>\S+)")
 

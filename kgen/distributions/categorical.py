@@ -37,8 +37,8 @@ class Categorical(Distribution):
 
     def mean(self, logits):
         """The mean image, in [0, 1]."""
-        grid = np.linspace(0.0, 1.0, self.levels, dtype="float32")
-        return ops.sum(ops.softmax(self._split(logits), axis=-1) * grid, axis=-1)
+        p = ops.softmax(self._split(logits), axis=-1)
+        return ops.sum(p * ops.linspace(0.0, 1.0, self.levels, dtype=p.dtype), axis=-1)
 
     def output_for(self, mean):
         """The decoder's output whose mean image is `mean`, a NumPy array: of binomials."""

@@ -3,6 +3,7 @@
 from kgen.layers.act_norm import ActNorm
 from kgen.layers.batch_norm import BatchNorm
 from kgen.layers.bijection import Bijection
+from kgen.layers.color_head import ColorHead
 from kgen.layers.condition_code import ConditionCode
 from kgen.layers.convolution import Conv2D, Conv2DTranspose
 from kgen.layers.coupling import Coupling
@@ -17,10 +18,10 @@ from kgen.layers.masked_residual_block import MaskedResidualBlock
 from kgen.layers.maxout import Maxout
 from kgen.layers.position_embedding import PositionEmbedding
 from kgen.layers.self_attention import SelfAttention
-from kgen.layers.sinusoidal_embedding import SinusoidalEmbedding
 from kgen.layers.shifted_conv2d import ShiftedConv2D
 from kgen.layers.shortcut_block import ShortcutBlock
 from kgen.layers.shortcut_streams import ShiftedStem, ShortcutStreams
+from kgen.layers.sinusoidal_embedding import SinusoidalEmbedding
 from kgen.layers.space_to_depth import DepthToSpace, SpaceToDepth
 from kgen.layers.spectral_normalization import SpectralNormalization
 from kgen.layers.split import Split, Standardize
@@ -30,6 +31,7 @@ __all__ = [
     "ActNorm",
     "BatchNorm",
     "Bijection",
+    "ColorHead",
     "ConditionCode",
     "Conv2D",
     "Conv2DTranspose",

@@ -5,6 +5,7 @@ from keras import ops
 
 from kgen import backend
 from kgen.layers.causal_step import PointwiseStep
+from kgen.layers.seeded_dropout import seeded_dropout
 from kgen.layers.shifted_conv2d import ShiftedConv2D
 
 
@@ -38,7 +39,7 @@ class ShortcutBlock(keras.layers.Layer):
         self.rate = dropout
         policy = {"dtype": self.dtype_policy}
         self.first = ShiftedConv2D(filters, kernel_size, **policy)
-        self.dropout = keras.layers.Dropout(dropout, **policy)
+        self.dropout = seeded_dropout(dropout, **policy)
         # A block begins as nearly the identity.
         small = keras.initializers.VarianceScaling(0.01, "fan_avg", "uniform")
         self.second = ShiftedConv2D(2 * filters, kernel_size, kernel_initializer=small, **policy)

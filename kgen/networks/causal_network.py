@@ -6,7 +6,7 @@ import math
 import keras
 from keras import ops
 
-from kgen.layers import ConditionCode, GatedBlock, ShiftedStem, ShortcutStreams
+from kgen.layers import ColorHead, ConditionCode, GatedBlock, ShiftedStem, ShortcutStreams
 from kgen.layers.causal_step import PointwiseStep, SequenceStep
 from kgen.networks.conditioning import as_field, check_vector
 from kgen.networks.scan_row import scan_row
@@ -24,7 +24,7 @@ class CausalNetwork(keras.Model):
         layers: list of causal layers (`kgen.layers.MaskedConv2D`, `MaskedResidualBlock`,
             `GatedBlock`; `ShiftedStem` and then `ShortcutStreams`), the first of mask "A", and of
             Keras' layers that change each number by itself: Activation, ReLU, LeakyReLU, ELU,
-            Dropout.
+            Dropout. After a `ShiftedStem`, `ColorHead` can be the last.
         image_shape: tuple (height, width, channels).
         condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
             classes, or None. With it the network takes `[image, condition]`.
@@ -43,8 +43,11 @@ class CausalNetwork(keras.Model):
                 'Expected a first layer of mask "A", which does not see the pixel itself. '
                 f"Received: layers[0]={layers[0]!r}"
             )
-        self.sees_colors = getattr(layers[0], "sees_colors", True)
-        colors = image_shape[-1] if self.sees_colors else 1
+        self.in_turn = getattr(layers[0], "sees_colors", True)
+        self.color_head = None
+        if not self.in_turn and isinstance(layers[-1], ColorHead):
+            *layers, self.color_head = layers
+        colors = image_shape[-1] if self.in_turn else 1
         for layer in layers:
             if not (hasattr(layer, "step") or isinstance(layer, ELEMENTWISE)):
                 raise ValueError(
@@ -90,7 +93,15 @@ class CausalNetwork(keras.Model):
                 x, above = layer(x, above, code)
             else:
                 x = layer(x)
+        if self.color_head is not None:
+            image = inputs if self.condition is None else inputs[0]
+            x = self.color_head(x, image)
         return x
+
+    @property
+    def sees_colors(self):
+        """Whether a colour's outputs know the pixel's colours before it."""
+        return self.in_turn or self.color_head is not None
 
     def _code(self, y):
         return None if y is None else self.code(y)
@@ -133,6 +144,7 @@ class CausalNetwork(keras.Model):
             The values (batch, rows, width, channels) and the memory for the rows below.
         """
         first, rest = self._steps(y)
+        head = None if self.color_head is None else self.color_head.step()
         turns = range(self.period)
         places = [[rest.at(row, column) for column in turns] for row in turns]
         _, num_rows, _, colors = given[0].shape
@@ -152,9 +164,12 @@ class CausalNetwork(keras.Model):
             here = places[row][column]
             values = [nothing] * colors  # the mask hides those to come
             for color in range(colors):
-                if color == 0 or self.sees_colors:
+                if color == 0 or self.in_turn:
                     hidden, _ = advance_first(values, prepared_first, left_first)
                     outputs, left_after = here.advance(hidden, prepared, left)
+                    of_pixel = None if head is None else head.prepare(outputs)
+                if head is not None:
+                    outputs = head.advance(of_pixel, joined(values))
                 of_color = [t[:, color : color + 1] for t in given]
                 values[color] = choose(outputs, values[:color], *of_color)
             _, left_first = advance_first(values, prepared_first, left_first)
@@ -187,10 +202,11 @@ class CausalNetwork(keras.Model):
         return image, memory
 
     def get_config(self):
+        layers = [*self.causal_layers, *([] if self.color_head is None else [self.color_head])]
         return {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),
-            "layers": [keras.saving.serialize_keras_object(each) for each in self.causal_layers],
+            "layers": [keras.saving.serialize_keras_object(each) for each in layers],
             "image_shape": self.image_shape,
             "condition": keras.saving.serialize_keras_object(self.condition),
         }

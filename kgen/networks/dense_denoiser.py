@@ -5,6 +5,7 @@ import math
 import keras
 
 from kgen.layers.precision import full_precision
+from kgen.layers.seeded_dropout import seeded_dropout
 from kgen.networks.conditioning import join
 from kgen.networks.timed import activated, dense, time_inputs
 
@@ -37,7 +38,7 @@ def dense_denoiser(
         y = dense(width)(activated(x))
         y = activated(keras.layers.Add()([y, dense(width)(activated(code))]))
         if dropout:
-            y = keras.layers.Dropout(dropout)(y)
+            y = seeded_dropout(dropout)(y)
         x = keras.layers.Add()([x, dense(width)(y)])
     x = dense(math.prod(shape), "zeros", dtype=full_precision())(activated(x))
     x = keras.layers.Reshape(shape, dtype=full_precision())(x)

@@ -4,6 +4,7 @@ import keras
 
 from kgen.layers import DepthToSpace, PositionEmbedding, SelfAttention, SpaceToDepth
 from kgen.layers.precision import full_precision
+from kgen.layers.seeded_dropout import seeded_dropout
 from kgen.networks.conditioning import join
 from kgen.networks.timed import activated, check_patch, dense, time_inputs
 
@@ -66,7 +67,7 @@ def dit(
         x = x + gate * attention(modulated(x, shift, scale))
         y = dense(4 * width)(modulated(x, later_shift, later_scale))
         y = dense(width)(keras.layers.Activation(keras.activations.gelu)(y))
-        x = x + later_gate * (keras.layers.Dropout(dropout)(y) if dropout else y)
+        x = x + later_gate * (seeded_dropout(dropout)(y) if dropout else y)
     x = modulated(x, *parts(2))
     x = dense(patch**2 * (channels or image_shape[-1]), "zeros", dtype=full_precision())(x)
     x = DepthToSpace(patch, dtype=full_precision())(x) if patch > 1 else x

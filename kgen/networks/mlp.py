@@ -2,11 +2,11 @@
 
 import functools
 import math
-import random
 
 import keras
 
 from kgen.layers.maxout import Maxout
+from kgen.layers.seeded_dropout import seeded_dropout
 from kgen.networks.conditioning import (
     build,
     condition_input,
@@ -138,12 +138,12 @@ def maxout_discriminator(
     conditions, code = condition_input(condition)
     # The authors' images are in [0, 1], where dropout makes pixels black.
     x = keras.layers.Rescaling(0.5, offset=0.5)(keras.layers.Flatten()(image))
-    x = _dropout(input_dropout)(x)
+    x = seeded_dropout(input_dropout)(x)
     x = join(x, None if projection else code)
     for width in units:
         dense = keras.layers.Dense(width * pieces, kernel_initializer=_uniform(0.005))
         x = Maxout(pieces)(spectral(dense)(x))
-        x = _dropout(dropout)(x)
+        x = seeded_dropout(dropout)(x)
     logits = logits_of(
         x, code if projection else None, spectral, functools.partial(_uniform, 0.005)
     )
@@ -152,8 +152,3 @@ def maxout_discriminator(
 
 def _uniform(limit=0.05):
     return keras.initializers.RandomUniform(-limit, limit)
-
-
-def _dropout(rate):
-    # Without a seed PyTorch would draw from its own generator, which no file keeps.
-    return keras.layers.Dropout(rate, seed=random.getrandbits(31))

@@ -2,7 +2,7 @@
 
 import keras
 
-from kgen.layers import MaskedConv2D, ShiftedStem, ShortcutStreams
+from kgen.layers import ColorHead, MaskedConv2D, ShiftedStem, ShortcutStreams
 from kgen.layers.precision import full_precision
 from kgen.networks.causal_network import CausalNetwork
 
@@ -14,6 +14,7 @@ def pixel_cnn_plus_plus(
     blocks=5,
     scales=3,
     dropout=0.5,
+    coupled=True,
     condition=None,
     name="network",
 ):
@@ -28,18 +29,23 @@ def pixel_cnn_plus_plus(
             one more.
         scales: int. The image's, and each of half the height and width.
         dropout: float in [0, 1).
+        coupled: bool. No output knows a colour of its own pixel; else channel i belongs to colour
+            i mod channels and knows the colours before it, by a `kgen.layers.ColorHead`.
         condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
             classes, or None. With it the network takes `[image, condition]`.
         name: str. Name of the model.
 
     Returns:
-        `CausalNetwork` from (batch, height, width, channels) to (batch, height, width, outputs),
-        which see no colour of their own pixel.
+        `CausalNetwork` from (batch, height, width, channels) to (batch, height, width, outputs).
     """
+    colors, dtype = image_shape[-1], full_precision()
+    head = MaskedConv2D(outputs, 1, "B", dtype=dtype)
+    if not coupled and colors > 1:
+        head = ColorHead(outputs, colors, 2 * filters, dtype=dtype)
     layers = [
         ShiftedStem(filters),
         ShortcutStreams(filters, blocks, scales, dropout),
         keras.layers.ELU(),
-        MaskedConv2D(outputs, 1, "B", dtype=full_precision()),
+        head,
     ]
     return CausalNetwork(layers, image_shape, condition, name=name)

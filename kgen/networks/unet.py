@@ -9,6 +9,7 @@ import keras
 
 from kgen.layers import Conv2D, DepthToSpace, GroupNorm, SelfAttention, SpaceToDepth
 from kgen.layers.precision import full_precision
+from kgen.layers.seeded_dropout import seeded_dropout
 from kgen.networks.conditioning import join
 from kgen.networks.convolutional import crop
 from kgen.networks.timed import activated, check_patch, dense, scaled, time_inputs
@@ -68,7 +69,7 @@ def unet(
         shift = keras.layers.Reshape((1, 1, filters))(dense(filters)(embedding))
         y = activated(_normalized(keras.layers.Add()([y, shift])))
         if dropout:
-            y = keras.layers.Dropout(dropout)(y)
+            y = seeded_dropout(dropout)(y)
         y = _convolution(filters, initializer="zeros")(y)
         if x.shape[-1] != filters:
             x = dense(filters)(x)

@@ -16,6 +16,7 @@ MODELS = {
     "infogan": "InfoGAN",
     "lsgan": "LSGAN",
     "pixelcnn": "PixelCNN",
+    "pixelcnn_plus_plus": "PixelCNNPlusPlus",
     "real_nvp": "RealNVP",
     "vae": "VAE",
     "wgan": "WGAN",

@@ -52,7 +52,7 @@ def test_it_has_every_public_name(site):
 def test_a_models_page_has_its_paper_and_its_arguments(site, name):
     page = (site / "docs" / "models" / f"{name}.html").read_text()
     model_class = getattr(kgen, MODELS[name])
-    url = re.search(r"https://[^\s;]+", model_class.__doc__.partition("Reference:")[2])[0]
+    url = re.search(r"https://\S+", model_class.__doc__.partition("Reference:")[2])[0]
     assert f'href="{url}"' in page
     assert f'id="kgen.{MODELS[name]}"' in page and "image_shape" in page
     assert "*args" not in page

@@ -7,7 +7,7 @@ from keras import ops
 
 import kgen
 from kgen import backend
-from kgen.layers import GatedBlock, MaskedConv2D
+from kgen.layers import GatedBlock, MaskedConv2D, ShiftedStem, ShortcutStreams
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
 from kgen.networks.scan_row import scan_row
@@ -32,14 +32,16 @@ def test_a_scan_of_a_row_is_a_loop_over_its_pixels(width, monkeypatch):
     monkeypatch.setattr(backend, "SCAN_UNROLL", 4)
     row = np.random.default_rng(0).normal(size=(2, width, 3)).astype("float32")
 
-    def advance(state, pixel):
+    def advance(column, state, pixel):
         ((total,), product), (x, (y,)) = state, pixel
-        return (total + x,), product * y
+        return (total + x if column % 2 == 0 else total,), product * y
 
     start = (ops.zeros((2, 3)),), ops.ones((2, 3))
-    (totals,), products = scan_row(advance, start, (ops.array(row), (ops.array(row),)))
-    np.testing.assert_allclose(totals, np.cumsum(row, axis=1), atol=1e-6)
-    np.testing.assert_allclose(products, np.cumprod(row, axis=1), atol=1e-6)
+    for period in (1, 2) if width % 2 == 0 else (1,):
+        (totals,), products = scan_row(advance, start, (ops.array(row), (ops.array(row),)), period)
+        counted = row * (np.arange(width) % period == 0)[:, None]
+        np.testing.assert_allclose(totals, np.cumsum(counted, axis=1), atol=1e-6)
+        np.testing.assert_allclose(products, np.cumprod(row, axis=1), atol=1e-6)
 
 
 def test_progress(capsys):
@@ -114,7 +116,13 @@ def test_labels_that_do_not_fit(labels):
         (lambda: [MaskedConv2D(2, 3, "A", colors=2)], None, "colors=1.*with colors=2"),
         (lambda: [MaskedConv2D(2, 3, "A"), keras.layers.Dense(1)], None, r"\(Dense\)"),
         (lambda: [GatedBlock(2, 7, "A"), keras.layers.Conv2D(1, 3)], None, r"\(Conv2D\)"),
-        (lambda: [MaskedConv2D(2, 3, "A")], 3, "GatedBlock among the layers.*num_classes=3"),
+        (lambda: [MaskedConv2D(2, 3, "A")], 3, "GatedBlock or .* with a condition.*num_classes=3"),
+        (lambda: [ShiftedStem(2), MaskedConv2D(2, 3, "B", colors=2)], None, "with colors=2"),
+        (
+            lambda: [ShiftedStem(2), ShortcutStreams(2, 1, scales=2)],
+            None,
+            r"multiples of 2.*\(6, 4\)",
+        ),
     ],
 )
 def test_networks_that_would_see_too_much_or_too_little(layers, num_classes, message):

@@ -6,6 +6,7 @@ base classes promise: on one model of each family, and on each with --full.
 
 import inspect
 import json
+import os
 
 import keras
 import numpy as np
@@ -35,6 +36,8 @@ def pytest_generate_tests(metafunc):
     cases = [case for case in ZOO.values() if wanted is None or wanted.args[0](case)]
     of_house = house.args[0] if house and house.args else lambda case: case.family
     quick = [case for case in cases if case.quick and (house is None or of_house(case))]
+    if "KGEN_TESTS_DEFAULT_COMPILERS" in os.environ:
+        quick = [case for case in quick if case.family]
     cases = in_tiers(cases, quick=quick)
     metafunc.parametrize("case", cases, scope="module", indirect=True, ids=repr)
 

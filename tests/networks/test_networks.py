@@ -123,3 +123,23 @@ def test_projection_is_an_inner_product():
     expected = features @ by_shape[3, 1] + np.sum(by_shape[4, 3] * features, axis=1, keepdims=True)
     found = ops.convert_to_numpy(network([x, np.arange(4)]))
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.anywhere
+def test_dropout_has_a_seed():
+    """Without one PyTorch's draws are of its own generator, and no training is resumed exactly."""
+    from kgen import networks
+
+    made = [
+        networks.unet((8, 8, 1), 8, dropout=0.1),
+        networks.dit((8, 8, 1), 8, depth=1, dropout=0.1),
+        networks.dense_denoiser((2,), 4, 1, dropout=0.1),
+        networks.pixel_cnn_plus_plus((8, 8, 1), 1, 2, 1),
+        networks.maxout_discriminator((4, 4, 1)),
+    ]
+    for network in made:
+        dropouts = [
+            each for each in network._flatten_layers() if isinstance(each, keras.layers.Dropout)
+        ]
+        assert dropouts and all(each.seed is not None for each in dropouts)
+        assert len({each.seed for each in dropouts}) == len(dropouts)

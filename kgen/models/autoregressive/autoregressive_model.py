@@ -33,7 +33,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
         network: `kgen.networks.CausalNetwork` from images in [-1, 1] to the likelihood's
             parameters, (batch, height, width, `num_outputs`), or None for the preset.
         preset: callable that makes the network where none is given, of the image's shape, the
-            numbers that it gives for a pixel, the condition and what of `sizes` is not None.
+            distribution, the condition and what of `sizes` is not None.
         sizes: dict. Arguments of `preset`, attributes of the model too.
         likelihood: p(x_i | x_1 ... x_(i-1)), "bernoulli", "categorical", "logistic_mixture" or an
             object of `kgen.distributions`. Defaults to "bernoulli" for 2 levels, else
@@ -73,7 +73,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
             given = {name: size for name, size in (sizes or {}).items() if size is not None}
             with preset_dtype(self.dtype_policy):
                 network = preset(
-                    self.image_shape, self.num_outputs, condition=self.condition, **given
+                    self.image_shape, self.distribution, condition=self.condition, **given
                 )
         self.network = network
         self._check_network()
@@ -95,6 +95,14 @@ class AutoregressiveModel(OfLevels, ImageModel):
 
     def _check_network(self):
         condition, network = self.condition, self.network
+        coupled = self.distribution.coupled
+        if self.image_shape[-1] > 1 and getattr(network, "sees_colors", None) is coupled:
+            raise ValueError(
+                f"Expected coupled={not coupled}, as the network's outputs of a colour "
+                + ("know" if coupled else "do not know")
+                + " the pixel's colours before it. Received: a likelihood that is "
+                + ("coupled" if coupled else "not coupled")
+            )
         expected = self.image_shape, (*self.image_shape[:2], self.num_outputs), condition
         received = None
         if isinstance(network, CausalNetwork):

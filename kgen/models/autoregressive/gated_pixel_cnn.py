@@ -78,7 +78,7 @@ class GatedPixelCNN(AutoregressiveModel):
         return super().get_config() | {"width": self.width, "depth": self.depth}
 
 
-def _preset(image_shape, outputs, width=None, depth=None, condition=None):
+def _preset(image_shape, distribution, width=None, depth=None, condition=None):
     return networks.gated_pixel_cnn(
-        image_shape, outputs // image_shape[-1], width, depth, condition=condition
+        image_shape, distribution.num_outputs(1), width, depth, condition=condition
     )

@@ -74,6 +74,8 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         **kwargs,
     ):
         dropout = number("dropout", dropout, at_least=0, optional=True)
+        if dropout is not None and dropout >= 1:
+            raise ValueError(f"Expected dropout in [0, 1), or None. Received: {dropout=}")
         super().__init__(
             image_shape,
             levels,
@@ -102,7 +104,9 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         }
 
 
-def _preset(dropout, image_shape, outputs, width=None, depth=None, scales=None, condition=None):
+def _preset(
+    dropout, image_shape, distribution, width=None, depth=None, scales=None, condition=None
+):
     is_colour = image_shape[-1] > 1
     if dropout is None:
         dropout = 0.5 if is_colour else 0.2
@@ -110,6 +114,7 @@ def _preset(dropout, image_shape, outputs, width=None, depth=None, scales=None, 
         halvings = [n for n in (2, 1, 0) if not any(size % 2**n for size in image_shape[:2])]
         scales = halvings[0] + 1
     width, depth = width or (160 if is_colour else 24), depth or (5 if is_colour else 2)
+    outputs, coupled = distribution.num_outputs(image_shape[-1]), distribution.coupled
     return networks.pixel_cnn_plus_plus(
-        image_shape, outputs, width, depth, scales, dropout, condition
+        image_shape, outputs, width, depth, scales, dropout, coupled, condition
     )

@@ -35,7 +35,8 @@ class FlowMatching(OdeModel):
         coupling: "independent", or "optimal_transport", by which noise and images of a batch are
             paired such that the sum of their squared distances is least, those of one condition
             among themselves, on TensorFlow and PyTorch those of one device: ways cross less, and
-            fewer steps go along them.
+            fewer steps go along them (Tong et al., Improving and Generalizing Flow-Based Generative
+            Models with Minibatch Optimal Transport, 2023, https://arxiv.org/abs/2302.00482).
         prior: "normal", "uniform" or a `kgen.priors.Prior` of height * width * channels numbers:
             where ways begin, beside images in [-1, 1].
         self_condition: bool. Shows the network, behind the image, its own last guess of it.
@@ -57,8 +58,7 @@ class FlowMatching(OdeModel):
     (2, 8, 8, 1)
 
     Reference: Lipman et al., Flow Matching for Generative Modeling, 2022.
-    https://arxiv.org/abs/2210.02747; Tong et al., Improving and Generalizing Flow-Based Generative
-    Models with Minibatch Optimal Transport, 2023. https://arxiv.org/abs/2302.00482
+    https://arxiv.org/abs/2210.02747
     """
 
     named_samplers = samplers.OF_VELOCITY
