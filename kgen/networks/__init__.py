@@ -7,12 +7,15 @@ from kgen.networks.dense_denoiser import dense_denoiser
 from kgen.networks.dit import dit
 from kgen.networks.flows import glow, real_nvp
 from kgen.networks.invertible_network import InvertibleNetwork
+from kgen.networks.made import fvsbn, made
 from kgen.networks.mlp import (
     dense_decoder,
     dense_encoder,
     dense_generator,
     maxout_discriminator,
 )
+from kgen.networks.nade import nade
+from kgen.networks.ordered_network import OrderedNetwork
 from kgen.networks.pixel_cnn import gated_pixel_cnn, pixel_cnn
 from kgen.networks.pixel_cnn_plus_plus import pixel_cnn_plus_plus
 from kgen.networks.unet import unet
@@ -20,6 +23,7 @@ from kgen.networks.unet import unet
 __all__ = [
     "CausalNetwork",
     "InvertibleNetwork",
+    "OrderedNetwork",
     "convolutional_decoder",
     "convolutional_encoder",
     "dcgan_discriminator",
@@ -29,9 +33,12 @@ __all__ = [
     "dense_encoder",
     "dense_generator",
     "dit",
+    "fvsbn",
     "gated_pixel_cnn",
     "glow",
+    "made",
     "maxout_discriminator",
+    "nade",
     "pixel_cnn",
     "pixel_cnn_plus_plus",
     "real_nvp",

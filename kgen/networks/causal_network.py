@@ -132,9 +132,10 @@ class CausalNetwork(keras.Model):
         """Makes rows of images, each layer at one pixel after the other.
 
         Args:
-            choose: callable of the outputs (batch, outputs) at a pixel, the list of its colours so
-                far, (batch, 1) each, and of each of `given` at the pixel and its next colour,
-                (batch, 1); it returns the value that the layers see next, float32 (batch, 1).
+            choose: callable of the outputs (batch, outputs) at a pixel, where `sees_colors` those
+                of its next colour, of the list of its colours so far, (batch, 1) each, and of each
+                of `given` at the pixel and its next colour, (batch, 1); it returns the value that
+                the layers see next, float32 (batch, 1).
             given: list of tensors (batch, rows, width, channels), at least one; the rows are a
                 multiple of `period`.
             memory: what `start` or the call for the rows above returned.
@@ -171,7 +172,8 @@ class CausalNetwork(keras.Model):
                 if head is not None:
                     outputs = head.advance(of_pixel, joined(values))
                 of_color = [t[:, color : color + 1] for t in given]
-                values[color] = choose(outputs, values[:color], *of_color)
+                own = outputs[:, color::colors] if self.sees_colors and colors > 1 else outputs
+                values[color] = choose(own, values[:color], *of_color)
             _, left_first = advance_first(values, prepared_first, left_first)
             return left_first, left_after, joined(values)
 

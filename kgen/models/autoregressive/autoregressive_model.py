@@ -15,7 +15,7 @@ from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import size_of_batches, with_progress
 from kgen.models.levels import OfLevels
 from kgen.models.scalar import ScalarOf
-from kgen.networks import CausalNetwork
+from kgen.networks import CausalNetwork, OrderedNetwork
 from kgen.seeds import seeds_of
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown
@@ -45,6 +45,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
     """
 
     default_batch_size = 16
+    network_class = CausalNetwork
     couples_colors = False  # whether the preset sees no colour of the pixel itself
     ema_decay = ScalarOf(lambda model: model.average, "decay")
 
@@ -105,7 +106,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
             )
         expected = self.image_shape, (*self.image_shape[:2], self.num_outputs), condition
         received = None
-        if isinstance(network, CausalNetwork):
+        if isinstance(network, (CausalNetwork, OrderedNetwork)):
             outputs, own = network(network.symbolic_inputs()), network.condition
             if own is not None and condition is not None and own.takes_as(condition):
                 own = condition  # with other names
@@ -113,7 +114,8 @@ class AutoregressiveModel(OfLevels, ImageModel):
         if received != expected:
             described = "from {} to {}, with condition={}"
             raise ValueError(
-                f"Expected a kgen.networks.CausalNetwork {described.format(*expected)}. Received: "
+                f"Expected a kgen.networks.{self.network_class.__name__} "
+                f"{described.format(*expected)}. Received: "
                 f"network={network.name} {described.format(*received) if received else network!r}"
             )
 
@@ -249,7 +251,23 @@ class AutoregressiveModel(OfLevels, ImageModel):
     def _nothing_known(self, y, noise):
         """What is known of images of which nothing is shown, and the numbers that draw them."""
         known = -ops.ones((noise.num, *self.image_shape))
-        return {"uniform": self._uniform(noise), "known": known}
+        return {"uniform": self._uniform(noise), "known": known} | self._order(noise)
+
+    def _order(self, noise):
+        """The order that each image is made in, where there are several."""
+        if not self._is_ordered:
+            return {}
+        return {"order": noise.integers((noise.num,), 0, len(self.network.orders))}
+
+    @property
+    def _is_ordered(self):
+        return getattr(self.network, "reorders", False)
+
+    def _arranged(self, images, order, table):
+        """The numbers of images as a row of `table` for each has them."""
+        flat = ops.reshape(images, (-1, math.prod(self.image_shape)))
+        index = ops.take(ops.convert_to_tensor(table), order, axis=0)
+        return ops.reshape(ops.take_along_axis(flat, index, axis=1), ops.shape(images))
 
     def _uniform(self, noise):
         *size, colors = self.image_shape
@@ -258,8 +276,11 @@ class AutoregressiveModel(OfLevels, ImageModel):
     def _shown(self, y, image, mask, noise):
         """What is known of images of which a part is shown, -1 where nothing is."""
         known = self.distribution.observe(image, noise)
-        uniform = self._uniform(noise)
-        return {"uniform": uniform, "known": ops.where(mask[..., None], -1.0, known)}
+        known = ops.where(mask[..., None], -1.0, known)
+        given = {"uniform": self._uniform(noise)} | self._order(noise)
+        if "order" in given:
+            known = self._arranged(known, given["order"], self.network.orders)
+        return given | {"known": known}
 
     def _fill(self, start, rows, y, temperature, batch_size):
         """Draws the hidden pixels of images, some images and rows of them at a time."""
@@ -269,10 +290,12 @@ class AutoregressiveModel(OfLevels, ImageModel):
         given = self.run(start, rows, y, show_progress=False, batch_size=batch_size)
         # Batches and blocks of rows of one size each, so that nothing compiles twice.
         batch_size = size_of_batches(num, batch_size)
+        order = given.pop("order", None)
         period = self.network.period
         num_blocks = math.ceil(height / max(ROWS_AT_A_TIME, period))
         block_rows = period * math.ceil(height / num_blocks / period)
         padding = [(0, -num % batch_size), (0, -height % block_rows), (0, 0), (0, 0)]
+        order = None if order is None else np.pad(order, padding[:1])
         given = {name: np.pad(array, padding) for name, array in given.items()}
         y = None if y is None else np.pad(y, padding[:1] + [(0, 0)] * (y.ndim - 1))
         made = np.zeros(given["known"].shape, "float32")
@@ -282,23 +305,25 @@ class AutoregressiveModel(OfLevels, ImageModel):
         for i, j in with_progress(starts):
             batch, block = slice(i, i + batch_size), slice(j, j + block_rows)
             if j == 0:
-                memory = self.compiled_function(self._start)(given["uniform"][batch, :1])
+                own = None if order is None else order[batch]
+                memory = self.compiled_function(self._start)(given["uniform"][batch, :1], own)
             part = {name: array[batch, block] for name, array in given.items()}
             values, memory = self.compiled_function(self._make_rows)(
                 part, None if y is None else y[batch], temperature, memory
             )
             made[batch, block] = ops.convert_to_numpy(values)
-        return made[:num, :height]
+        made = made[:num, :height]
+        if order is not None:
+            made = self._arranged(made, order[:num], self.network.ranks)
+        return ops.convert_to_numpy(made)
 
-    def _start(self, like):
-        return self.averaged.start(ops.shape(like)[0])
+    def _start(self, like, order=None):
+        return self.averaged.start(ops.shape(like)[0], *([] if order is None else [order]))
 
     def _make_rows(self, given, y, temperature, memory):
-        colors, distribution = self.image_shape[-1], self.distribution
+        distribution = self.distribution
 
         def choose(outputs, before, *given):
-            if not distribution.coupled:
-                outputs = outputs[:, len(before) :: colors]
             outputs = ops.cast(outputs, "float32")
             return 2.0 * distribution.draw(outputs, before, temperature, *given) - 1.0
 
@@ -316,7 +341,12 @@ class AutoregressiveModel(OfLevels, ImageModel):
 
     def signatures(self):
         def fill(given, y):
-            return {"image": self._make_rows(given, y, 1.0, self._start(given["known"]))[0]}
+            order = given.get("order")
+            memory = self._start(given["known"], order)
+            image = self._make_rows(given, y, ops.ones(()), memory)[0]
+            if order is not None:
+                image = self._arranged(image, order, self.network.ranks)
+            return {"image": image}
 
         def generate(y, noise):
             return fill(self._nothing_known(y, noise), y)
@@ -374,3 +404,8 @@ def _distribution(likelihood, levels, coupled):
             f"{levels=}, {likelihood=}"
         )
     return distribution
+
+
+def listed(order):
+    """An order as a config holds it."""
+    return None if order is None else [int(each) for each in order]

@@ -1,0 +1,181 @@
+"""The networks of MADE and, without hidden layers, of the fully visible sigmoid belief net."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from kgen.checks import whole_number, whole_numbers
+from kgen.layers.precision import full_precision
+from kgen.networks.ordered_network import OrderedNetwork, product, random_orders, rows_of
+
+
+@keras.saving.register_keras_serializable("kgen")
+class MaskedNetwork(OrderedNetwork):
+    """Dense layers without the weights by which a number would know itself or one after it.
+
+    A unit has a degree, up to which numbers of the order it may know: weights go from a degree to
+    one that is at least as high, and out of the last layer to a number that is later.
+
+    M_l = 1[m_l >= m_(l-1)],  M_out = 1[m_0 > m_L]   (Germain et al. 2015, eq. 8 and 9)
+
+    The degrees of hidden units are the same in each order, so that orders differ by what they are
+    of. What masks hide is left out in each call and stays in the weights.
+
+    Args:
+        units: tuple of int. Of the hidden layers, each with a ReLU. None at all is a fully visible
+            sigmoid belief net.
+        direct: bool. Weights from the numbers to the outputs, too.
+        **kwargs: those of `OrderedNetwork`.
+
+    Reference: Germain et al., MADE: Masked Autoencoder for Distribution Estimation, 2015.
+    https://arxiv.org/abs/1502.03509
+    """
+
+    def __init__(self, image_shape, outputs, units=(500,), direct=True, **kwargs):
+        super().__init__(image_shape, outputs, **kwargs)
+        self.units = whole_numbers("units", units)
+        self.direct = bool(direct) or not self.units
+        rng = np.random.default_rng(0)
+        self.degrees, least = [], 0
+        for num in self.units:
+            self.degrees.append(rng.integers(least, max(self.size - 1, least + 1), num))
+            least = int(self.degrees[-1].min())
+        self.kernels, self.biases = [], []
+        sizes = [self.size, *self.units]
+        for i, (inputs, num) in enumerate(zip(sizes, sizes[1:], strict=False)):
+            self.kernels.append(self._weight((inputs, num), "he_normal", f"kernel_{i}"))
+            self.biases.append(self._weight((num,), "zeros", f"bias_{i}"))
+        shape = (self.size, self.size * outputs)
+        if self.units:
+            self.out = self._weight((sizes[-1], shape[1]), "glorot_uniform", "out", full=True)
+        self.bias = self._weight(shape[1:], "zeros", "bias", full=True)
+        if self.direct:
+            start = "zeros" if self.units else "glorot_uniform"
+            self.straight = self._weight(shape, start, "straight", full=True)
+        self.num_kept = sum(self.units[:1]) + self.direct * self.size
+        self.build_condition(self.units[0] if self.units else shape[1])
+        self.built = True
+
+    def _weight(self, shape, initializer, name, full=False):
+        dtype = full_precision() if full else None
+        return self.add_weight(shape=shape, initializer=initializer, name=name, dtype=dtype)
+
+    def call(self, inputs, order=0):
+        x, y = self.flat(inputs)
+        ranks = ops.take(ops.convert_to_tensor(self.ranks), order, axis=0)
+        later = ops.repeat(ranks, self.num_outputs)
+        h, degrees = x, ranks
+        for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
+            own = ops.convert_to_tensor(self.degrees[i].astype("int32"))
+            h = ops.matmul(h, _masked(kernel, degrees[:, None] <= own)) + bias
+            h, degrees = ops.relu(self.conditioned(h, y) if i == 0 else h), own
+        outputs = ops.convert_to_tensor(self.bias)
+        if self.units:
+            outputs = outputs + ops.matmul(h, _masked(self.out, degrees[:, None] < later))
+        else:
+            outputs = self.conditioned(outputs, y)
+        if self.direct:
+            outputs = outputs + ops.matmul(x, _masked(self.straight, ranks[:, None] < later))
+        return self.as_images(outputs)
+
+    def begin(self, y):
+        kept = ops.zeros((1, 0))
+        if self.units:
+            kept = ops.reshape(self.conditioned(self.biases[0], y), (-1, self.units[0]))
+        if self.direct:  # the numbers themselves, 0 where they are not known
+            kept = ops.pad(kept, ((0, 0), (0, self.size)))
+        shape = (-1, self.size, self.num_outputs)
+        bias = ops.convert_to_tensor(self.bias)
+        if not self.units:
+            bias = self.conditioned(bias, y)
+        by_number = [ops.swapaxes(ops.reshape(bias, shape), 0, 1)]
+        for is_there, name in ((self.units, "out"), (self.direct, "straight")):
+            if is_there:
+                kernel = ops.convert_to_tensor(getattr(self, name))
+                by_number.append(ops.swapaxes(ops.reshape(kernel, shape), 0, 1))
+        degrees = [ops.convert_to_tensor(each.astype("int32")) for each in self.degrees]
+        between = [
+            _masked(kernel, before[:, None] <= own)
+            for kernel, before, own in zip(self.kernels[1:], degrees, degrees[1:], strict=False)
+        ]
+        return kept, by_number, degrees, between
+
+    def outputs_at(self, weights, kept, place, where):
+        _, (bias, *by_number), degrees, between = weights
+        outputs = rows_of(bias, where)
+        seen = []
+        if self.units:
+            h = ops.relu(kept[:, : self.units[0]])
+            for kernel, own_bias in zip(between, self.biases[1:], strict=True):
+                h = ops.relu(ops.matmul(h, kernel) + own_bias)
+            seen.append(h * ops.cast(degrees[-1] < place, h.dtype))
+        if self.direct:
+            seen.append(kept[:, kept.shape[1] - self.size :])
+        for x, kernel in zip(seen, by_number, strict=True):
+            outputs = outputs + product(x, kernel, where)
+        return outputs
+
+    def advance(self, weights, kept, place, where, value):
+        degrees, moved = weights[2], []
+        if self.units:
+            kernel = ops.take(ops.convert_to_tensor(self.kernels[0]), where, axis=0)
+            moved.append(value * kernel * ops.cast(degrees[0] >= place, kernel.dtype))
+        if self.direct:
+            is_here = ops.arange(self.size, dtype="int32") == ops.reshape(where, (-1, 1))
+            moved.append(value * ops.cast(is_here, kept.dtype))
+        return kept + ops.concatenate(moved, axis=-1)
+
+    def get_config(self):
+        return super().get_config() | {"units": self.units, "direct": self.direct}
+
+
+def _masked(kernel, mask):
+    kernel = ops.convert_to_tensor(kernel)
+    return kernel * ops.cast(mask, kernel.dtype)
+
+
+def made(image_shape, outputs, units=(500,), orders=1, direct=True, condition=None, name="network"):
+    """A masked autoencoder (Germain et al. 2015).
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        outputs: int. Numbers a pixel and colour.
+        units: tuple of int. Of the hidden layers.
+        orders: int, so many of them, that of rows and colours first and others at random; or an int
+            array (num, height * width * channels), a permutation a row.
+        direct: bool. Weights from the numbers to the outputs, too.
+        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
+            classes, or None. With it the network takes `[image, condition]`.
+        name: str. Name of the model.
+
+    Returns:
+        `OrderedNetwork`.
+    """
+    if np.ndim(orders) == 0:
+        orders = random_orders(whole_number("orders", orders), int(np.prod(image_shape)))
+    return MaskedNetwork(
+        image_shape,
+        outputs,
+        units,
+        direct,
+        orders=orders,
+        condition=condition,
+        name=name,
+    )
+
+
+def fvsbn(image_shape, outputs, order=None, condition=None, name="network"):
+    """A fully visible sigmoid belief net (Frey et al. 1996): a logistic regression for each pixel.
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        outputs: int. Numbers a pixel and colour.
+        order: int array (height * width * channels,), a permutation. Defaults to that of rows and
+            colours.
+        condition: as of `made`.
+        name: str. Name of the model.
+
+    Returns:
+        `OrderedNetwork`.
+    """
+    return made(image_shape, outputs, (), 1 if order is None else [order], True, condition, name)
