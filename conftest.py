@@ -57,7 +57,7 @@ def pytest_addoption(parser):
 
 # Of these files the quick tier runs on one backend what is not marked `each_backend`: no backend
 # has a part in it, or it is a formula, and goldens tie what the others compute to that.
-ON_ONE_BACKEND = ("kgen/", "tests/data/", "tests/models/", "tests/networks/", "tests/pictures/")
+ON_ONE_BACKEND = ("tests/data/", "tests/models/", "tests/networks/", "tests/pictures/")
 ON_ONE_BACKEND += (
     "tests/demo/",
     "tests/examples/",
@@ -80,6 +80,9 @@ BUT_THESE += tuple(f"tests/models/test_{name}.py" for name in ("changes", "contr
 
 def pytest_collection_modifyitems(config, items):
     is_torch = keras.backend.backend() == "torch"
+    for item in items:
+        if item.nodeid.startswith("kgen/"):  # examples of docstrings, of what has tests on each
+            item.add_marker("anywhere")
     if not is_torch:
         _deselect(config, items, "anywhere")
     if config.getoption("full"):

@@ -249,6 +249,10 @@ def codes(num):
     return np.column_stack([np.arange(num) % 3, rng.uniform(-1, 1, num)]).astype("float32")
 
 
+# Of twelve pixels, in which NADE takes them.
+ORDER = [7, 2, 11, 0, 5, 9, 1, 4, 10, 3, 8, 6]
+
+
 def large_steps():
     """Of a PixelCNN: a smaller step might draw the same levels as the weights before."""
     return keras.optimizers.Adam(0.03, beta_1=0.8)
@@ -370,6 +374,46 @@ CASES = (
         quick=False,
         command="pixelcnn_plus_plus",
         settings={"levels": 17, "width": 4, "depth": 1, "scales": 1},
+    ),
+    Case(
+        "fvsbn",
+        kgen.FVSBN,
+        lambda **kwargs: kgen.FVSBN((4, 3, 3), **{"levels": 4, "num_classes": 3} | kwargs),
+        image_shape=(4, 3, 3),
+        condition=fields.Label(3),
+        optimizer=large_steps,
+        discrete=True,
+        rate=0.01,
+        quick=False,
+        command="fvsbn",
+        settings={"levels": 17},
+    ),
+    Case(
+        "nade",
+        kgen.NADE,
+        lambda **kwargs: kgen.NADE((4, 3, 1), width=5, order=ORDER, **kwargs),
+        image_shape=(4, 3, 1),
+        optimizer=large_steps,
+        discrete=True,
+        rate=0.01,
+        quick=False,
+        command="nade",
+        settings={"width": 4},
+    ),
+    Case(
+        "made",
+        kgen.MADE,
+        lambda **kwargs: kgen.MADE(
+            (4, 3, 1),
+            **{"levels": 4, "width": 12, "depth": 2, "orders": 3, "num_classes": 3} | kwargs,
+        ),
+        image_shape=(4, 3, 1),
+        condition=fields.Label(3),
+        optimizer=large_steps,
+        discrete=True,
+        rate=0.01,
+        command="made",
+        settings={"width": 4, "orders": 2},
     ),
     Case(
         "ddpm",

@@ -105,6 +105,16 @@ class ImageModel(GenerativeModel):
                 or batches of them such as `kgen.data.load("digits").train`.
         """
 
+    def mean_image(self, images):
+        """The mean of an array or batches of images, of which the first 10,000 count, float64."""
+        total, num = 0.0, 0
+        for batch in [images] if hasattr(images, "shape") else images:
+            x = self.image.check(batch[0] if isinstance(batch, (list, tuple)) else batch)
+            total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
+            if num >= 10_000:
+                break
+        return total / num
+
     def join(self, x, y):
         """A network's input: `x`, or `[x, condition]` for a conditional model."""
         return x if self.condition is None else [x, y]

@@ -146,13 +146,7 @@ class LatentModel(ImageModel):
             images: array or batches of images, of which the first 10,000 count.
             output_for: callable from the mean image to the last layer's output, as NumPy arrays.
         """
-        total, num = 0.0, 0
-        for batch in [images] if hasattr(images, "shape") else images:
-            x = self.image.check(batch[0] if isinstance(batch, (list, tuple)) else batch)
-            total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
-            if num >= 10_000:
-                break
-        mean = total / num
+        mean = self.mean_image(images)
         bias = [v for v in network.trainable_variables if v.name == "bias"][-1:]
         for mean_of_bias in (mean, mean.mean(axis=(0, 1))):  # a dense layer's, a convolution's
             value = output_for(mean_of_bias).ravel()

@@ -50,8 +50,7 @@ class MaskedNetwork(OrderedNetwork):
             self.out = self._weight((sizes[-1], shape[1]), "glorot_uniform", "out", full=True)
         self.bias = self._weight(shape[1:], "zeros", "bias", full=True)
         if self.direct:
-            start = "zeros" if self.units else "glorot_uniform"
-            self.straight = self._weight(shape, start, "straight", full=True)
+            self.straight = self._weight(shape, "zeros", "straight", full=True)
         self.num_kept = sum(self.units[:1]) + self.direct * self.size
         self.build_condition(self.units[0] if self.units else shape[1])
         self.built = True

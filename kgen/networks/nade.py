@@ -33,7 +33,7 @@ class NADENetwork(OrderedNetwork):
         start = keras.initializers.RandomNormal(stddev=1.0 / np.sqrt(units))
         self.v = self.add_weight(shape=shape, initializer=start, name="v", dtype=full)
         shape = (self.size, outputs)
-        self.b = self.add_weight(shape=shape, initializer="zeros", name="b", dtype=full)
+        self.bias = self.add_weight(shape=shape, initializer="zeros", name="b", dtype=full)
         self.build_condition(units)
         self.built = True
 
@@ -41,7 +41,7 @@ class NADENetwork(OrderedNetwork):
         x, y = self.flat(inputs)
         order = self.orders[0]
         x = ops.take(x, order, axis=1)
-        w, v, b = (ops.take(each, order, axis=0) for each in (self.w, self.v, self.b))
+        w, v, b = (ops.take(each, order, axis=0) for each in (self.w, self.v, self.bias))
         kept = ops.reshape(self.conditioned(self.c, y), (-1, self.units))
         outputs, num = [], self.image_shape[1] * self.image_shape[2]
         earlier = np.tril(np.ones((num, num), "float32"), -1)
@@ -57,7 +57,7 @@ class NADENetwork(OrderedNetwork):
 
     def begin(self, y):
         kept = ops.reshape(self.conditioned(self.c, y), (-1, self.units))
-        return kept, ops.convert_to_tensor(self.b)[:, None], ops.convert_to_tensor(self.v)
+        return kept, ops.convert_to_tensor(self.bias)[:, None], ops.convert_to_tensor(self.v)
 
     def outputs_at(self, weights, kept, place, where):
         _, b, v = weights

@@ -76,6 +76,16 @@ class OrderedNetwork(keras.Model):
         *size, colors = self.image_shape
         return ops.reshape(ops.swapaxes(outputs, -1, -2), (-1, *size, self.num_outputs * colors))
 
+    def start_outputs_at(self, outputs):
+        """Sets the outputs' biases.
+
+        Args:
+            outputs: array (height, width, outputs * channels), as one of what `call` returns.
+        """
+        *size, colors = self.image_shape
+        outputs = np.asarray(outputs).reshape(*size, self.num_outputs, colors).swapaxes(-1, -2)
+        self.bias.assign(outputs.reshape(self.bias.shape))
+
     def start(self, batch_size, order=None):
         """What `generate` keeps before the first number.
 

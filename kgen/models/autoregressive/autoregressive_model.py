@@ -404,8 +404,3 @@ def _distribution(likelihood, levels, coupled):
             f"{levels=}, {likelihood=}"
         )
     return distribution
-
-
-def listed(order):
-    """An order as a config holds it."""
-    return None if order is None else [int(each) for each in order]

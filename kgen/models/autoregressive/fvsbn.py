@@ -5,11 +5,11 @@ import functools
 import keras
 
 from kgen import networks
-from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel, listed
+from kgen.models.autoregressive.belief_net import BeliefNet, listed
 
 
 @keras.saving.register_keras_serializable("kgen")
-class FVSBN(AutoregressiveModel):
+class FVSBN(BeliefNet):
     """Fully visible sigmoid belief network: each pixel a logistic regression on those before it.
 
     p(x_d = 1 | x_1 ... x_(d-1)) = sigmoid(b_d + sum_(j < d) W_dj x_j)
@@ -45,9 +45,6 @@ class FVSBN(AutoregressiveModel):
     1995. https://papers.nips.cc/paper/1153-does-the-wake-sleep-algorithm-produce-good-density-estimators
     """
 
-    network_class = networks.OrderedNetwork
-    default_batch_size = 100
-
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -75,6 +72,9 @@ class FVSBN(AutoregressiveModel):
             **kwargs,
         )
         self.order = order
+
+    def default_optimizers(self):
+        return {"network": keras.optimizers.Adam(1e-2, name="network")}
 
     def get_config(self):
         return super().get_config() | {"order": listed(self.order)}

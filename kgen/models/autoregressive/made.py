@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from kgen import networks
-from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel
+from kgen.models.autoregressive.belief_net import BeliefNet
 
 
 @keras.saving.register_keras_serializable("kgen")
-class MADE(AutoregressiveModel):
+class MADE(BeliefNet):
     """MADE: an autoencoder whose masks leave each pixel what comes before it, in several orders.
 
     Dense layers with masks give all  p(x_d | x_1 ... x_(d-1))  in one pass. With several orders
@@ -47,9 +47,6 @@ class MADE(AutoregressiveModel):
     Reference: Germain et al., MADE: Masked Autoencoder for Distribution Estimation, 2015.
     https://arxiv.org/abs/1502.03509
     """
-
-    network_class = networks.OrderedNetwork
-    default_batch_size = 100
 
     def __init__(
         self,

@@ -5,11 +5,11 @@ import functools
 import keras
 
 from kgen import networks
-from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel, listed
+from kgen.models.autoregressive.belief_net import BeliefNet, listed
 
 
 @keras.saving.register_keras_serializable("kgen")
-class NADE(AutoregressiveModel):
+class NADE(BeliefNet):
     """NADE: a hidden layer for each pixel, whose weights are those of the one before and one more.
 
     h_d = sigmoid(c + sum_(j < d) W_j x_j),  p(x_d = 1 | x_1 ... x_(d-1)) = sigmoid(b_d + V_d h_d)
@@ -44,9 +44,6 @@ class NADE(AutoregressiveModel):
     Reference: Larochelle & Murray, The Neural Autoregressive Distribution Estimator, 2011.
     https://proceedings.mlr.press/v15/larochelle11a.html
     """
-
-    network_class = networks.OrderedNetwork
-    default_batch_size = 100
 
     def __init__(
         self,
