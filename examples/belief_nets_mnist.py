@@ -42,7 +42,9 @@ def main(_):
     data = kgen.data.load("mnist", batch_size=100, data_dir=DATA_DIR.value)
     epochs = NUM_EPOCHS.value or EPOCHS[MODEL.value]
     model = make(data.image_shape)
-    rate = keras.optimizers.schedules.CosineDecay(1e-3, epochs * len(data.train), alpha=0.01)
+    model.adapt(data.train)
+    start = 1e-2 if MODEL.value == "fvsbn" else 1e-3
+    rate = keras.optimizers.schedules.CosineDecay(start, epochs * len(data.train), alpha=0.01)
     model.compile(keras.optimizers.Adam(rate))
     started = time.time()
     model.fit(

@@ -391,7 +391,9 @@ CASES = (
     Case(
         "nade",
         kgen.NADE,
-        lambda **kwargs: kgen.NADE((4, 3, 1), width=5, order=ORDER, **kwargs),
+        lambda **kwargs: kgen.NADE(
+            (4, 3, 1), **{"levels": 32, "width": 5, "order": ORDER} | kwargs
+        ),
         image_shape=(4, 3, 1),
         optimizer=large_steps,
         discrete=True,
@@ -405,7 +407,7 @@ CASES = (
         kgen.MADE,
         lambda **kwargs: kgen.MADE(
             (4, 3, 1),
-            **{"levels": 4, "width": 12, "depth": 2, "orders": 3, "num_classes": 3} | kwargs,
+            **{"levels": 32, "width": 12, "depth": 2, "orders": 3, "num_classes": 3} | kwargs,
         ),
         image_shape=(4, 3, 1),
         condition=fields.Label(3),

@@ -17,14 +17,12 @@ class BeliefNet(AutoregressiveModel):
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255,
-                or batches of them such as `kgen.data.load("digits").train`.
+                or batches of them such as `kgen.data.load("digits").train`, of which the first
+                10,000 images count.
         """
-        total, num = 0.0, 0
-        for batch in [images] if hasattr(images, "shape") else images:
-            x = self.image.check(batch[0] if isinstance(batch, (list, tuple)) else batch)
-            total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
-        for network in {self.network, self.averaged}:
-            network.start_outputs_at(self.distribution.output_for(total / num))
+        outputs = self.distribution.output_for(self.mean_image(images))
+        self.network.start_outputs_at(outputs)
+        self.averaged.start_outputs_at(outputs)
 
 
 def listed(order):
