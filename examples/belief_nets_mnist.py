@@ -17,6 +17,7 @@ from absl import app, flags
 import kgen
 
 EPOCHS = {"fvsbn": 20, "nade": 10, "made": 60}
+RATES = {"fvsbn": 1e-2, "nade": 3e-3, "made": 1e-3}
 
 MODEL = flags.DEFINE_enum("model", "fvsbn", EPOCHS, "Which of them.")
 ORDERS = flags.DEFINE_integer("orders", 1, "Of MADE.")
@@ -43,7 +44,7 @@ def main(_):
     epochs = NUM_EPOCHS.value or EPOCHS[MODEL.value]
     model = make(data.image_shape)
     model.adapt(data.train)
-    start = 1e-2 if MODEL.value == "fvsbn" else 1e-3
+    start = RATES[MODEL.value]
     rate = keras.optimizers.schedules.CosineDecay(start, epochs * len(data.train), alpha=0.01)
     model.compile(keras.optimizers.Adam(rate))
     started = time.time()

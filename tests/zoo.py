@@ -364,11 +364,10 @@ CASES = (
         kgen.PixelCNNPlusPlus,
         lambda **kwargs: kgen.PixelCNNPlusPlus(
             (4, 6, 3),
-            **{"levels": 5, "width": 4, "depth": 1, "scales": 2, "num_classes": 3} | kwargs,
+            **{"levels": 32, "width": 4, "depth": 1, "scales": 2, "num_classes": 3} | kwargs,
         ),
         image_shape=(4, 6, 3),
         condition=fields.Label(3),
-        optimizer=large_steps,
         discrete=True,
         rate=0.01,
         quick=False,

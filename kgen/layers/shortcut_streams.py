@@ -100,13 +100,12 @@ class ShortcutStreams(keras.layers.Layer):
     Args:
         filters: int. Channels of each stream.
         blocks: int. Residual blocks of a scale on the way down.
-        scales: int. The first is that of the image, each further one half the height and width.
-            Defaults to 3.
+        scales: int. The first is that of the image, each further one of half the height and width,
+            which are multiples of 2 ** (scales - 1). Defaults to 3.
         dropout: float in [0, 1), of the blocks. Defaults to 0.
 
     Call:
-        x: tensor (batch, height, width, filters), the stream of all before a pixel; height and
-            width are multiples of 2 ** (scales - 1).
+        x: tensor (batch, height, width, filters), the stream of all before a pixel.
         above: tensor of that shape, the stream of the rows above.
         code: the condition's code (batch, n), or None.
 

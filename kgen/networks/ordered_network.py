@@ -24,8 +24,7 @@ class OrderedNetwork(keras.Model):
             classes, or None. With it the network takes `[image, condition]`.
 
     Call:
-        inputs: images (batch, height, width, channels) in [-1, 1], or the list of these and the
-            condition.
+        inputs: images (batch, height, width, channels) in [-1, 1], or a list with the condition.
         order: int scalar tensor. Which of the orders. Defaults to 0.
 
     Returns:
