@@ -78,7 +78,7 @@ class MaskedNetwork(OrderedNetwork):
         return self.as_images(outputs)
 
     def begin(self, y):
-        kept = ops.zeros((1, 0))
+        kept = ops.zeros((1, 0), self.variable_dtype)
         if self.units:
             kept = ops.reshape(self.conditioned(self.biases[0], y), (-1, self.units[0]))
         if self.direct:  # the numbers themselves, 0 where they are not known

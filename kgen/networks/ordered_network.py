@@ -62,7 +62,7 @@ class OrderedNetwork(keras.Model):
 
     def conditioned(self, x, y):
         """Numbers (batch, units) or (units,), and what the condition adds to them."""
-        return x if y is None else x + self.of_code(self.code(y))
+        return x if y is None else x + ops.cast(self.of_code(self.code(y)), x.dtype)
 
     def flat(self, inputs):
         """The numbers of images, (batch, size), in [0, 1], and the condition or None."""
@@ -94,7 +94,7 @@ class OrderedNetwork(keras.Model):
         """
         if order is None:
             order = ops.zeros((batch_size,), "int32")
-        return ops.zeros((), "int32"), order, ops.zeros((batch_size, self.num_kept), "float32")
+        return ops.zeros((), "int32"), order, ops.zeros((batch_size, self.num_kept), self.variable_dtype)
 
     def generate(self, choose, given, memory, y=None):
         """Makes numbers one after the other, as `CausalNetwork.generate` does rows.
@@ -123,7 +123,8 @@ class OrderedNetwork(keras.Model):
             where = where[0] if len(self.orders) == 1 else ops.take(where, order)
             outputs = self.outputs_at(weights, kept, place, where)
             value = choose(outputs, [], *(ops.take(each, [i], axis=1) for each in given))
-            kept = self.advance(weights, kept, place, where, 0.5 * (value + 1.0))
+            known = ops.cast(0.5 * (value + 1.0), kept.dtype)
+            kept = self.advance(weights, kept, place, where, known)
             is_here = ops.arange(num, dtype="int32") == ops.cast(i, "int32")
             return kept, ops.where(is_here, value, made)
 

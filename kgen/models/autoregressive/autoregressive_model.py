@@ -327,7 +327,8 @@ class AutoregressiveModel(OfLevels, ImageModel):
             outputs = ops.cast(outputs, "float32")
             return 2.0 * distribution.draw(outputs, before, temperature, *given) - 1.0
 
-        given = distribution.prepare(given["uniform"], given["known"], temperature)
+        uniform, known = (ops.cast(given[name], "float32") for name in ("uniform", "known"))
+        given = distribution.prepare(uniform, known, temperature)
         x, memory = self.averaged.generate(choose, given, memory, y)
         return 0.5 * (x + 1.0), memory
 
