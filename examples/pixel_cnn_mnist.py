@@ -13,6 +13,11 @@ PixelCNN 91.45 in 6 minutes; gated, 25,225 parameters, 90.31 in 8. Told the digi
 at a rate that had fallen to half, 88.40. With `--width 16`, 44,321 parameters, ten epochs of the
 gated one take an hour and come to 86.07, at a rate still at half: strokes are clean then, and about
 half of the samples readable digits.
+
+PixelCNN++, 544,441 parameters, TensorFlow, one shared core: 80.65 nats on all test images after one
+epoch in 22 minutes, 79.84 after two, 79.52 on the first 1,000 after 4,904 steps, at a rate that was
+to fall over six epochs. Nearly all samples are digits. With JAX a step takes two and a half times
+as long.
 """
 
 import os

@@ -94,7 +94,11 @@ class OrderedNetwork(keras.Model):
         """
         if order is None:
             order = ops.zeros((batch_size,), "int32")
-        return ops.zeros((), "int32"), order, ops.zeros((batch_size, self.num_kept), self.variable_dtype)
+        return (
+            ops.zeros((), "int32"),
+            order,
+            ops.zeros((batch_size, self.num_kept), self.variable_dtype),
+        )
 
     def generate(self, choose, given, memory, y=None):
         """Makes numbers one after the other, as `CausalNetwork.generate` does rows.

@@ -132,7 +132,7 @@ def test_dropout_has_a_seed():
 
     made = [
         networks.unet((8, 8, 1), 8, dropout=0.1),
-        networks.dit((8, 8, 1), 8, depth=1, dropout=0.1),
+        networks.dit((8, 8, 1), 8, depth=1, heads=2, dropout=0.1),
         networks.dense_denoiser((2,), 4, 1, dropout=0.1),
         networks.pixel_cnn_plus_plus((8, 8, 1), 1, 2, 1),
         networks.maxout_discriminator((4, 4, 1)),
