@@ -230,6 +230,7 @@ def test_the_papers_sizes():
         (lambda: kgen.NADE((2, 2, 1), order=[0, 1, 2, 2]), "permutation of 0..3.*2, 2"),
         (lambda: kgen.FVSBN((2, 2, 1), order=[0, 1, 2]), r"int array \(num, 4\).*\(1, 3\)"),
         (lambda: made((2, 2, 1), 1, orders=[[0.0, 1.0, 2.0, 3.0]]), "int array.*float64"),
+        (lambda: kgen.PixelCNN((2, 2, 1), 2, made((2, 2, 1), 1)), "kgen.networks.CausalNetwork"),
         (lambda: kgen.MADE((2, 2, 1), orders=0), "orders as a whole number of at least 1"),
         (
             lambda: kgen.MADE((2, 2, 1), network=nade((2, 2, 1), 3)),
@@ -241,3 +242,16 @@ def test_the_papers_sizes():
 def test_bad_arguments(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_network_of_several_orders_in_any_of_them():
+    network = made((2, 2, 1), 1, units=(6,), orders=3)
+    model = kgen.NADE((2, 2, 1), network=network, seed=0)
+    for v in model.trainable_variables:
+        v.assign(np.random.default_rng(0).normal(size=v.shape))
+    log_p = model.log_likelihood(all_images(model), seed=0)
+    assert np.exp(log_p.astype("float64")).sum() == pytest.approx(1.0, abs=1e-5)
+    numbers = model.sample(8000, seed=0, batch_size=8000).reshape(-1, 4) @ [8, 4, 2, 1]
+    found = np.bincount(numbers.astype(int), minlength=16)
+    expected = 8000 * np.exp(log_p)
+    assert np.sum((found - expected) ** 2 / expected) < 37.7  # p = .001 of 15 degrees

@@ -15,7 +15,7 @@ from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import size_of_batches, with_progress
 from kgen.models.levels import OfLevels
 from kgen.models.scalar import ScalarOf
-from kgen.networks import CausalNetwork, OrderedNetwork
+from kgen.networks import CausalNetwork
 from kgen.seeds import seeds_of
 
 ROWS_AT_A_TIME = 8  # after which the progress is shown
@@ -106,7 +106,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
             )
         expected = self.image_shape, (*self.image_shape[:2], self.num_outputs), condition
         received = None
-        if isinstance(network, (CausalNetwork, OrderedNetwork)):
+        if isinstance(network, self.network_class):
             outputs, own = network(network.symbolic_inputs()), network.condition
             if own is not None and condition is not None and own.takes_as(condition):
                 own = condition  # with other names

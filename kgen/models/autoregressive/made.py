@@ -1,9 +1,6 @@
 """MADE."""
 
-import math
-
 import keras
-from keras import ops
 
 from kgen import networks
 from kgen.models.autoregressive.belief_net import BeliefNet
@@ -76,18 +73,6 @@ class MADE(BeliefNet):
             seed=seed,
             **kwargs,
         )
-
-    def _nll(self, x, y, training=False):
-        num = len(self.network.orders)
-        if training:
-            return self._nll_in(self.steps % num, x, y, training)
-        log_p = [-self._nll_in(order, x, y) for order in range(num)]
-        return math.log(num) - ops.logsumexp(ops.stack(log_p), axis=0)
-
-    def _nll_in(self, order, x, y, training=False):
-        network = self.network if training else self.averaged
-        outputs = network(self.join(2.0 * x - 1.0, y), order=order, training=training)
-        return self.distribution.nll(x, ops.cast(outputs, "float32"))
 
     def get_config(self):
         return super().get_config() | {
