@@ -5,6 +5,10 @@
 Batches of 100; grey values are binarized anew in each step ("dynamic"): not comparable with the
 fixed binarization of the papers. Adam, a rate that falls along a cosine. It resumes where it was
 stopped.
+
+On one shared CPU core, -log p(x) of all 10,000 test images: FVSBN 96.84 +- .23 nats after 20 epochs
+in 39 seconds with JAX, MADE 88.51 after 60 in 8 minutes with JAX, NADE 87.94 +- .22 after 10 in 24
+minutes with TensorFlow. Of the samples of the last two about half are readable digits, with specks.
 """
 
 import os
