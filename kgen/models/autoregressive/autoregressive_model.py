@@ -71,7 +71,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
         self.distribution = _distribution(likelihood, self.levels, self.couples_colors)
         self.set_sizes(network, **(sizes or {}))
         if network is None:
-            given = {name: size for name, size in (sizes or {}).items() if size is not None}
+            given = {name: getattr(self, name) for name in sizes or {} if sizes[name] is not None}
             with preset_dtype(self.dtype_policy):
                 network = preset(
                     self.image_shape, self.distribution, condition=self.condition, **given

@@ -79,7 +79,7 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
             raise ValueError(f"Expected alpha in [0, 0.5), or None. Received: {alpha=}")
         self.set_sizes(network, **(sizes or {}))
         if network is None:
-            given = {name: size for name, size in (sizes or {}).items() if size is not None}
+            given = {name: getattr(self, name) for name in sizes or {} if sizes[name] is not None}
             with preset_dtype(self.dtype_policy):
                 network = preset(self.image_shape, condition=self.condition, **given)
         self.network = network
