@@ -62,7 +62,7 @@ def sampler(model, batch_size):
     shape = (batch_size, *model.image_shape)
 
     def fill(given):
-        memory = model.averaged.start(batch_size)
+        memory = model.averaged().start(batch_size)
         images, _ = model._make_rows(given, None, np.float32(1.0), memory)
         return images
 

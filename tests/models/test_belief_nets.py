@@ -206,7 +206,7 @@ def test_adapt_starts_at_the_mean_image(digits):
     expected = -(p * np.log(p) + (1 - p) * np.log1p(-p)).sum()
     fvsbn = kgen.FVSBN((8, 8, 1), ema_decay=0.9)
     fvsbn.adapt(images)
-    np.testing.assert_array_equal(fvsbn.network.bias, fvsbn.averaged.bias)
+    np.testing.assert_array_equal(fvsbn.network.bias, fvsbn.averaged().bias)
     for model in (fvsbn, kgen.FVSBN((8, 8, 1), levels=17), kgen.MADE((8, 8, 1), levels=17)):
         model.adapt([(images[:40], None), (images[40:], None)])
         outputs = ops.convert_to_tensor(model.network.bias)

@@ -28,7 +28,7 @@ def new_model(image_shape, **kwargs):
     """One with weights that make a difference, and an average of others."""
     model = kgen.PixelCNNPlusPlus(image_shape, width=5, depth=1, seed=0, **kwargs)
     rng = np.random.default_rng(0)
-    for network in (model.network, model.averaged):
+    for network in (model.network, model.averaged()):
         for v in network.variables:
             if "float" in v.dtype:
                 fan_in = np.prod(v.shape[:-1]) if len(v.shape) > 1 else 9
@@ -87,7 +87,7 @@ def test_cached_outputs_are_parallel_outputs(name):
         record(cached, len(before), outputs)
         return 2.0 * known - 1.0
 
-    made, _ = model.averaged.generate(spy, [x], model.averaged.start(2), y)
+    made, _ = model.averaged().generate(spy, [x], model.averaged().start(2), y)
     np.testing.assert_allclose(ops.convert_to_numpy(made), 2 * ops.convert_to_numpy(x) - 1, 1e-6)
     for place, (color, outputs) in zip(np.ndindex(model.image_shape), cached, strict=True):
         assert color == place[2]

@@ -89,9 +89,8 @@ class AutoregressiveModel(OfLevels, ImageModel):
         """Numbers that the network gives for a pixel."""
         return self.distribution.num_outputs(self.image_shape[-1])
 
-    @property
     def averaged(self):
-        """The network that the verbs go through."""
+        """The network that the verbs go through; no property, by which files would name it."""
         return self.network if self.average is None else self.average.network
 
     def _check_network(self):
@@ -155,7 +154,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
 
     def _outputs(self, x, y, training=False):
         """The likelihood's parameters at each pixel of images in [0, 1]."""
-        network = self.network if training else self.averaged
+        network = self.network if training else self.averaged()
         return ops.cast(network(self.join(2.0 * x - 1.0, y), training=training), "float32")
 
     def _nll(self, x, y, training=False):
@@ -318,7 +317,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
         return ops.convert_to_numpy(made)
 
     def _start(self, like, order=None):
-        return self.averaged.start(ops.shape(like)[0], *([] if order is None else [order]))
+        return self.averaged().start(ops.shape(like)[0], *([] if order is None else [order]))
 
     def _make_rows(self, given, y, temperature, memory):
         distribution = self.distribution
@@ -329,7 +328,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
 
         uniform, known = (ops.cast(given[name], "float32") for name in ("uniform", "known"))
         given = distribution.prepare(uniform, known, temperature)
-        x, memory = self.averaged.generate(choose, given, memory, y)
+        x, memory = self.averaged().generate(choose, given, memory, y)
         return 0.5 * (x + 1.0), memory
 
     def report(self, data):

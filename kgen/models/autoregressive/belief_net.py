@@ -30,7 +30,7 @@ class BeliefNet(AutoregressiveModel):
         """
         outputs = self.distribution.output_for(self.mean_image(images))
         self.network.start_outputs_at(outputs)
-        self.averaged.start_outputs_at(outputs)
+        self.averaged().start_outputs_at(outputs)
 
     def _nll(self, x, y, training=False):
         num = len(self.network.orders)
@@ -40,7 +40,7 @@ class BeliefNet(AutoregressiveModel):
         return math.log(num) - ops.logsumexp(ops.stack(log_p), axis=0)
 
     def _nll_in(self, order, x, y, training=False):
-        network = self.network if training else self.averaged
+        network = self.network if training else self.averaged()
         outputs = network(self.join(2.0 * x - 1.0, y), order=order, training=training)
         return self.distribution.nll(x, ops.cast(outputs, "float32"))
 
