@@ -231,6 +231,10 @@ def test_the_papers_sizes():
         (lambda: kgen.FVSBN((2, 2, 1), order=[0, 1, 2]), r"int array \(num, 4\).*\(1, 3\)"),
         (lambda: made((2, 2, 1), 1, orders=[[0.0, 1.0, 2.0, 3.0]]), "int array.*float64"),
         (lambda: kgen.PixelCNN((2, 2, 1), 2, made((2, 2, 1), 1)), "kgen.networks.CausalNetwork"),
+        (
+            lambda: kgen.NADE((2, 2, 1), network=nade((2, 2, 1), 1, 3), order=[3, 2, 1, 0]),
+            "no order with a network of your own",
+        ),
         (lambda: kgen.MADE((2, 2, 1), orders=0), "orders as a whole number of at least 1"),
         (
             lambda: kgen.MADE((2, 2, 1), network=nade((2, 2, 1), 3)),

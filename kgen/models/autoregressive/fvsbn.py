@@ -5,6 +5,7 @@ import functools
 import keras
 
 from kgen import networks
+from kgen.models.autoregressive.autoregressive_model import check_preset_only
 from kgen.models.autoregressive.belief_net import BeliefNet, listed
 
 
@@ -58,6 +59,7 @@ class FVSBN(BeliefNet):
         seed: int | None = None,
         **kwargs,
     ):
+        check_preset_only(network, "order", order)
         super().__init__(
             image_shape,
             levels,

@@ -6,7 +6,7 @@ import keras
 
 from kgen import networks
 from kgen.checks import number
-from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel
+from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel, check_preset_only
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -76,6 +76,7 @@ class PixelCNNPlusPlus(AutoregressiveModel):
         dropout = number("dropout", dropout, at_least=0, optional=True)
         if dropout is not None and dropout >= 1:
             raise ValueError(f"Expected dropout in [0, 1), or None. Received: {dropout=}")
+        check_preset_only(network, "dropout", dropout)
         super().__init__(
             image_shape,
             levels,
