@@ -29,11 +29,14 @@ from absl import app, flags
 
 import kgen
 
-MODELS = ("pixelcnn", "gated_pixelcnn", "pixelcnn_plus_plus")
+MODELS = ("pixelcnn", "gated_pixelcnn", "pixelcnn_plus_plus", "pixelrnn")
 
 MODEL = flags.DEFINE_enum("model", "pixelcnn", MODELS, "Which of them.")
-CONDITIONAL = flags.DEFINE_boolean("conditional", False, "Tell it the digit, but PixelCNN.")
-WIDTH = flags.DEFINE_integer("width", None, "16 by default, 12 of the gated one, 24 of the last.")
+CONDITIONAL = flags.DEFINE_boolean("conditional", False, "Tell it the digit, but no PixelCNN.")
+CELL = flags.DEFINE_enum("cell", "diagonal", ["row", "diagonal"], "The LSTMs of a PixelRNN.")
+DEPTH = flags.DEFINE_integer("depth", 2, "How many LSTMs.")
+SUBSAMPLING = flags.DEFINE_integer("subsampling", 1, "Above 1 a PixelRNN of two scales.")
+WIDTH = flags.DEFINE_integer("width", None, "By default 16, 12 of the gated one, 24 of PixelCNN++.")
 EPOCHS = flags.DEFINE_integer("epochs", 2, "Epochs of 1,875 steps.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", None, "Gets pictures and model. Defaults to runs/MODEL-mnist.")
@@ -47,6 +50,9 @@ def make(image_shape, num_classes):
     given["num_classes"] = num_classes
     if MODEL.value == "gated_pixelcnn":
         return kgen.GatedPixelCNN(**given, width=WIDTH.value or 12, depth=7)
+    if MODEL.value == "pixelrnn":
+        own = {"cell": CELL.value, "depth": DEPTH.value, "subsampling": SUBSAMPLING.value}
+        return kgen.PixelRNN(**given, **own, width=WIDTH.value or 16)
     return kgen.PixelCNNPlusPlus(**given, width=WIDTH.value, dropout=0.0, ema_decay=0.999)
 
 

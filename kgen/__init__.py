@@ -55,6 +55,7 @@ _CLASSES = {
     "NADE": "kgen.models.autoregressive.nade",
     "PixelCNN": "kgen.models.autoregressive.pixel_cnn",
     "PixelCNNPlusPlus": "kgen.models.autoregressive.pixel_cnn_plus_plus",
+    "PixelRNN": "kgen.models.autoregressive.pixel_rnn",
     "RealNVP": "kgen.models.flows.real_nvp",
     "VAE": "kgen.models.autoencoders.vae",
     "WGAN": "kgen.models.adversarial.wgan",

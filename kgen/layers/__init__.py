@@ -7,6 +7,7 @@ from kgen.layers.color_head import ColorHead
 from kgen.layers.condition_code import ConditionCode
 from kgen.layers.convolution import Conv2D, Conv2DTranspose
 from kgen.layers.coupling import Coupling
+from kgen.layers.diagonal_bi_lstm import DiagonalBiLSTM
 from kgen.layers.edge_conv2d import EdgeConv2D
 from kgen.layers.gated_block import GatedBlock
 from kgen.layers.group_norm import GroupNorm
@@ -17,6 +18,8 @@ from kgen.layers.masked_conv2d import MaskedConv2D
 from kgen.layers.masked_residual_block import MaskedResidualBlock
 from kgen.layers.maxout import Maxout
 from kgen.layers.position_embedding import PositionEmbedding
+from kgen.layers.residual_lstm import ResidualLSTM
+from kgen.layers.row_lstm import RowLSTM
 from kgen.layers.self_attention import SelfAttention
 from kgen.layers.shifted_conv2d import ShiftedConv2D
 from kgen.layers.shortcut_block import ShortcutBlock
@@ -37,6 +40,7 @@ __all__ = [
     "Conv2DTranspose",
     "Coupling",
     "DepthToSpace",
+    "DiagonalBiLSTM",
     "EdgeConv2D",
     "GatedBlock",
     "GroupNorm",
@@ -48,6 +52,8 @@ __all__ = [
     "Maxout",
     "PositionEmbedding",
     "Reorder",
+    "ResidualLSTM",
+    "RowLSTM",
     "SelfAttention",
     "ShiftedConv2D",
     "ShiftedStem",

@@ -18,11 +18,13 @@ from kgen.networks.nade import nade
 from kgen.networks.ordered_network import OrderedNetwork
 from kgen.networks.pixel_cnn import gated_pixel_cnn, pixel_cnn
 from kgen.networks.pixel_cnn_plus_plus import pixel_cnn_plus_plus
+from kgen.networks.pixel_rnn import MultiScaleNetwork, pixel_rnn
 from kgen.networks.unet import unet
 
 __all__ = [
     "CausalNetwork",
     "InvertibleNetwork",
+    "MultiScaleNetwork",
     "OrderedNetwork",
     "convolutional_decoder",
     "convolutional_encoder",
@@ -41,6 +43,7 @@ __all__ = [
     "nade",
     "pixel_cnn",
     "pixel_cnn_plus_plus",
+    "pixel_rnn",
     "real_nvp",
     "recognition_head",
     "unet",

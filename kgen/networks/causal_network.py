@@ -6,14 +6,26 @@ import math
 import keras
 from keras import ops
 
-from kgen.layers import ColorHead, ConditionCode, GatedBlock, ShiftedStem, ShortcutStreams
+from kgen.fields import Image
+from kgen.layers import (
+    ColorHead,
+    ConditionCode,
+    DiagonalBiLSTM,
+    GatedBlock,
+    ResidualLSTM,
+    RowLSTM,
+    ShiftedStem,
+    ShortcutStreams,
+)
 from kgen.layers.causal_step import PointwiseStep, SequenceStep
-from kgen.networks.conditioning import as_field, check_vector
-from kgen.networks.scan_row import scan_row
+from kgen.layers.scan_row import scan_row
+from kgen.networks.conditioning import as_field
 
 ELEMENTWISE = tuple(
     getattr(keras.layers, name) for name in ("Activation", "ReLU", "LeakyReLU", "ELU", "Dropout")
 )
+TWO_STACKS = GatedBlock, ShiftedStem, ShortcutStreams
+RECURRENT = ResidualLSTM, RowLSTM, DiagonalBiLSTM
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -22,12 +34,14 @@ class CausalNetwork(keras.Model):
 
     Args:
         layers: list of causal layers (`kgen.layers.MaskedConv2D`, `MaskedResidualBlock`,
-            `GatedBlock`; `ShiftedStem` and then `ShortcutStreams`), the first of mask "A", and of
-            Keras' layers that change each number by itself: Activation, ReLU, LeakyReLU, ELU,
-            Dropout. After a `ShiftedStem`, `ColorHead` can be the last.
+            `GatedBlock`, `ResidualLSTM`, `RowLSTM`, `DiagonalBiLSTM`; `ShiftedStem` and then
+            `ShortcutStreams`), the first of mask "A", and of Keras' layers that change each number
+            by itself: Activation, ReLU, LeakyReLU, ELU, Dropout. After a `ShiftedStem`,
+            `ColorHead` can be the last.
         image_shape: tuple (height, width, channels).
-        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
-            classes, or None. With it the network takes `[image, condition]`.
+        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, with LSTMs of an
+            image of the same height and width too, int for as many classes, or None. With it the
+            network takes `[image, condition]`.
 
     Call:
         inputs: images (batch, height, width, channels), or the list of these and the condition.
@@ -61,12 +75,15 @@ class CausalNetwork(keras.Model):
                     f"{layer.name} with colors={layer.colors}"
                 )
         condition = as_field(condition)
-        check_vector(condition, "a causal network")
-        if condition is not None and not any(map(_has_two_stacks, layers)):
+        if condition is not None and not any(
+            isinstance(layer, TWO_STACKS + RECURRENT) for layer in layers
+        ):
             raise ValueError(
-                "Expected a GatedBlock or ShortcutStreams among the layers with a condition: they "
-                f"alone see it. Received: condition={condition}"
+                "Expected a GatedBlock, ShortcutStreams or LSTM among the layers with a condition: "
+                f"they alone see it. Received: condition={condition}"
             )
+        if isinstance(condition, Image):
+            self._check_image(condition, image_shape, layers)
         self.period = math.lcm(*(getattr(layer, "period", 1) for layer in layers))
         if any(size % self.period for size in image_shape[:2]):
             above = [-(-size // self.period) * self.period for size in image_shape[:2]]
@@ -80,6 +97,17 @@ class CausalNetwork(keras.Model):
         self.code = None if condition is None else ConditionCode(condition)
         self(self.symbolic_inputs())  # builds it
 
+    @staticmethod
+    def _check_image(condition, image_shape, layers):
+        others = [layer.name for layer in layers if isinstance(layer, TWO_STACKS)]
+        if condition.shape[:2] != tuple(image_shape[:2]) or others:
+            raise ValueError(
+                "Expected labels, attributes, tokens or a vector as the condition of a causal "
+                "network, or where LSTMs alone see it an image of the same height and width. "
+                f"Received: condition={condition}, image_shape={tuple(image_shape)}"
+                + (f", and the layers {others}" if others else "")
+            )
+
     def symbolic_inputs(self):
         """What it takes, as `keras.KerasTensor`s."""
         x, field = keras.KerasTensor((None, *self.image_shape)), self.condition
@@ -89,8 +117,10 @@ class CausalNetwork(keras.Model):
         x, y = (inputs, None) if self.condition is None else inputs
         code, above = self._code(y), None
         for layer in self.causal_layers:
-            if _has_two_stacks(layer):
+            if isinstance(layer, TWO_STACKS):
                 x, above = layer(x, above, code)
+            elif isinstance(layer, RECURRENT):
+                x = layer(x, code)
             else:
                 x = layer(x)
         if self.color_head is not None:
@@ -220,12 +250,8 @@ class CausalNetwork(keras.Model):
         return cls(**config | {"layers": layers, "condition": condition})
 
 
-def _has_two_stacks(layer):
-    return isinstance(layer, (GatedBlock, ShiftedStem, ShortcutStreams))
-
-
 def _step(layer, code):
-    if _has_two_stacks(layer):
+    if isinstance(layer, TWO_STACKS + RECURRENT):
         return layer.step(code)
     # Not the layer itself: what Keras does around a call takes longer than the call.
     return layer.step() if hasattr(layer, "step") else PointwiseStep(layer.call)

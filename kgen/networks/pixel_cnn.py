@@ -28,7 +28,7 @@ def pixel_cnn(image_shape, outputs, filters=None, blocks=None, head=None, name="
     layers = [
         MaskedConv2D(2 * filters, 7, "A", colors),
         *(MaskedResidualBlock(2 * filters, colors=colors) for _ in range(blocks)),
-        *_head(head, 2 * filters, outputs, colors),
+        *masked_head(head, 2 * filters, outputs, colors),
     ]
     return CausalNetwork(layers, image_shape, name=name)
 
@@ -58,7 +58,7 @@ def gated_pixel_cnn(
     layers = [
         GatedBlock(filters, 7, "A", colors),
         *(GatedBlock(filters, colors=colors) for _ in range(blocks)),
-        *_head(head, filters, outputs, colors),
+        *masked_head(head, filters, outputs, colors),
     ]
     return CausalNetwork(layers, image_shape, condition, name=name)
 
@@ -67,7 +67,8 @@ def _sizes(colors, filters, blocks):
     return filters or (128 if colors > 1 else 16), blocks or (15 if colors > 1 else 7)
 
 
-def _head(width, least, outputs, colors):
+def masked_head(width, least, outputs, colors):
+    """The last layers: of `width` channels, or the paper's 1024 for colour, `least` for grey."""
     width = width or (1024 if colors > 1 else least)
     return [
         keras.layers.ReLU(),

@@ -20,6 +20,7 @@ MODELS = {
     "nade": "NADE",
     "pixelcnn": "PixelCNN",
     "pixelcnn_plus_plus": "PixelCNNPlusPlus",
+    "pixelrnn": "PixelRNN",
     "real_nvp": "RealNVP",
     "vae": "VAE",
     "wgan": "WGAN",

@@ -10,7 +10,7 @@ from kgen import backend
 from kgen.layers import GatedBlock, MaskedConv2D, ShiftedStem, ShortcutStreams
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
-from kgen.networks.scan_row import scan_row
+from kgen.layers.scan_row import scan_row
 from tests.models.test_pixel_cnn import models
 
 
@@ -116,7 +116,7 @@ def test_labels_that_do_not_fit(labels):
         (lambda: [MaskedConv2D(2, 3, "A", colors=2)], None, "colors=1.*with colors=2"),
         (lambda: [MaskedConv2D(2, 3, "A"), keras.layers.Dense(1)], None, r"\(Dense\)"),
         (lambda: [GatedBlock(2, 7, "A"), keras.layers.Conv2D(1, 3)], None, r"\(Conv2D\)"),
-        (lambda: [MaskedConv2D(2, 3, "A")], 3, "GatedBlock or .* with a condition.*num_classes=3"),
+        (lambda: [MaskedConv2D(2, 3, "A")], 3, "GatedBlock.* with a condition.*num_classes=3"),
         (lambda: [ShiftedStem(2), MaskedConv2D(2, 3, "B", colors=2)], None, "with colors=2"),
         (
             lambda: [ShiftedStem(2), ShortcutStreams(2, 1, scales=2)],

@@ -7,10 +7,15 @@ import pytest
 from keras import ops
 
 import kgen
-from kgen import backend
 from kgen.distributions import Categorical, LogisticMixture
-from kgen.noise import SeededNoise
-from kgen.seeds import seed_words, seeds_of
+from kgen.seeds import seeds_of
+from tests.models.pixelwise import (
+    give_weights,
+    labels_of,
+    naive_samples,
+    pixels_seen,
+    scan_order,
+)
 from tests.models.test_pixel_cnn import record
 from tests.tiers import in_tiers
 
@@ -27,12 +32,7 @@ CASES = {
 def new_model(image_shape, **kwargs):
     """One with weights that make a difference, and an average of others."""
     model = kgen.PixelCNNPlusPlus(image_shape, width=5, depth=1, seed=0, **kwargs)
-    rng = np.random.default_rng(0)
-    for network in (model.network, model.averaged()):
-        for v in network.variables:
-            if "float" in v.dtype:
-                fan_in = np.prod(v.shape[:-1]) if len(v.shape) > 1 else 9
-                v.assign(rng.normal(size=v.shape) / np.sqrt(fan_in))
+    give_weights(model.network, model.averaged())
     return model
 
 
@@ -42,33 +42,13 @@ def model_of(name):
     return new_model(**CASES[name])
 
 
-def labels_of(model, num):
-    return None if model.num_classes is None else np.arange(num, dtype="int32") % 3
-
-
 @pytest.mark.parametrize("name", CASES)
 def test_all_that_is_before_a_pixel_is_seen_and_nothing_else(name):
     model = new_model(**CASES[name] | {"levels": 256, "likelihood": None})
-    height, width, colors = model.image_shape
-    x = np.random.default_rng(0).normal(size=(8, height, width, colors)).astype("float32")
-    y = labels_of(model, 8)
-
-    def gradient(x, chosen):
-        def output(x):
-            outputs = model.network(model.join(x, y))
-            return ops.sum(ops.where(chosen[..., None], outputs, 0.0) ** 2)
-
-        return backend.input_gradient(output, x)
-
-    gradient = backend.compile_function(model, gradient)
-    num = height * width
-    sees = np.zeros((num, num), bool)
-    for pixel in range(num):
-        chosen = (np.arange(num) == pixel).reshape(height, width)
-        found = ops.convert_to_numpy(gradient(ops.convert_to_tensor(x), chosen))
-        sees[pixel] = (found != 0).any(axis=(0, 3)).ravel()
+    width = model.image_shape[1]
+    sees = pixels_seen(model, scan_order(model))
     assert not np.triu(sees).any()
-    before = np.tril(np.ones((num, num), bool), -1)
+    before = np.tril(np.ones_like(sees), -1)
     assert sees[before].mean() > 0.9  # a network so deep does not reach all corners
     assert sees[1, 0] and sees[width, : width // 2].all()
 
@@ -101,24 +81,8 @@ def test_cached_outputs_are_parallel_outputs(name):
 def test_sampling_is_naive_sampling(name):
     """A full pass for each pixel, and the same uniform numbers."""
     model = model_of(name)
-    y, distribution = labels_of(model, 2), model.distribution
-    *_, colors = shape = model.image_shape
-    noise = SeededNoise(ops.convert_to_tensor(seed_words(seeds_of(7, 2))))
-    uniform = noise.uniform((2, *shape[:2], colors * distribution.uniforms))
-    given = distribution.prepare(uniform, -ops.ones((2, *shape)), np.float32(0.8))
-    x = np.zeros((2, *shape), "float32")
-    outputs_of = model.compiled_function(model._outputs)
-    for row, column in np.ndindex(*shape[:2]):
-        for color in range(colors):
-            outputs = outputs_of(x, y)[:, row, column]
-            own = outputs if distribution.coupled else outputs[:, color::colors]
-            before = ops.convert_to_tensor(2.0 * x[:, row, column, :color] - 1.0)
-            of_color = [each[:, row, column, color : color + 1] for each in given]
-            drawn = distribution.draw(
-                own, [before[:, i : i + 1] for i in range(color)], np.float32(0.8), *of_color
-            )
-            x[:, row, column, color] = ops.convert_to_numpy(drawn)[:, 0]
-    sampled = model.sample(2, y, temperature=0.8, seed=7)
+    x = naive_samples(model, 2, 7, 0.8, scan_order(model))
+    sampled = model.sample(2, labels_of(model, 2), temperature=0.8, seed=7)
     np.testing.assert_allclose(sampled, x, atol=1e-6)
     assert len(np.unique(x)) > 1
 

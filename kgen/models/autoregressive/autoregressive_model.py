@@ -46,7 +46,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
     """
 
     default_batch_size = 16
-    network_class = CausalNetwork
+    network_classes = (CausalNetwork,)
     couples_colors = False  # whether the preset sees no colour of the pixel itself
     ema_decay = ScalarOf(lambda model: model.average, "decay")
 
@@ -106,16 +106,16 @@ class AutoregressiveModel(OfLevels, ImageModel):
             )
         expected = self.image_shape, (*self.image_shape[:2], self.num_outputs), condition
         received = None
-        if isinstance(network, self.network_class):
+        if isinstance(network, self.network_classes):
             outputs, own = network(network.symbolic_inputs()), network.condition
             if own is not None and condition is not None and own.takes_as(condition):
                 own = condition  # with other names
             received = network.image_shape, outputs.shape[1:], own
         if received != expected:
             described = "from {} to {}, with condition={}"
+            classes = " or ".join(each.__name__ for each in self.network_classes)
             raise ValueError(
-                f"Expected a kgen.networks.{self.network_class.__name__} "
-                f"{described.format(*expected)}. Received: "
+                f"Expected a kgen.networks.{classes} {described.format(*expected)}. Received: "
                 f"network={network.name} {described.format(*received) if received else network!r}"
             )
 

@@ -15,7 +15,7 @@ class BeliefNet(AutoregressiveModel):
     sample is of one of them.
     """
 
-    network_class = OrderedNetwork
+    network_classes = (OrderedNetwork,)
     default_batch_size = 100
 
     def adapt(self, images):
