@@ -375,6 +375,34 @@ CASES = (
         settings={"levels": 17, "width": 4, "depth": 1, "scales": 1},
     ),
     Case(
+        "pixel_rnn",
+        kgen.PixelRNN,
+        lambda **kwargs: kgen.PixelRNN(
+            (4, 3, 3),
+            **{"levels": 4, "cell": "row", "width": 4, "depth": 1, "num_classes": 3} | kwargs,
+        ),
+        image_shape=(4, 3, 3),
+        condition=fields.Label(3),
+        optimizer=large_steps,
+        discrete=True,
+        rate=0.01,
+        quick=False,
+    ),
+    Case(
+        "pixel_rnn_of_two_scales",
+        kgen.PixelRNN,
+        lambda **kwargs: kgen.PixelRNN(
+            (4, 6, 1), **{"levels": 4, "width": 4, "depth": 1, "subsampling": 2} | kwargs
+        ),
+        image_shape=(4, 6, 1),
+        optimizer=large_steps,
+        discrete=True,
+        rate=0.01,
+        quick=False,
+        command="pixelrnn",
+        settings={"levels": 17, "width": 4, "depth": 1, "subsampling": 2},
+    ),
+    Case(
         "fvsbn",
         kgen.FVSBN,
         lambda **kwargs: kgen.FVSBN((4, 3, 3), **{"levels": 4, "num_classes": 3} | kwargs),
