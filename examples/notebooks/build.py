@@ -34,6 +34,7 @@ NOTEBOOKS = {  # and their titles on Kaggle
     "gans": "kgen GAN to WGAN GP",
     "conditional": "kgen conditional GAN and InfoGAN",
     "pixelcnn": "kgen PixelCNN",
+    "belief_nets": "kgen belief nets to PixelCNN",
     "diffusion": "kgen diffusion and flow matching",
     "your_own_images": "kgen on your own images",
     "your_own_model": "kgen models of your own",

@@ -173,9 +173,7 @@ class MultiScaleNetwork(keras.Model):
         copied = self._spread(small)
         is_small = ops.broadcast_to(self._is_small(), ops.shape(copied))
         given = [is_small, copied, *given]
-        image, of_large = self.large.generate(
-            choose_others, given, of_large, self._seen(small, y)
-        )
+        image, of_large = self.large.generate(choose_others, given, of_large, self._seen(small, y))
         return image, (of_small, of_large)
 
     def get_config(self):

@@ -8,9 +8,9 @@ from keras import ops
 import kgen
 from kgen import backend
 from kgen.layers import GatedBlock, MaskedConv2D, ShiftedStem, ShortcutStreams
+from kgen.layers.scan_row import scan_row
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
-from kgen.layers.scan_row import scan_row
 from tests.models.test_pixel_cnn import models
 
 

@@ -105,9 +105,7 @@ class PixelRNN(AutoregressiveModel):
         }
 
 
-def _preset(
-    cell, image_shape, distribution, width=None, depth=None, subsampling=1, condition=None
-):
+def _preset(cell, image_shape, distribution, width=None, depth=None, subsampling=1, condition=None):
     return networks.pixel_rnn(
         image_shape,
         distribution.num_outputs(1),
