@@ -22,6 +22,8 @@ from kgen import backend
 MODELS = {
     "pixelcnn": lambda shape: kgen.PixelCNN(shape, levels=2, width=32, depth=5, seed=0),
     "pixelcnn_plus_plus": lambda shape: kgen.PixelCNNPlusPlus(shape, levels=2, seed=0),
+    "row_lstm": lambda shape: kgen.PixelRNN(shape, levels=2, cell="row", depth=2, seed=0),
+    "diagonal_bilstm": lambda shape: kgen.PixelRNN(shape, levels=2, depth=2, seed=0),
     "fvsbn": lambda shape: kgen.FVSBN(shape, seed=0),
     "nade": lambda shape: kgen.NADE(shape, seed=0),
     "made": lambda shape: kgen.MADE(shape, seed=0),

@@ -1,6 +1,7 @@
 """The training step of a model with one loss as one would write it for one backend.
 
-From Keras' guides, with nothing of kgen's but the VAE's and the DDPM's networks.
+From Keras' guides, with nothing of kgen's but networks, of which the PixelCNN's and MADE's are by
+hand too.
 """
 
 import keras
@@ -68,6 +69,51 @@ class PixelCNN(ByHand):
         return (bernoulli_nll(x, self.network(2.0 * x - 1.0, training=True)),)
 
 
+class MADE(ByHand):
+    """784-500-784, kernels times masks."""
+
+    def __init__(self):
+        super().__init__("loss")
+        pixels, units = np.arange(784), np.arange(500) % 783
+        image = keras.Input(IMAGE_SHAPE)
+        x = keras.layers.Flatten()(image)
+        h = MaskedDense(pixels[:, None] <= units, activation="relu")(x)
+        direct = MaskedDense(pixels[:, None] < pixels, use_bias=False)(x)
+        logits = keras.layers.Add()([MaskedDense(units[:, None] < pixels)(h), direct])
+        self.network = keras.Model(image, keras.layers.Reshape(IMAGE_SHAPE)(logits))
+
+    def losses_of(self, x):
+        x = binarize(x, self.seed_generator)
+        return (bernoulli_nll(x, self.network(x, training=True)),)
+
+
+class OfNetwork(ByHand):
+    """The likelihood of black and white pixels by a network of kgen's."""
+
+    def __init__(self, network):
+        super().__init__("loss")
+        self.network = network
+
+    def losses_of(self, x):
+        x = binarize(x, self.seed_generator)
+        return (bernoulli_nll(x, self.network(2.0 * x - 1.0, training=True)),)
+
+
+class Glow(ByHand):
+    """Of 256 levels, each spread evenly over its bin."""
+
+    def __init__(self, network):
+        super().__init__("loss", "bits_per_dim")
+        self.network = network
+
+    def losses_of(self, x):
+        u = keras.random.uniform(ops.shape(x), seed=self.seed_generator)
+        z, log_det = self.network((ops.cast(x, "float32") + u) / 256.0 - 0.5, training=True)
+        log_normal = -0.5 * ops.sum(ops.square(z) + np.log(2.0 * np.pi), axis=1)
+        nll = 784 * np.log(256.0) - log_normal - log_det
+        return nll, nll / (784 * np.log(2.0))
+
+
 class DDPM(ByHand):
     """28x28 in squares of 2x2, 32 channels, a cosine schedule."""
 
@@ -104,6 +150,18 @@ class MaskedKernel(keras.layers.Conv2D):
 
     def convolution_op(self, inputs, kernel):
         return super().convolution_op(inputs, kernel * self.seen)
+
+
+class MaskedDense(keras.layers.Dense):
+    """A dense layer whose kernel is multiplied by a mask."""
+
+    def __init__(self, mask, **kwargs):
+        super().__init__(mask.shape[1], **kwargs)
+        self.mask = mask.astype("float32")
+
+    def call(self, inputs):
+        x = ops.matmul(inputs, self.kernel * self.mask)
+        return self.activation(x + self.bias if self.use_bias else x)
 
 
 def binarize(x, seed):
@@ -180,7 +238,7 @@ class JAXStep:
 STEPS = {"tensorflow": TensorFlowStep, "jax": JAXStep, "torch": TorchStep}
 
 
-def make(model_class):
+def make(model_class, *args):
     """The model with the step of the backend that is in use."""
     step = STEPS[keras.backend.backend()]
-    return type(model_class.__name__, (step, model_class), {})()
+    return type(model_class.__name__, (step, model_class), {})(*args)

@@ -2,8 +2,8 @@
 
     KERAS_BACKEND=jax python benchmarks/train_step.py [--model dcgan] [--jit_compile]
 
-Both train the same networks on the same batch with the same noise and optimizers, the PixelCNN by
-hand with kernels times masks; they are alternated in one run, and what counts is the ratio. The
+Both train the same networks on the same batch with the same noise and optimizers, PixelCNN and MADE
+by hand with kernels times masks; they are alternated in one run, and what counts is the ratio. The
 DDPM has no average of its weights but in its second line. The
 DCGAN of `dcgan_r1` has a discriminator without batch normalization and an R1 penalty, which by hand
 is a pass of its own. The VAE's second line times `fit`, from its start to its end, over two epochs
@@ -30,7 +30,18 @@ from stepper import stepper
 
 import kgen
 
-MODELS = ["vae", "pixelcnn", "ddpm", "dcgan", "dcgan_r1", "wgan_gp"]
+BINARY = {
+    "pixelcnn": lambda: kgen.PixelCNN(IMAGE_SHAPE, levels=2, seed=0),
+    "pixelcnn_plus_plus": lambda: kgen.PixelCNNPlusPlus(
+        IMAGE_SHAPE, levels=2, width=8, depth=1, dropout=0.0, ema_decay=None, seed=0
+    ),
+    "row_lstm": lambda: kgen.PixelRNN(IMAGE_SHAPE, levels=2, cell="row", depth=2, seed=0),
+    "diagonal_bilstm": lambda: kgen.PixelRNN(IMAGE_SHAPE, levels=2, depth=1, seed=0),
+    "fvsbn": lambda: kgen.FVSBN(IMAGE_SHAPE, seed=0),
+    "nade": lambda: kgen.NADE(IMAGE_SHAPE, width=100, seed=0),
+    "made": lambda: kgen.MADE(IMAGE_SHAPE, seed=0),
+}
+MODELS = ["vae", *BINARY, "glow", "ddpm", "dcgan", "dcgan_r1", "wgan_gp"]
 MODEL = flags.DEFINE_enum("model", "vae", MODELS, "Which model.")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "Alternations of the two steps.")
 STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100 of a VAE, else 10.")
@@ -176,11 +187,20 @@ def main(_):
     jit_compile = "auto" if JIT.value is None else JIT.value
     if MODEL.value == "vae":
         measure_vae(jit_compile)
-    elif MODEL.value == "pixelcnn":
-        by_hand = by_hand_likelihood.make(by_hand_likelihood.PixelCNN)
-        model = kgen.PixelCNN(IMAGE_SHAPE, levels=2, seed=0)
+    elif MODEL.value in BINARY:
+        model, written = BINARY[MODEL.value](), by_hand_likelihood
+        own = {"pixelcnn": [written.PixelCNN], "made": [written.MADE]}
+        network = [written.OfNetwork, BINARY[MODEL.value]().network]
+        by_hand = written.make(*own.get(MODEL.value, network))
         batch_size = BATCH_SIZE.value or model.default_batch_size
         measure_likelihood(model, by_hand, batch_size, 10, jit_compile)
+    elif MODEL.value == "glow":
+        sizes = {"width": 32, "depth": 2, "alpha": None, "seed": 0}
+        model, other = kgen.Glow(IMAGE_SHAPE, **sizes), kgen.Glow(IMAGE_SHAPE, **sizes)
+        for each in (model, other):
+            each.adapt(random_images(64))
+        by_hand = by_hand_likelihood.make(by_hand_likelihood.Glow, other.network)
+        measure_likelihood(model, by_hand, BATCH_SIZE.value or 32, 5, jit_compile)
     elif MODEL.value == "ddpm":
         by_hand = by_hand_likelihood.make(by_hand_likelihood.DDPM)
         sizes = {"width": 32, "patch": 2, "dropout": 0.0}
