@@ -1,6 +1,6 @@
 """A small gated PixelCNN, or PixelCNN++, on CIFAR-10: all 256 levels of three colours.
 
-    python examples/pixel_cnn_cifar10.py --data_dir ~/tensorflow_datasets [--model pixelcnn_plus_plus]
+    python examples/pixel_cnn_cifar10.py [--model pixelcnn_plus_plus] --data_dir DIR
 
 The paper (https://arxiv.org/abs/1606.05328) reaches 3.03 bits/dim. The preset has 15 blocks of 128
 channels after the first, this one 5 of 48. Batches of 16. One shared CPU core, TensorFlow: 20
