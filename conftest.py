@@ -55,10 +55,13 @@ def pytest_addoption(parser):
     )
 
 
-# Of these files the quick tier runs on one backend what is not marked `each_backend`: no backend
-# has a part in it, or it is a formula, and goldens tie what the others compute to that.
-ON_ONE_BACKEND = ("tests/data/", "tests/models/", "tests/networks/", "tests/pictures/")
-ON_ONE_BACKEND += (
+# Of these files the quick tier runs on PyTorch alone what is not marked `each_backend`. It is a
+# formula, and goldens tie what the others compute to that:
+FORMULAS = ("tests/models/", "tests/networks/")
+# or Python that no backend has a part in, which with --full runs on the default one too:
+AROUND_MODELS = (
+    "tests/data/",
+    "tests/pictures/",
     "tests/demo/",
     "tests/examples/",
     "tests/runs/",
@@ -79,20 +82,26 @@ BUT_THESE += tuple(f"tests/models/test_{name}.py" for name in ("changes", "contr
 
 
 def pytest_collection_modifyitems(config, items):
-    is_torch = keras.backend.backend() == "torch"
+    backend, full = keras.backend.backend(), config.getoption("full")
     for item in items:
         if item.nodeid.startswith("kgen/"):  # examples of docstrings, of what has tests on each
             item.add_marker("anywhere")
-    if not is_torch:
-        _deselect(config, items, "anywhere")
-    if config.getoption("full"):
-        return
-    for item in items:
-        is_on_one = item.nodeid.startswith(ON_ONE_BACKEND)
-        if is_on_one and not item.nodeid.startswith(BUT_THESE):
-            if not item.get_closest_marker("each_backend"):
-                item.add_marker("one_backend")
-    _deselect(config, items, *(["full"] if is_torch else ["full", "one_backend"]))
+        if item.get_closest_marker("each_backend") or item.nodeid.startswith(BUT_THESE):
+            continue
+        if item.nodeid.startswith(AROUND_MODELS):
+            item.add_marker("around_models")
+        elif item.nodeid.startswith(FORMULAS):
+            item.add_marker("one_backend")
+    elsewhere = ["anywhere", "full_on_one"]
+    elsewhere += ([] if full else ["one_backend"]) + (
+        [] if full and backend == "tensorflow" else ["around_models"]
+    )
+    _deselect(
+        config,
+        items,
+        *([] if full else ["full", "full_on_one"]),
+        *([] if backend == "torch" else elsewhere),
+    )
 
 
 def _deselect(config, items, *markers):

@@ -47,7 +47,13 @@ def as_bytes(images):
 
 @pytest.mark.each_backend
 @pytest.mark.parametrize(
-    "case", in_tiers([case for case in CASES if case.name != "toy"], quick=QUICK), ids=repr
+    "case",
+    in_tiers(
+        [case for case in CASES if case.name != "toy"],
+        quick=QUICK,
+        on_each=[case for case in CASES if case.family],
+    ),
+    ids=repr,
 )
 def test_every_panel_of_every_model_answers(case):
     page = Page(case.make(seed=0), case.name)

@@ -15,7 +15,6 @@ from tests.examples.conftest import EXAMPLES  # noqa: E402
 
 FOLDER = EXAMPLES / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-ON_JAX = ("pixelcnn", "vae")
 MACHINE_PATHS = re.compile(
     r"/(home|root|tmp|work|usr|opt|Users|mnt|var)/|site-packages|ipykernel_\d"
 )
@@ -101,17 +100,10 @@ def test_kernels_for_kaggle(build, tmp_path, monkeypatch):
     assert (folder / metadata["code_file"]).read_bytes() == (FOLDER / "vae.ipynb").read_bytes()
 
 
-def runs_on(name):
-    return keras.backend.backend() == "tensorflow" or (
-        keras.backend.backend() == "jax" and name in ON_JAX
-    )
-
-
 @pytest.mark.full
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the notebooks' backend")
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_from_a_clean_kernel(name, build, monkeypatch):
-    if not runs_on(name):
-        pytest.skip("notebooks run on TensorFlow, and two on JAX")
     monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent), prepend=os.pathsep)
     monkeypatch.setenv("KGEN_NOTEBOOK_QUICK", "1")
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())

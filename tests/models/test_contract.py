@@ -1,7 +1,7 @@
 """What every model of the zoo promises.
 
 A test of a `case` runs on each model of tests/zoo.py. Where it is marked `house`, it tries what the
-base classes promise: on one model of each family, and on each with --full.
+base classes promise: on one model of each family, and with --full on each of them on PyTorch.
 """
 
 import inspect
@@ -38,7 +38,8 @@ def pytest_generate_tests(metafunc):
     quick = [case for case in cases if case.quick and (house is None or of_house(case))]
     if "KGEN_TESTS_DEFAULT_COMPILERS" in os.environ:
         quick = [case for case in quick if case.family]
-    cases = in_tiers(cases, quick=quick)
+    on_each = quick if house and not house.args else None
+    cases = in_tiers(cases, quick=quick, on_each=on_each)
     metafunc.parametrize("case", cases, scope="module", indirect=True, ids=repr)
 
 

@@ -68,7 +68,9 @@ QUICK = ("pixel_cnn", "every_option") if BACKEND == "torch" else ("pixel_cnn",)
 
 
 @pytest.mark.filterwarnings("ignore:.*judges a batch together", "ignore:Explicitly requested dtype")
-@pytest.mark.parametrize("name", in_tiers(list(MODELS), quick=QUICK))
+@pytest.mark.parametrize(
+    "name", in_tiers(list(MODELS), quick=QUICK, on_each=QUICK if BACKEND == "jax" else None)
+)
 def test_double_precision(settings, name, tmp_path):
     set_floatx("float64")
     model, samples = live(*MODELS[name])
@@ -114,7 +116,7 @@ def test_means_are_of_float32_whatever_keras_is_set_to(settings):
     assert {str(v.dtype) for metric in model.metrics for v in metric.variables} == {"float32"}
 
 
-@pytest.mark.parametrize("name", in_tiers(list(MODELS), quick=("dcgan",)))
+@pytest.mark.parametrize("name", in_tiers(list(MODELS), quick=("dcgan",), on_each=()))
 @pytest.mark.filterwarnings("ignore:.*judges a batch together")
 def test_images_are_channels_last_whatever_keras_is_set_to(settings, name):
     keras.config.set_image_data_format("channels_first")

@@ -159,10 +159,6 @@ def test_the_paper_s_sizes():
     )
 
 
-def own_network(outputs, coupled):
-    return kgen.networks.pixel_cnn_plus_plus((4, 4, 3), outputs, 2, 1, 1, coupled=coupled)
-
-
 @pytest.mark.parametrize(
     ("kwargs", "message"),
     [
@@ -172,11 +168,11 @@ def own_network(outputs, coupled):
         ({"likelihood": "normal"}, "likelihood in .*'logistic_mixture'.*Received.*'normal'"),
         ({"scales": 4}, r"multiples of 8.*\(8, 8\)"),
         ({"dropout": 1.0}, "dropout"),
-        ({"image_shape": (4, 4, 3), "network": own_network(100, coupled=False)}, "coupled=False"),
+        ({"image_shape": (4, 4, 3), "network": (100, False)}, "coupled=False"),
         (
             {
                 "image_shape": (4, 4, 3),
-                "network": own_network(90, coupled=True),
+                "network": (90, True),
                 "likelihood": LogisticMixture(10),
             },
             "coupled=True",
@@ -184,7 +180,11 @@ def own_network(outputs, coupled):
     ],
 )
 def test_bad_arguments(kwargs, message):
-    sizes = {} if "network" in kwargs else {"width": 2, "depth": 1}
+    sizes = {"width": 2, "depth": 1}
+    if "network" in kwargs:
+        outputs, coupled = kwargs["network"]
+        own = kgen.networks.pixel_cnn_plus_plus((4, 4, 3), outputs, 2, 1, 1, coupled=coupled)
+        sizes, kwargs = {}, kwargs | {"network": own}
     with pytest.raises(ValueError, match=message):
         kgen.PixelCNNPlusPlus(**{"image_shape": (4, 4, 1)} | sizes | kwargs)
 

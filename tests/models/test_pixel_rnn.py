@@ -255,12 +255,14 @@ def test_the_networks_of_the_paper():
         ({"subsampling": 3}, r"multiples of subsampling=3.*\(4, 4, 1\)"),
         ({"subsampling": 0}, "subsampling"),
         ({"subsampling": 2, "condition": Image((4, 4, 1))}, "same height and width"),
-        ({"network": model_of("row").network, "cell": "row"}, "no cell"),
-        ({"network": keras.layers.Dense(1)}, "CausalNetwork or MultiScaleNetwork"),
+        ({"network": lambda: model_of("row").network, "cell": "row"}, "no cell"),
+        ({"network": lambda: keras.layers.Dense(1)}, "CausalNetwork or MultiScaleNetwork"),
     ],
 )
 def test_bad_arguments(kwargs, message):
-    sizes = {} if "network" in kwargs else {"width": 2, "depth": 1}
+    sizes = {"width": 2, "depth": 1}
+    if "network" in kwargs:
+        sizes, kwargs = {}, kwargs | {"network": kwargs["network"]()}
     with pytest.raises(ValueError, match=message):
         kgen.PixelRNN(**{"image_shape": (4, 4, 1)} | sizes | kwargs)
 
@@ -268,14 +270,18 @@ def test_bad_arguments(kwargs, message):
 @pytest.mark.parametrize(
     ("layers", "condition", "message"),
     [
-        ([MaskedConv2D(2, 3, "A"), RowLSTM(2)], Image((5, 5, 1)), "same height.*5, 5, 1"),
-        ([GatedBlock(2, 3, "A"), RowLSTM(2)], Image((5, 4, 1)), "the layers .*gated_block"),
-        ([MaskedConv2D(2, 3, "A")], Image((5, 4, 1)), "GatedBlock, ShortcutStreams or LSTM"),
+        (lambda: [MaskedConv2D(2, 3, "A"), RowLSTM(2)], Image((5, 5, 1)), "same height.*5, 5, 1"),
+        (lambda: [GatedBlock(2, 3, "A"), RowLSTM(2)], Image((5, 4, 1)), "the layers .*gated_block"),
+        (
+            lambda: [MaskedConv2D(2, 3, "A")],
+            Image((5, 4, 1)),
+            "GatedBlock, ShortcutStreams or LSTM",
+        ),
     ],
 )
 def test_images_as_conditions_of_other_networks(layers, condition, message):
     with pytest.raises(ValueError, match=message):
-        CausalNetwork(layers, (5, 4, 1), condition)
+        CausalNetwork(layers(), (5, 4, 1), condition)
 
 
 def test_an_image_as_the_condition():
