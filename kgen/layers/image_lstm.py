@@ -35,10 +35,15 @@ class ImageLSTM(keras.layers.Layer):
             "B",
             colors,
             gates=directions * 4,
-            bias_initializer=_remembering,
+            bias_initializer=self._remembering,
             dtype=self.dtype_policy,
         )
         self.of_code = None
+
+    def _remembering(self, shape, dtype=None):
+        """Biases at first: of o, f, i, g in each direction 1 for f."""
+        gates = np.arange(*shape) // self.filters % 4
+        return ops.convert_to_tensor((gates == 1).astype("float32"), dtype)
 
     def build(self, x_shape, code_shape=None):
         self.input_to_state.build(x_shape)
@@ -79,11 +84,6 @@ def next_state(sums, c):
     return ops.sigmoid(o) * ops.tanh(c), c
 
 
-def _remembering(shape, dtype=None):
-    gates = np.arange(shape[0]) // (shape[0] // 4)
-    return ops.convert_to_tensor((gates == 1).astype("float32"), dtype)
-
-
 class ImageLSTMStep(PointwiseStep):
     """An `ImageLSTM` in a loop over pixels. Of the rows above it keeps the row's number first.
 
@@ -112,5 +112,5 @@ class ImageLSTMStep(PointwiseStep):
         if self.added is None:
             return sums
         added = self.added[direction]
-        each_row = ops.take(added, row[0], axis=1) if added.shape[1] > 1 else added[:, 0]
-        return sums + each_row
+        row = ops.minimum(row[0], added.shape[1] - 1)  # rows may be padded
+        return sums + ops.take(added, row, axis=1)

@@ -97,6 +97,16 @@ def test_a_diagonal_bilstm_is_equation_3():
     np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("layer", [RowLSTM, DiagonalBiLSTM])
+def test_forget_gates_begin_open(layer):
+    """Of x = 0 and a state of 0, so that of all gates nothing but the biases is left."""
+    layer = layer(3, colors=3)
+    layer.build((None, 4, 4, 6))
+    sums = ops.convert_to_numpy(layer.input_to_state(np.zeros((1, 1, 1, 6), "float32")))
+    gates = np.split(sums.ravel(), 4 * layer.directions)
+    np.testing.assert_array_equal(gates, [[each] * 3 for each in (0, 1, 0, 0) * layer.directions])
+
+
 def test_skewing():
     x = np.arange(6.0).reshape(1, 1, 2, 3, 1)
     found = ops.convert_to_numpy(skew(ops.convert_to_tensor(x), -1.0))[0, 0, ..., 0]
@@ -286,11 +296,11 @@ def test_images_as_conditions_of_other_networks(layers, condition, message):
 
 def test_an_image_as_the_condition():
     """Such as the grey image of one in colour."""
-    model = new_model((4, 3, 1), levels=2, condition=Image((4, 3, 2)), depth=1)
-    rng = np.random.default_rng(0)
-    images, given = rng.integers(0, 2, (8, 4, 3, 1)), rng.random((8, 4, 3, 2)).astype("float32")
+    model = new_model((9, 3, 1), levels=2, condition=Image((9, 3, 2)), depth=1)
+    rng = np.random.default_rng(0)  # nine rows are made in two blocks of five
+    images, given = rng.integers(0, 2, (8, 9, 3, 1)), rng.random((8, 9, 3, 2)).astype("float32")
     model.compile()
     model.fit(images, given, batch_size=4, verbose=0)
-    assert model.sample(2, given[:2], seed=0).shape == (2, 4, 3, 1)
+    assert model.sample(2, given[:2], seed=0).shape == (2, 9, 3, 1)
     differences = model.log_likelihood(images, given) - model.log_likelihood(images, given[::-1])
     assert np.abs(differences).max() > 1e-3
