@@ -1,5 +1,6 @@
 """Binary pixels."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -7,16 +8,13 @@ from kgen.distributions.distribution import Distribution
 from kgen.losses import bernoulli_nll
 
 
+@keras.saving.register_keras_serializable("kgen")
 class Bernoulli(Distribution):
     """Binary pixels. Grey images are binarized anew each time they are seen."""
 
     levels = 2
     parameters = 1
     has_bits_per_dim = False  # binarized images have less to tell than others
-
-    def observe(self, x, noise):
-        """Images in [0, 1] as the encoder and `nll` take them, drawn with `kgen.noise.Noise`."""
-        return ops.cast(ops.less(noise.uniform(ops.shape(x)), x), "float32")
 
     def nll(self, x, logits):
         """-log p(x | logits), shape (batch,), in nats."""

@@ -13,6 +13,8 @@ from kgen.losses import levels_nll
 class Categorical(Distribution):
     """Pixels of so many levels; the network gives a logit for each, side by side.
 
+    With 2 levels grey images are binarized anew each time they are seen.
+
     Args:
         levels: int. Values of a pixel and colour. Defaults to 256, those of 8 bits.
     """
@@ -21,10 +23,6 @@ class Categorical(Distribution):
 
     def __init__(self, levels=256):
         self.levels = self.parameters = whole_number("levels", levels, at_least=2, at_most=256)
-
-    def observe(self, x, noise):
-        """Images in [0, 1] on the grid of the levels."""
-        return ops.round(x * (self.levels - 1)) / (self.levels - 1)
 
     def nll(self, x, logits):
         """-log p(x | logits), shape (batch,), in nats."""

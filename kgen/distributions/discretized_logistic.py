@@ -1,5 +1,6 @@
 """8-bit pixels."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -7,6 +8,7 @@ from kgen.distributions.distribution import Distribution
 from kgen.losses import discretized_logistic_nll
 
 
+@keras.saving.register_keras_serializable("kgen")
 class DiscretizedLogistic(Distribution):
     """8-bit pixels; the decoder gives a logistic's mean, in [-1, 1], and log-scale side by side."""
 

@@ -1,11 +1,13 @@
 """What distributions of pixels share."""
 
+from keras import ops
+
 
 class Distribution:
     """p(x | parameters) of a pixel and colour, or, where `coupled`, of a pixel's colours together.
 
-    A subclass has `parameters`, `observe`, `nll`, `mean` and `output_for`; one of few levels, which
-    autoregressive models draw from, `prepare` and `draw` too.
+    A subclass has `parameters`, `nll`, `mean` and `output_for`; one of few levels, which
+    autoregressive models draw from, `levels`, `prepare` and `draw`; another `observe`.
     """
 
     coupled = False
@@ -14,6 +16,17 @@ class Distribution:
     def num_outputs(self, colors):
         """Numbers that a network gives for a pixel: channel i belongs to colour i mod colors."""
         return self.parameters * colors
+
+    def observe(self, x, noise):
+        """Images in [0, 1] as the network and `nll` take them: of 2 levels drawn, else rounded.
+
+        Args:
+            x: tensor (batch, height, width, channels).
+            noise: `kgen.noise.Noise`.
+        """
+        if self.levels == 2:
+            return ops.cast(ops.less(noise.uniform(ops.shape(x)), x), "float32")
+        return ops.round(x * (self.levels - 1)) / (self.levels - 1)
 
     def get_config(self):
         """The arguments that make it, by name."""

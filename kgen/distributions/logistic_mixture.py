@@ -47,10 +47,6 @@ class LogisticMixture(Distribution):
             return super().num_outputs(colors)
         return self.components * (1 + 2 * colors + colors * (colors - 1) // 2)
 
-    def observe(self, x, noise):
-        """Images in [0, 1] on the grid of the levels."""
-        return ops.round(x * (self.levels - 1)) / (self.levels - 1)
-
     def nll(self, x, outputs):
         """-log p(x | outputs), shape (batch,), in nats."""
         x = 2.0 * x - 1.0
@@ -115,14 +111,21 @@ class LogisticMixture(Distribution):
         return next(c for c in range(1, 99) if self.num_outputs(c) == outputs.shape[-1])
 
     def output_for(self, mean):
-        """The decoder's output whose mean image is `mean`, a NumPy array."""
+        """The decoder's output whose mean image is `mean`, a NumPy array.
+
+        The components differ by their scales: equal ones would learn the same for ever.
+        """
         *shape, colors = mean.shape
-        means = np.repeat(2.0 * mean - 1.0, self.components, axis=-1)  # by colour, as if coupled
-        if not self.coupled:
-            means = np.tile(2.0 * mean - 1.0, self.components)
+        mean, log_scales = 2.0 * mean - 1.0, np.linspace(-2.0, 0.0, self.components)
+        if self.coupled:  # by colour
+            means, log_scales = np.repeat(mean, self.components, -1), np.tile(log_scales, colors)
+        else:
+            means, log_scales = np.tile(mean, self.components), np.repeat(log_scales, colors)
         before = self.components * (1 if self.coupled else colors)
-        after = self.num_outputs(colors) - before - means.shape[-1]
-        return np.concatenate([np.zeros((*shape, before)), means, np.zeros((*shape, after))], -1)
+        after = self.num_outputs(colors) - before - 2 * len(log_scales)
+        zeros = np.zeros((*shape, before)), np.zeros((*shape, after))
+        log_scales = np.broadcast_to(log_scales, means.shape)
+        return np.concatenate([zeros[0], means, log_scales, zeros[1]], -1)
 
     def prepare(self, uniform, known, temperature):
         """What `draw` takes, of numbers in (0, 1) and of pixels in [0, 1], -1 where unknown."""

@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -9,6 +10,7 @@ from kgen.distributions.distribution import Distribution
 from kgen.losses import normal_nll
 
 
+@keras.saving.register_keras_serializable("kgen")
 class Normal(Distribution):
     """Real-valued pixels; the decoder gives mean and log-variance side by side.
 

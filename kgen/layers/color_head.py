@@ -65,6 +65,7 @@ class ColorHeadStep:
     """A `ColorHead` at one pixel."""
 
     def __init__(self, head):
+        self.dtype = head.compute_dtype
         self.features = head.features
         self.before, self.outputs = head.before.step(), head.outputs.step()
 
@@ -74,5 +75,7 @@ class ColorHeadStep:
 
     def advance(self, prepared, colors):
         """The outputs (batch, outputs), of the colours (batch, colors) that are known."""
+        if self.dtype != "float32":
+            colors = ops.cast(colors, self.dtype)
         y, _ = self.before.advance(colors, (), ())
         return self.outputs.advance(backend.relu(prepared + y), (), ())[0]

@@ -26,6 +26,7 @@ ELEMENTWISE = tuple(
 )
 TWO_STACKS = GatedBlock, ShiftedStem, ShortcutStreams
 RECURRENT = ResidualLSTM, RowLSTM, DiagonalBiLSTM
+SEE_CONDITION = GatedBlock, ShortcutStreams, *RECURRENT
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -63,21 +64,28 @@ class CausalNetwork(keras.Model):
             *layers, self.color_head = layers
         colors = image_shape[-1] if self.in_turn else 1
         for layer in layers:
-            if not (hasattr(layer, "step") or isinstance(layer, ELEMENTWISE)):
+            is_head = isinstance(layer, ColorHead)
+            if is_head or not (hasattr(layer, "step") or isinstance(layer, ELEMENTWISE)):
                 raise ValueError(
                     "Expected causal layers, and Keras' elementwise ones: others could let a pixel "
-                    'see itself or what comes later. MaskedConv2D(n, 1, "B") is a Dense. '
+                    'see itself or what comes later. MaskedConv2D(n, 1, "B") is a Dense, and '
+                    "ColorHead is the last of a network that begins with a ShiftedStem. "
                     f"Received: {layer.name} ({type(layer).__name__})"
                 )
             if getattr(layer, "colors", colors) != colors:
+                reason = "as the image has" if self.in_turn else "as a ShiftedStem sees none"
                 raise ValueError(
-                    f"Expected layers with colors={colors}, as the image has. Received: "
-                    f"{layer.name} with colors={layer.colors}"
+                    f"Expected layers with colors={colors}, {reason}. Received: {layer.name} with "
+                    f"colors={layer.colors}"
+                )
+        for before, layer in zip([None, *layers], layers, strict=False):
+            if isinstance(layer, ShortcutStreams) and not isinstance(before, TWO_STACKS):
+                raise ValueError(
+                    "Expected ShortcutStreams right after a ShiftedStem. Received: "
+                    f"{layer.name} after {getattr(before, 'name', None)}"
                 )
         condition = as_field(condition)
-        if condition is not None and not any(
-            isinstance(layer, TWO_STACKS + RECURRENT) for layer in layers
-        ):
+        if condition is not None and not any(isinstance(each, SEE_CONDITION) for each in layers):
             raise ValueError(
                 "Expected a GatedBlock, ShortcutStreams or LSTM among the layers with a condition: "
                 f"they alone see it. Received: condition={condition}"

@@ -5,7 +5,6 @@ import numpy as np
 from keras import ops
 
 from kgen.checks import whole_number, whole_numbers
-from kgen.layers.precision import full_precision
 from kgen.networks.ordered_network import OrderedNetwork, product, random_orders, rows_of
 
 
@@ -25,39 +24,35 @@ class MaskedNetwork(OrderedNetwork):
         units: tuple of int. Of the hidden layers, each with a ReLU. None at all is a fully visible
             sigmoid belief net.
         direct: bool. Weights from the numbers to the outputs, too.
+        degrees: list of lists of int, those of the hidden units. Defaults to random ones.
         **kwargs: those of `OrderedNetwork`.
 
     Reference: Germain et al., MADE: Masked Autoencoder for Distribution Estimation, 2015.
     https://arxiv.org/abs/1502.03509
     """
 
-    def __init__(self, image_shape, outputs, units=(500,), direct=True, **kwargs):
+    def __init__(self, image_shape, outputs, units=(500,), direct=True, degrees=None, **kwargs):
         super().__init__(image_shape, outputs, **kwargs)
         self.units = whole_numbers("units", units)
         self.direct = bool(direct) or not self.units
-        rng = np.random.default_rng(0)
-        self.degrees, least = [], 0
-        for num in self.units:
-            self.degrees.append(rng.integers(least, max(self.size - 1, least + 1), num))
-            least = int(self.degrees[-1].min())
+        degrees = random_degrees(self.units, self.size) if degrees is None else degrees
+        self.degrees = [np.asarray(each, "int32") for each in degrees]
         self.kernels, self.biases = [], []
         sizes = [self.size, *self.units]
         for i, (inputs, num) in enumerate(zip(sizes, sizes[1:], strict=False)):
-            self.kernels.append(self._weight((inputs, num), "he_normal", f"kernel_{i}"))
-            self.biases.append(self._weight((num,), "zeros", f"bias_{i}"))
+            self.kernels.append(self.add_weight((inputs, num), "he_normal", name=f"kernel_{i}"))
+            self.biases.append(self.add_weight((num,), "zeros", name=f"bias_{i}"))
         shape = (self.size, self.size * outputs)
         if self.units:
-            self.out = self._weight((sizes[-1], shape[1]), "glorot_uniform", "out", full=True)
-        self.bias = self._weight(shape[1:], "zeros", "bias", full=True)
+            self.out = self.add_weight((sizes[-1], shape[1]), "glorot_uniform", name="out")
+        # The numbers of a mixture's components would stay equal for ever if they began so.
+        start = keras.initializers.RandomNormal(stddev=0.01) if outputs > 1 else "zeros"
+        self.bias = self.add_weight(shape[1:], start, name="bias")
         if self.direct:
-            self.straight = self._weight(shape, "zeros", "straight", full=True)
+            self.straight = self.add_weight(shape, "zeros", name="straight")
         self.num_kept = sum(self.units[:1]) + self.direct * self.size
-        self.build_condition(self.units[0] if self.units else shape[1])
+        self.build_condition(*self.units[:1], shape[1])
         self.built = True
-
-    def _weight(self, shape, initializer, name, full=False):
-        dtype = full_precision() if full else None
-        return self.add_weight(shape=shape, initializer=initializer, name=name, dtype=dtype)
 
     def call(self, inputs, order=0):
         x, y = self.flat(inputs)
@@ -65,34 +60,33 @@ class MaskedNetwork(OrderedNetwork):
         later = ops.repeat(ranks, self.num_outputs)
         h, degrees = x, ranks
         for i, (kernel, bias) in enumerate(zip(self.kernels, self.biases, strict=True)):
-            own = ops.convert_to_tensor(self.degrees[i].astype("int32"))
+            own = ops.convert_to_tensor(self.degrees[i])
             h = ops.matmul(h, _masked(kernel, degrees[:, None] <= own)) + bias
-            h, degrees = ops.relu(self.conditioned(h, y) if i == 0 else h), own
-        outputs = ops.convert_to_tensor(self.bias)
+            h, degrees = ops.relu(self.conditioned(h, y, 0) if i == 0 else h), own
+        # Of the first numbers no unit knows the condition.
+        outputs = self.conditioned(ops.convert_to_tensor(self.bias), y)
         if self.units:
-            outputs = outputs + ops.matmul(h, _masked(self.out, degrees[:, None] < later))
-        else:
-            outputs = self.conditioned(outputs, y)
+            seen = degrees[:, None] < later
+            outputs = outputs + ops.matmul(h, _masked(self.out, seen))
         if self.direct:
-            outputs = outputs + ops.matmul(x, _masked(self.straight, ranks[:, None] < later))
+            seen = ranks[:, None] < later
+            outputs = outputs + ops.matmul(x, _masked(self.straight, seen))
         return self.as_images(outputs)
 
     def begin(self, y):
         kept = ops.zeros((1, 0), self.variable_dtype)
         if self.units:
-            kept = ops.reshape(self.conditioned(self.biases[0], y), (-1, self.units[0]))
+            kept = ops.reshape(self.conditioned(self.biases[0], y, 0), (-1, self.units[0]))
         if self.direct:  # the numbers themselves, 0 where they are not known
             kept = ops.pad(kept, ((0, 0), (0, self.size)))
         shape = (-1, self.size, self.num_outputs)
-        bias = ops.convert_to_tensor(self.bias)
-        if not self.units:
-            bias = self.conditioned(bias, y)
+        bias = self.conditioned(ops.convert_to_tensor(self.bias), y)
         by_number = [ops.swapaxes(ops.reshape(bias, shape), 0, 1)]
         for is_there, name in ((self.units, "out"), (self.direct, "straight")):
             if is_there:
                 kernel = ops.convert_to_tensor(getattr(self, name))
                 by_number.append(ops.swapaxes(ops.reshape(kernel, shape), 0, 1))
-        degrees = [ops.convert_to_tensor(each.astype("int32")) for each in self.degrees]
+        degrees = [ops.convert_to_tensor(each) for each in self.degrees]
         between = [
             _masked(kernel, before[:, None] <= own)
             for kernel, before, own in zip(self.kernels[1:], degrees, degrees[1:], strict=False)
@@ -125,7 +119,21 @@ class MaskedNetwork(OrderedNetwork):
         return kept + ops.concatenate(moved, axis=-1)
 
     def get_config(self):
-        return super().get_config() | {"units": self.units, "direct": self.direct}
+        return super().get_config() | {
+            "units": self.units,
+            "direct": self.direct,
+            "degrees": [each.tolist() for each in self.degrees],
+        }
+
+
+def random_degrees(units, size, seed=0):
+    """Of each layer's units, from the least of the layer before on."""
+    rng = np.random.default_rng(seed)
+    degrees, least = [], 0
+    for num in units:
+        degrees.append(rng.integers(least, max(size - 1, least + 1), num))
+        least = int(degrees[-1].min())
+    return degrees
 
 
 def _masked(kernel, mask):
@@ -164,7 +172,7 @@ def made(image_shape, outputs, units=(500,), orders=1, direct=True, condition=No
 
 
 def fvsbn(image_shape, outputs, order=None, condition=None, name="network"):
-    """A fully visible sigmoid belief net (Frey et al. 1996): a logistic regression for each pixel.
+    """A fully visible sigmoid belief net (Frey et al. 1995): a logistic regression for each pixel.
 
     Args:
         image_shape: tuple (height, width, channels).

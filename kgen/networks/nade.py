@@ -5,7 +5,6 @@ import numpy as np
 from keras import ops
 
 from kgen.checks import whole_number
-from kgen.layers.precision import full_precision
 from kgen.networks.ordered_network import OrderedNetwork, product, rows_of
 
 
@@ -25,15 +24,15 @@ class NADENetwork(OrderedNetwork):
 
     def __init__(self, image_shape, outputs, units=500, **kwargs):
         super().__init__(image_shape, outputs, **kwargs)
+        if len(self.orders) > 1:
+            raise ValueError(f"Expected one order. Received: {len(self.orders)} of them")
         self.units = self.num_kept = whole_number("units", units)
         small = keras.initializers.RandomNormal(stddev=1.0 / np.sqrt(self.size))
-        self.w = self.add_weight(shape=(self.size, units), initializer=small, name="w")
-        self.c = self.add_weight(shape=(units,), initializer="zeros", name="c")
-        full, shape = full_precision(), (self.size, units, outputs)
+        self.w = self.add_weight((self.size, units), small, name="w")
+        self.c = self.add_weight((units,), "zeros", name="c")
         start = keras.initializers.RandomNormal(stddev=1.0 / np.sqrt(units))
-        self.v = self.add_weight(shape=shape, initializer=start, name="v", dtype=full)
-        shape = (self.size, outputs)
-        self.bias = self.add_weight(shape=shape, initializer="zeros", name="b", dtype=full)
+        self.v = self.add_weight((self.size, units, outputs), start, name="v")
+        self.bias = self.add_weight((self.size, outputs), "zeros", name="b")
         self.build_condition(units)
         self.built = True
 

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from kgen.layers import ConditionCode
+from kgen.layers.precision import full_precision
 from kgen.networks.conditioning import as_field, check_vector
 
 
@@ -12,7 +13,8 @@ class OrderedNetwork(keras.Model):
     """A network of an image's numbers one after the other, of which each is given those before it.
 
     A subclass has the weights, gives all outputs at once in `call`, and one after the other by
-    `begin`, `outputs_at` and `advance`.
+    `begin`, `outputs_at` and `advance`. Both are of full precision where others would be mixed:
+    sums over all pixels are no numbers to round.
 
     Args:
         image_shape: tuple (height, width, channels).
@@ -35,8 +37,8 @@ class OrderedNetwork(keras.Model):
     sees_colors = True
     period = 1
 
-    def __init__(self, image_shape, outputs, orders=None, condition=None, **kwargs):
-        super().__init__(**kwargs)
+    def __init__(self, image_shape, outputs, orders=None, condition=None, dtype=None, **kwargs):
+        super().__init__(dtype=full_precision(dtype), **kwargs)
         self.image_shape = tuple(image_shape)
         self.size = int(np.prod(image_shape))
         self.num_outputs = outputs
@@ -46,23 +48,28 @@ class OrderedNetwork(keras.Model):
         condition = as_field(condition)
         check_vector(condition, type(self).__name__)
         self.condition = condition
-        self.code = None if condition is None else ConditionCode(condition)
-        self.of_code = None
+        self.code = None
+        if condition is not None:
+            self.code = ConditionCode(condition, dtype=self.dtype_policy)
+        self.of_code = []
 
     def symbolic_inputs(self):
         """What it takes, as `keras.KerasTensor`s."""
         x, field = keras.KerasTensor((None, *self.image_shape)), self.condition
         return x if field is None else [x, keras.KerasTensor((None, *field.shape), field.dtype)]
 
-    def build_condition(self, units):
-        """Makes the layer that adds the condition to so many numbers, of a conditional network."""
-        if self.condition is not None:
-            self.of_code = keras.layers.Dense(units, use_bias=False, dtype=self.dtype_policy)
-            self.of_code.build(self.code.compute_output_shape((None, *self.condition.shape)))
+    def build_condition(self, *units):
+        """Makes the layers that add the condition to so many numbers, of a conditional network."""
+        if self.condition is None:
+            return
+        for num in units:
+            layer = keras.layers.Dense(num, use_bias=False, dtype=self.dtype_policy)
+            layer.build(self.code.compute_output_shape((None, *self.condition.shape)))
+            self.of_code.append(layer)
 
-    def conditioned(self, x, y):
-        """Numbers (batch, units) or (units,), and what the condition adds to them."""
-        return x if y is None else x + ops.cast(self.of_code(self.code(y)), x.dtype)
+    def conditioned(self, x, y, layer=-1):
+        """Numbers (batch, units) or (units,), and what the condition adds to them by a layer."""
+        return x if y is None else x + self.of_code[layer](self.code(y))
 
     def flat(self, inputs):
         """The numbers of images, (batch, size), in [0, 1], and the condition or None."""
@@ -183,8 +190,8 @@ def check_orders(orders, size):
     found = np.atleast_2d(np.asarray(orders))
     if found.dtype.kind not in "iu" or found.ndim != 2 or found.shape[1] != size:
         raise ValueError(
-            f"Expected orders as an int array (num, {size}). Received: {found.dtype} of shape "
-            f"{np.shape(orders)}"
+            f"Expected an order to be {size} whole numbers. Received: {found.dtype} of shape "
+            f"{found.shape[1:]}"
         )
     wrong = (np.sort(found, axis=1) != np.arange(size)).any(axis=1)
     if wrong.any():

@@ -7,7 +7,7 @@ from kgen.checks import whole_number
 from kgen.fields import Image
 from kgen.layers import ConditionCode, Conv2DTranspose, MaskedConv2D, ResidualLSTM
 from kgen.networks.causal_network import CausalNetwork
-from kgen.networks.conditioning import as_field
+from kgen.networks.conditioning import as_field, check_vector
 from kgen.networks.pixel_cnn import masked_head
 
 
@@ -35,9 +35,9 @@ def pixel_rnn(
             given these (section 3.6).
         head: int. Channels of the last hidden layer. Defaults to the paper's 1024 for colour, twice
             `filters` for grey images.
-        condition: `kgen.fields.Field` of a label, attributes, tokens, a vector or an image of the
-            same height and width, int for as many classes, or None. With it the network takes
-            `[image, condition]`.
+        condition: `kgen.fields.Field` of a label, attributes, tokens, a vector or, where
+            `subsampling` is 1, an image of the same height and width, int for as many classes, or
+            None. With it the network takes `[image, condition]`.
         name: str. Name of the model.
 
     Returns:
@@ -47,6 +47,10 @@ def pixel_rnn(
     *size, colors = image_shape
     filters = filters or (128 if colors > 1 else 16)
     blocks = blocks or (12 if colors > 1 else 7)
+    if filters < colors:
+        raise ValueError(
+            f"Expected as many filters (a width) as colours, {colors}. Received: {filters=}"
+        )
 
     def one_scale(size, condition, name):
         layers = [
@@ -59,6 +63,7 @@ def pixel_rnn(
     if subsampling == 1:
         return one_scale(size, condition, name)
     condition, subsampling = as_field(condition), whole_number("subsampling", subsampling)
+    check_vector(condition, "a PixelRNN of two scales")
     if any(length % subsampling for length in size):
         raise ValueError(
             f"Expected height and width that are multiples of {subsampling=}. Received: "
@@ -109,6 +114,14 @@ class MultiScaleNetwork(keras.Model):
 
     def __init__(self, small, large, upsampling, **kwargs):
         super().__init__(**kwargs)
+        scale = large.image_shape[0] // small.image_shape[0]
+        expected = (*(scale * n for n in small.image_shape[:2]), small.image_shape[2])
+        if large.image_shape != expected or not isinstance(large.condition, Image):
+            raise ValueError(
+                "Expected networks of small images, and of large ones that are so many times as "
+                "high and wide, whose condition is an image. Received: small of "
+                f"{small.image_shape}, large of {large.image_shape}, {large.condition}"
+            )
         self.small = small
         self.large = large
         self.upsampling = upsampling
@@ -116,7 +129,7 @@ class MultiScaleNetwork(keras.Model):
         self.condition = small.condition
         self.sees_colors = large.sees_colors
         self.period = self.image_shape[0]  # all rows at once
-        self.subsampling = self.image_shape[0] // small.image_shape[0]
+        self.subsampling = scale
         self.code = None if self.condition is None else ConditionCode(self.condition)
         self(self.symbolic_inputs())  # builds it
 

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 from keras import ops
 
-from kgen.distributions import Bernoulli, Categorical, LogisticMixture
+from kgen.distributions import (
+    Bernoulli,
+    Categorical,
+    DiscretizedLogistic,
+    FixedNormal,
+    LogisticMixture,
+    Normal,
+)
+from kgen.noise import StepNoise
 
 # Two components: logits; means of red, green and blue; log-scales; coefficients of red on green,
 # red on blue and green on blue, of which the tanh counts.
@@ -123,7 +131,18 @@ def test_the_outputs_for_a_mean_image(coupled):
 
 
 def test_they_are_saved():
-    for distribution in (LogisticMixture(3, 16, coupled=True), Categorical(7)):
+    plain = Bernoulli(), Normal(), DiscretizedLogistic(), FixedNormal(0.2)
+    for distribution in (LogisticMixture(3, 16, coupled=True), Categorical(7), *plain):
         config = keras.saving.serialize_keras_object(distribution)
         again = keras.saving.deserialize_keras_object(config)
+        assert type(again) is type(distribution)
         assert again.get_config() == distribution.get_config()
+
+
+def test_two_levels_are_drawn_whatever_the_distribution():
+    noise = StepNoise(keras.random.SeedGenerator(0).next())
+    for distribution in (Bernoulli(), Categorical(2)):
+        found = ops.convert_to_numpy(distribution.observe(ops.full((40, 5, 5, 1), 0.3), noise))
+        assert set(np.unique(found)) == {0, 1} and found.mean() == pytest.approx(0.3, abs=0.05)
+    found = Categorical(3).observe(ops.full((1, 1, 1, 1), 0.3), noise)
+    assert float(ops.squeeze(found)) == 0.5

@@ -7,7 +7,7 @@ from keras import ops
 
 import kgen
 from kgen import backend
-from kgen.layers import GatedBlock, MaskedConv2D, ShiftedStem, ShortcutStreams
+from kgen.layers import ColorHead, GatedBlock, MaskedConv2D, ShiftedStem, ShortcutStreams
 from kgen.layers.scan_row import scan_row
 from kgen.models.in_batches import with_progress
 from kgen.networks import CausalNetwork
@@ -117,7 +117,10 @@ def test_labels_that_do_not_fit(labels):
         (lambda: [MaskedConv2D(2, 3, "A"), keras.layers.Dense(1)], None, r"\(Dense\)"),
         (lambda: [GatedBlock(2, 7, "A"), keras.layers.Conv2D(1, 3)], None, r"\(Conv2D\)"),
         (lambda: [MaskedConv2D(2, 3, "A")], 3, "GatedBlock.* with a condition.*num_classes=3"),
-        (lambda: [ShiftedStem(2), MaskedConv2D(2, 3, "B", colors=2)], None, "with colors=2"),
+        (lambda: [ShiftedStem(2), MaskedConv2D(2, 3, "B", colors=2)], None, "sees none.*colors=2"),
+        (lambda: [ShiftedStem(2), MaskedConv2D(2, 3, "B")], 3, "with a condition.*num_classes=3"),
+        (lambda: [MaskedConv2D(2, 3, "A"), ColorHead(2, 1, 2)], None, "ColorHead is the last of"),
+        (lambda: [MaskedConv2D(2, 3, "A"), ShortcutStreams(2, 1)], None, "right after a Shif"),
         (
             lambda: [ShiftedStem(2), ShortcutStreams(2, 1, scales=2)],
             None,

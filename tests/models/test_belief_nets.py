@@ -161,7 +161,7 @@ def test_nade_by_hand():
         ops.convert_to_numpy(each).astype("float64")
         for each in (network.w, network.c, network.v, network.bias)
     )
-    code = ops.convert_to_numpy(network.of_code.kernel)[2]
+    code = ops.convert_to_numpy(network.of_code[-1].kernel)[2]
     x = all_images(model).reshape(-1, 6)[37]
     logits = np.zeros(6)
     for d, number in enumerate(PERMUTED):
@@ -228,8 +228,8 @@ def test_the_papers_sizes():
     ("call", "message"),
     [
         (lambda: kgen.NADE((2, 2, 1), order=[0, 1, 2, 2]), "permutation of 0..3.*2, 2"),
-        (lambda: kgen.FVSBN((2, 2, 1), order=[0, 1, 2]), r"int array \(num, 4\).*\(1, 3\)"),
-        (lambda: made((2, 2, 1), 1, orders=[[0.0, 1.0, 2.0, 3.0]]), "int array.*float64"),
+        (lambda: kgen.FVSBN((2, 2, 1), order=[0, 1, 2]), r"4 whole numbers.*of shape \(3,\)"),
+        (lambda: made((2, 2, 1), 1, orders=[[0.0, 1.0, 2.0, 3.0]]), "4 whole numbers.*float64"),
         (lambda: kgen.PixelCNN((2, 2, 1), 2, made((2, 2, 1), 1)), "kgen.networks.CausalNetwork"),
         (
             lambda: kgen.NADE((2, 2, 1), network=nade((2, 2, 1), 1, 3), order=[3, 2, 1, 0]),
@@ -259,3 +259,84 @@ def test_a_network_of_several_orders_in_any_of_them():
     found = np.bincount(numbers.astype(int), minlength=16)
     expected = 8000 * np.exp(log_p)
     assert np.sum((found - expected) ** 2 / expected) < 37.7  # p = .001 of 15 degrees
+
+
+TOLD = [name for name in CASES if "told" in name] + ["made, deep"]
+
+
+@pytest.mark.parametrize("name", TOLD)
+def test_the_condition_reaches_each_number(name):
+    """The first one too, which no unit of MADE's knows anything of."""
+    model = model_of(name)
+    x = ops.zeros((3, *model.image_shape))
+    outputs = ops.convert_to_numpy(model.network([x, np.arange(3)]))
+    assert np.ptp(outputs, axis=0).min() > 1e-3
+
+
+@pytest.mark.parametrize("model_class", [kgen.FVSBN, kgen.NADE, kgen.MADE])
+@pytest.mark.parametrize("adapted", [False, True])
+def test_components_of_a_mixture_learn_different_things(model_class, adapted):
+    """Equal ones would have equal gradients in each step."""
+    likelihood = LogisticMixture(3, levels=8)
+    model = model_class((2, 2, 1), levels=8, likelihood=likelihood, seed=0)
+    images = np.random.default_rng(0).integers(0, 8, (32, 2, 2, 1)) / 7
+    if adapted:
+        model.adapt(images)
+    model.compile(keras.optimizers.Adam(0.05))
+    model.fit(images, epochs=3, verbose=0)
+    outputs = ops.convert_to_numpy(model.network(2.0 * images - 1.0)).reshape(32, 4, 3, 3)
+    means, log_scales = outputs[:, :, 1], outputs[:, :, 2]
+    assert np.ptp(means, axis=-1).min() > 1e-4 and np.ptp(log_scales, axis=-1).min() > 1e-4
+
+
+@pytest.mark.each_backend
+@pytest.mark.parametrize("dtype", in_tiers(["mixed_bfloat16", "mixed_float16"], quick=[]))
+@pytest.mark.parametrize("model_class", [kgen.FVSBN, kgen.NADE, kgen.MADE])
+def test_mixed_precision_rounds_no_outputs(model_class, dtype):
+    """A likelihood is of the distribution that samples are drawn from, in float32."""
+    sizes = {"likelihood": LogisticMixture(2, levels=256), "levels": 256, "seed": 0}
+    model, half = (model_class((4, 4, 1), **sizes, dtype=d) for d in ("float32", dtype))
+    rng = np.random.default_rng(0)
+    weights = model.network.get_weights()
+    for each in (model, half):
+        each.network.set_weights([rng.normal(size=w.shape) / np.sqrt(len(w)) for w in weights])
+        narrow = np.concatenate([rng.normal(size=(4, 4, 4)), np.full((4, 4, 2), -5.0)], axis=-1)
+        each.network.start_outputs_at(narrow)
+        rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (64, 4, 4, 1)).astype("float32") / 255
+    differences = model.log_likelihood(images) - half.log_likelihood(images)
+    assert np.abs(differences).max() < 0.05
+    outputs = half.network(ops.convert_to_tensor(images))
+    assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
+
+
+@pytest.mark.each_backend
+@pytest.mark.parametrize("model_class", in_tiers([kgen.FVSBN, kgen.NADE, kgen.MADE], quick=[]))
+def test_double_precision_of_copies(model_class, tmp_path):
+    """What is made outside `dtype=` again: an average, a config's model, a file's."""
+    model = model_class((3, 3, 1), dtype="float64", ema_decay=0.9, num_classes=3, seed=0)
+    images, labels = np.random.default_rng(0).random((8, 3, 3, 1)), np.arange(8) % 3
+    model.compile()
+    model.fit(images, labels, verbose=0)
+    model.save(tmp_path / "model.keras")
+    found = model.log_likelihood(images, labels, seed=0)
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.log_likelihood(images, labels, seed=0), found)
+    if keras.backend.backend() != "jax":  # whose float64 is float32
+        for each in (model.averaged(), loaded.network, type(model).from_config(model.get_config())):
+            assert {str(v.dtype) for v in each.trainable_variables} <= {"float64"}
+
+
+def test_masks_are_those_of_the_file():
+    """Whatever NumPy's random numbers will be."""
+    network = made((2, 2, 1), 1, units=(5, 4))
+    config = network.get_config()
+    assert [len(degrees) for degrees in config["degrees"]] == [5, 4]
+    config["degrees"] = [[0, 1, 2, 0, 1], [2, 2, 1, 0]]
+    again = type(network).from_config(config)
+    assert [each.tolist() for each in again.degrees] == config["degrees"]
+
+
+def test_a_nade_of_several_orders():
+    with pytest.raises(ValueError, match="Expected one order. Received: 2 of them"):
+        type(nade((2, 1, 1), 1, 3))((2, 1, 1), 1, 3, orders=[[0, 1], [1, 0]])

@@ -145,6 +145,13 @@ def test_dropout_is_off_but_in_training():
     assert np.abs(trained[0] - trained[1]).max() > 1e-3
 
 
+@pytest.mark.each_backend
+@pytest.mark.full
+def test_colours_in_turn_are_sampled_in_double_precision():
+    model = kgen.PixelCNNPlusPlus((2, 2, 3), levels=2, width=3, depth=1, dtype="float64", seed=0)
+    assert model.sample(2, seed=0).shape == (2, 2, 2, 3)
+
+
 def test_the_paper_s_sizes():
     """Counted layer by layer: a doubled ELU before each convolution, 10 numbers a component."""
     model = kgen.PixelCNNPlusPlus((32, 32, 3), width=8, depth=2)
@@ -165,6 +172,7 @@ def test_the_paper_s_sizes():
         ({"levels": 4, "likelihood": "bernoulli"}, "levels=2.*levels=4"),
         ({"levels": 2, "likelihood": "logistic_mixture"}, "levels as a whole number in 3..256"),
         ({"levels": 16, "likelihood": Categorical(8)}, "levels=8.*levels=16"),
+        ({"likelihood": LogisticMixture}, "an object of kgen.distributions that draws"),
         ({"likelihood": "normal"}, "likelihood in .*'logistic_mixture'.*Received.*'normal'"),
         ({"scales": 4}, r"multiples of 8.*\(8, 8\)"),
         ({"dropout": 1.0}, "dropout"),

@@ -264,7 +264,8 @@ def test_the_networks_of_the_paper():
         ({"cell": "column"}, r"cell in \['row', 'diagonal'\].*'column'"),
         ({"subsampling": 3}, r"multiples of subsampling=3.*\(4, 4, 1\)"),
         ({"subsampling": 0}, "subsampling"),
-        ({"subsampling": 2, "condition": Image((4, 4, 1))}, "same height and width"),
+        ({"subsampling": 2, "condition": Image((4, 4, 1))}, "a PixelRNN of two scales.*Image"),
+        ({"image_shape": (4, 4, 3)}, "as many filters .* as colours, 3.*filters=2"),
         ({"network": lambda: model_of("row").network, "cell": "row"}, "no cell"),
         ({"network": lambda: keras.layers.Dense(1)}, "CausalNetwork or MultiScaleNetwork"),
     ],
@@ -292,6 +293,12 @@ def test_bad_arguments(kwargs, message):
 def test_images_as_conditions_of_other_networks(layers, condition, message):
     with pytest.raises(ValueError, match=message):
         CausalNetwork(layers(), (5, 4, 1), condition)
+
+
+def test_networks_of_two_scales_that_do_not_fit():
+    small, large = (model_of("scales").network.small, model_of("row").network)
+    with pytest.raises(ValueError, match=r"small of \(2, 3, 1\), large of \(5, 4, 1\)"):
+        kgen.networks.MultiScaleNetwork(small, large, [])
 
 
 def test_an_image_as_the_condition():

@@ -218,10 +218,11 @@ class AutoregressiveModel(OfLevels, ImageModel):
         seed=None,
         batch_size: int = 64,
     ):
-        """Images whose hidden pixels are drawn given all that comes before them in scan order.
+        """Images whose hidden pixels are drawn given all that comes before them in their order.
 
-        What is shown comes back quantised, with 2 levels binarized by each copy's own seed. What is
-        shown after a hidden pixel stays, and has no influence on it.
+        That is row by row, or the network's own; of several it is drawn for each copy, whatever is
+        shown. What is shown comes back quantised, with 2 levels binarized by each copy's own seed.
+        What is shown after a hidden pixel stays, and has no influence on it.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
@@ -392,7 +393,7 @@ def _distribution(likelihood, levels, coupled):
     }
     if isinstance(likelihood, str) and likelihood in makers:
         distribution = makers[likelihood]()
-    elif hasattr(likelihood, "draw"):
+    elif hasattr(likelihood, "draw") and not isinstance(likelihood, type):
         distribution = likelihood
     else:
         raise ValueError(

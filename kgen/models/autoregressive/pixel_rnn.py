@@ -41,7 +41,8 @@ class PixelRNN(AutoregressiveModel):
             for 2 levels, else "categorical".
         ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
-        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, or None.
+        condition: `kgen.fields.Field` of a label, attributes, tokens, a vector or, without
+            `subsampling`, an image of the same height and width; or None.
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
