@@ -75,9 +75,13 @@ def pixel_rnn(
     return MultiScaleNetwork(
         one_scale([length // subsampling for length in size], condition, "small"),
         one_scale(size, Image((*size, seen)), "large"),
-        [Conv2DTranspose(2 * filters, 2 * n, n, padding="same") for n in _factors(subsampling)],
+        [_upsampled(2 * filters, n) for n in _factors(subsampling)],
         name=name,
     )
+
+
+def _upsampled(filters, by):
+    return Conv2DTranspose(filters, 2 * by, by, padding="same", data_format="channels_last")
 
 
 def _factors(number):
