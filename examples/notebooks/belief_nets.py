@@ -7,8 +7,8 @@
 #
 # The pixels come in an order, each has its distribution given those before it, and the sum is the
 # likelihood: no bound, no adversary. What changed from 1995 to 2017 is how a network shares its
-# work among the 784 factors. This notebook trains six of these models on the same images for about
-# as long, asks each how likely the test images are, and shows what each of them sees.
+# work among the 784 factors. This notebook trains six of these models on the same images for some
+# minutes at most, asks each how likely the test images are, and shows what each of them sees.
 #
 # | year | model | how a factor is made |
 # |---|---|---|
@@ -74,7 +74,8 @@ kgen.pictures.samples(fvsbn, 20, seed=0)
 
 # %% [markdown]
 # What a pixel in the middle looks at: the weights from those before it. Nothing of what comes
-# later, and most of it near by.
+# later, most of it near by, and along the border, whose pixels are hardly ever white, so that
+# nothing holds their weights.
 
 # %%
 
@@ -160,8 +161,9 @@ kgen.pictures.samples(made, 20, seed=0)
 # ## 2016: convolutions, and recurrence
 #
 # A stroke looks the same wherever it is, and the dense models must learn it anew at each place. A
-# PixelCNN slides one masked network over the image: a thirtieth of MADE's weights, and a better
-# likelihood. It sees as far as its layers reach. A Row LSTM hands a state from row to row, so that
+# PixelCNN slides one masked network over the image: a fiftieth of MADE's weights, and after a
+# twentieth of its images nearly the same likelihood. It sees as far as its layers reach. A Row LSTM
+# hands a state from row to row, so that
 # it sees a triangle up to the upper edge:
 
 # %%

@@ -1,7 +1,8 @@
-"""Glow, or Real NVP, on the 8-bit images of MNIST, at a size for two CPU cores.
+"""Glow, or Real NVP, on the 8-bit images of MNIST or CIFAR-10, at a size for two CPU cores.
 
-    python examples/flows_mnist.py --depth 8 --epochs 12 --data_dir ~/tensorflow_datasets
-    python examples/flows_mnist.py --model real_nvp --epochs 3 --data_dir ~/tensorflow_datasets
+    python examples/flows.py --depth 8 --epochs 12 --data_dir ~/tensorflow_datasets
+    python examples/flows.py --model real_nvp --epochs 3 --data_dir ~/tensorflow_datasets
+    python examples/flows.py --dataset cifar10 --width 64 --depth 8 --epochs 2 --data_dir DIR
 
 Batches of 64, a rate that falls along a cosine, an average of the weights. It resumes where it was
 stopped.
@@ -25,19 +26,22 @@ import kgen
 MODELS = {"glow": kgen.Glow, "real_nvp": kgen.RealNVP}
 
 MODEL = flags.DEFINE_enum("model", "glow", MODELS, "Which flow.")
+DATASET = flags.DEFINE_enum("dataset", "mnist", ["mnist", "cifar10"], "Of which images.")
+WIDTH = flags.DEFINE_integer("width", None, "Channels inside a coupling. Defaults to the preset's.")
 DEPTH = flags.DEFINE_integer("depth", None, "Steps in a level, or residual blocks of a coupling.")
-EPOCHS = flags.DEFINE_integer("epochs", 14, "Epochs of 937 steps.")
-DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
-OUT = flags.DEFINE_string("out", None, "Gets pictures and model. Defaults to runs/MODEL-mnist.")
+EPOCHS = flags.DEFINE_integer("epochs", 14, "Epochs, of MNIST of 937 steps.")
+DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts the data.")
+OUT = flags.DEFINE_string("out", None, "Gets pictures and model. Defaults to runs/MODEL-DATASET.")
 
 
 def main(_):
     """Trains, evaluates and draws."""
     keras.utils.set_random_seed(0)
-    out = OUT.value or f"runs/{MODEL.value}-mnist"
+    out = OUT.value or f"runs/{MODEL.value}-{DATASET.value}"
     os.makedirs(out, exist_ok=True)
-    data = kgen.data.load("mnist", batch_size=64, data_dir=DATA_DIR.value)
-    flow = MODELS[MODEL.value](data.image_shape, depth=DEPTH.value, ema_decay=0.999, seed=0)
+    data = kgen.data.load(DATASET.value, batch_size=64, data_dir=DATA_DIR.value)
+    sizes = {"width": WIDTH.value, "depth": DEPTH.value}
+    flow = MODELS[MODEL.value](data.image_shape, **sizes, ema_decay=0.999, seed=0)
     flow.adapt(data.train)
     rate = keras.optimizers.schedules.CosineDecay(1e-3, EPOCHS.value * len(data.train), alpha=0.01)
     flow.compile(keras.optimizers.Adam(rate, global_clipnorm=100.0))
