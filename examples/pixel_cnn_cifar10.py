@@ -2,10 +2,15 @@
 
     python examples/pixel_cnn_cifar10.py [--model pixelcnn_plus_plus] --data_dir DIR
 
-The paper (https://arxiv.org/abs/1606.05328) reaches 3.03 bits/dim. The preset has 15 blocks of 128
-channels after the first, this one 5 of 48. Batches of 16. One shared CPU core, TensorFlow: 20
-minutes, 4.07 bits/dim on the first 1,000 test images. Samples are smooth regions of colour without
-objects; completions keep the upper half's colours and edges for some rows.
+The gated one (https://arxiv.org/abs/1606.05328) reaches 3.03 bits/dim in the paper. The preset has
+15 blocks of 128 channels after the first, this one 5 of 48. Batches of 16. One shared CPU core,
+TensorFlow: 20 minutes, 4.07 bits/dim on the first 1,000 test images. Samples are smooth regions of
+colour without objects; completions keep the upper half's colours and edges for some rows.
+
+PixelCNN++ (https://arxiv.org/abs/1701.05517; there 2.92), 970,788 parameters: 3.228 bits/dim after
+as many steps of 0.57 s of a core, 35 minutes beside other work. Its samples are patches of texture.
+Of those at a temperature of 1 a third falls into saturated noise somewhere, which it does not leave
+then, of 32 at 0.9 five, at 0.8 one; completions show the same.
 """
 
 import os

@@ -4,7 +4,7 @@
 
 The paper's network for MNIST (https://arxiv.org/abs/1601.06759), 16 channels in 7 residual blocks,
 26,433 parameters; or that of https://arxiv.org/abs/1606.05328 of the same size; or PixelCNN++
-(https://arxiv.org/abs/1701.05517). With `--conditional` the last two are told the digit. Batches of
+(https://arxiv.org/abs/1701.05517), or the recurrent one of the first paper. With `--conditional` the last two are told the digit. Batches of
 32; grey values are binarized anew in each step ("dynamic"): not comparable with the fixed
 binarization. The rate falls over the epochs. It resumes where it was stopped.
 
@@ -13,6 +13,10 @@ PixelCNN 91.45 in 6 minutes; gated, 25,225 parameters, 90.31 in 8. Told the digi
 at a rate that had fallen to half, 88.40. With `--width 16`, 44,321 parameters, ten epochs of the
 gated one take an hour and come to 86.07, at a rate still at half: strokes are clean then, and about
 half of the samples readable digits.
+
+PixelRNN, the same two epochs, JAX, nats on all test images: two Row LSTMs of 16 channels, 22,337
+parameters, 88.48, where the PixelCNN comes to 91.44; two Diagonal BiLSTMs, 20,417 parameters,
+85.69, at twice its time; most samples of these are digits.
 
 PixelCNN++, 544,441 parameters, TensorFlow, one shared core: 80.65 nats on all test images after one
 epoch in 22 minutes, 79.84 after two, 79.52 on the first 1,000 after 4,904 steps, at a rate that was
