@@ -3,10 +3,10 @@
     python examples/pixel_cnn_mnist.py --data_dir ~/tensorflow_datasets [--model gated_pixelcnn]
 
 The paper's network for MNIST (https://arxiv.org/abs/1601.06759), 16 channels in 7 residual blocks,
-26,433 parameters; or that of https://arxiv.org/abs/1606.05328 of the same size; or PixelCNN++
-(https://arxiv.org/abs/1701.05517), or the recurrent one of the first paper. With `--conditional` the last two are told the digit. Batches of
-32; grey values are binarized anew in each step ("dynamic"): not comparable with the fixed
-binarization. The rate falls over the epochs. It resumes where it was stopped.
+26,433 parameters, or its PixelRNN; or that of https://arxiv.org/abs/1606.05328 of the same size; or
+PixelCNN++ (https://arxiv.org/abs/1701.05517). With `--conditional` all but the first are told the
+digit. Batches of 32; grey values are binarized anew in each step ("dynamic"): not comparable with
+the fixed binarization. The rate falls over the epochs. It resumes where it was stopped.
 
 Two epochs, 3,750 steps, on one shared CPU core, TensorFlow, nats on the first 1,000 test images:
 PixelCNN 91.45 in 6 minutes; gated, 25,225 parameters, 90.31 in 8. Told the digit, after one epoch
