@@ -25,8 +25,7 @@ class DiagonalBiLSTM(ImageLSTM):
 
     Call:
         x: tensor (batch, height, width, channels).
-        code: what the gates are given beside it, (batch, any), or for each pixel (batch, height,
-            width, any); or None.
+        code: beside it, (batch, any), or for each pixel (batch, height, width, any); or None.
 
     Returns:
         Tensor (batch, height, width, filters).

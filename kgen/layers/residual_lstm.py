@@ -21,8 +21,7 @@ class ResidualLSTM(keras.layers.Layer):
 
     Call:
         x: tensor (batch, height, width, filters).
-        code: what the gates are given beside it, (batch, any), or for each pixel (batch, height,
-            width, any); or None.
+        code: beside it, (batch, any), or for each pixel (batch, height, width, any); or None.
 
     Returns:
         Tensor (batch, height, width, filters).
