@@ -7,8 +7,6 @@ from kgen import backend
 from kgen.layers.image_lstm import ImageLSTM, ImageLSTMStep, next_state
 from kgen.layers.scan_row import scan_row
 
-CLOSED = -1e4  # the gates' sums where there is no pixel: the state there stays 0
-
 
 @keras.saving.register_keras_serializable("kgen")
 class DiagonalBiLSTM(ImageLSTM):
@@ -46,7 +44,8 @@ class DiagonalBiLSTM(ImageLSTM):
         kernels = ops.convert_to_tensor(self.state_to_state)
         from_left, from_right = ops.split(self.from_input(x, code), 2, axis=-1)
         sums = ops.stack([from_left, ops.flip(from_right, 2)])
-        diagonals = ops.transpose(skew(sums, CLOSED), (0, 3, 1, 2, 4))
+        # Before a row's first pixel the sums are 0, and so the states stay 0.
+        diagonals = ops.transpose(skew(sums), (0, 3, 1, 2, 4))
 
         def advance(_, state, sums):
             h, c = state
@@ -109,18 +108,17 @@ class DiagonalBiLSTMStep(ImageLSTMStep):
         return row + 1, from_left, ops.flip(from_right, 1)
 
 
-def skew(x, fill):
-    """Maps whose row r is shifted r to the right, so that a column is a diagonal.
+def skew(x):
+    """Maps whose row r is shifted r to the right, so that a column is a diagonal; 0 elsewhere.
 
     Args:
         x: tensor (any, batch, height, width, channels).
-        fill: float. Where there is no pixel.
 
     Returns:
         Tensor (any, batch, height, width + height - 1, channels).
     """
     num, batch, height, width, channels = ops.shape(x)
-    x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, height), (0, 0)), constant_values=fill)
+    x = ops.pad(x, ((0, 0), (0, 0), (0, 0), (0, height), (0, 0)))
     x = ops.reshape(x, (num, batch, height * (width + height), channels))[:, :, :-height]
     return ops.reshape(x, (num, batch, height, width + height - 1, channels))
 

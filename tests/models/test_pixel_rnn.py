@@ -108,10 +108,10 @@ def test_forget_gates_begin_open(layer):
 
 
 def test_skewing():
-    x = np.arange(6.0).reshape(1, 1, 2, 3, 1)
-    found = ops.convert_to_numpy(skew(ops.convert_to_tensor(x), -1.0))[0, 0, ..., 0]
-    np.testing.assert_array_equal(found, [[0, 1, 2, -1], [-1, 3, 4, 5]])
-    np.testing.assert_array_equal(unskew(skew(ops.convert_to_tensor(x), -1.0)), x)
+    x = np.arange(1.0, 7.0).reshape(1, 1, 2, 3, 1)
+    found = ops.convert_to_numpy(skew(ops.convert_to_tensor(x)))[0, 0, ..., 0]
+    np.testing.assert_array_equal(found, [[1, 2, 3, 0], [0, 4, 5, 6]])
+    np.testing.assert_array_equal(unskew(skew(ops.convert_to_tensor(x))), x)
 
 
 @pytest.mark.parametrize("cell", ["row", "diagonal"])
