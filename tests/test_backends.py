@@ -183,6 +183,21 @@ def all_modules():
             yield importlib.import_module(module.name)
 
 
+@pytest.mark.one_backend
+def test_no_two_classes_have_the_same_name_in_files():
+    classes = {
+        each
+        for module in all_modules()
+        for each in vars(module).values()
+        if isinstance(each, type) and each.__module__.startswith("kgen.")
+    }
+    names = {each: keras.saving.get_registered_name(each) for each in classes}
+    registered = {each: name for each, name in names.items() if name.startswith("kgen>")}
+    assert len(registered) > 50
+    for each, name in registered.items():
+        assert keras.saving.get_registered_object(name) is each
+
+
 @pytest.mark.full
 def test_every_class_is_registered_in_whatever_order_things_are_imported(tmp_path):
     path = str(tmp_path / "model.keras")

@@ -10,7 +10,7 @@ from kgen.distributions.distribution import Distribution
 from kgen.losses import normal_nll
 
 
-@keras.saving.register_keras_serializable("kgen")
+@keras.saving.register_keras_serializable("kgen", "NormalPixels")
 class Normal(Distribution):
     """Real-valued pixels; the decoder gives mean and log-variance side by side.
 

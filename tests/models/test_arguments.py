@@ -251,6 +251,11 @@ def test_what_evaluate_does_not_take(models, name):
         lambda one: info_gan(latent_dim=2 * one, categorical=(2 * one,), continuous=one),
         lambda one: gan(kgen.WGANGP, width=one, n_critic=2 * one, decay_steps=9 * one),
         lambda one: pixel_cnn(levels=2 * one, width=2 * one, depth=one, num_classes=3 * one),
+        lambda one: kgen.PixelRNN(SHAPE, 3 * one, width=2 * one, depth=one, subsampling=2 * one),
+        lambda one: kgen.PixelCNNPlusPlus(SHAPE, 4 * one, width=2 * one, depth=one, scales=one),
+        lambda one: kgen.MADE(SHAPE, 2 * one, width=2 * one, depth=one, orders=2 * one),
+        lambda one: kgen.FVSBN(SHAPE, order=one * np.arange(np.prod(SHAPE))),
+        lambda one: kgen.Glow(SHAPE, width=2 * one, depth=one, squeezes=one, levels=4 * one),
     ],
 )
 def test_numpy_integers_are_as_good(make, tmp_path):
