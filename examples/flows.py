@@ -2,7 +2,7 @@
 
     python examples/flows.py --depth 8 --epochs 12 --data_dir ~/tensorflow_datasets
     python examples/flows.py --model real_nvp --epochs 3 --data_dir ~/tensorflow_datasets
-    python examples/flows.py --dataset cifar10 --width 64 --depth 8 --epochs 2 --data_dir DIR
+    python examples/flows.py --dataset cifar10 --width 64 --depth 8 --epochs 3 --data_dir DIR
 
 Batches of 64, a rate that falls along a cosine, an average of the weights. It resumes where it was
 stopped.
@@ -12,6 +12,11 @@ Glow of 8 steps in a level, 112,004 parameters, 12 epochs in 42 minutes of one s
 samples at a temperature of 0.7 are readable digits. Real NVP, 1,452,064 parameters, one epoch in 12
 minutes: 1.864, and 1.828 as a bound of ten draws; its samples are pieces of strokes, and at a
 temperature of 0.7 mostly black.
+
+Glow on CIFAR-10, 64 channels and 8 steps in a level, 761,748 parameters, three epochs in 24 minutes:
+3.478 bits/dim on the first 2,000 test images, 3.466 of ten draws. Samples are patches of colour
+without objects; at a temperature of 1 one in eight has a region where the inverse runs away into
+saturated noise, at 0.7 none.
 """
 
 import os
