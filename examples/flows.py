@@ -13,7 +13,7 @@ samples at a temperature of 0.7 are readable digits. Real NVP, 1,452,064 paramet
 minutes: 1.864, and 1.828 as a bound of ten draws; its samples are pieces of strokes, and at a
 temperature of 0.7 mostly black.
 
-Glow on CIFAR-10, 64 channels and 8 steps in a level, 761,748 parameters, three epochs in 24 minutes:
+Glow on CIFAR-10, of 64 channels and 8 steps in a level, 761,748 parameters, 3 epochs in 24 minutes:
 3.478 bits/dim on the first 2,000 test images, 3.466 of ten draws. Samples are patches of colour
 without objects; at a temperature of 1 one in eight has a region where the inverse runs away into
 saturated noise, at 0.7 none.
