@@ -3,6 +3,7 @@
 import keras
 
 from kgen.layers import GatedBlock, MaskedConv2D, MaskedResidualBlock
+from kgen.layers.precision import full_precision
 from kgen.networks.causal_network import CausalNetwork
 
 
@@ -73,5 +74,5 @@ def masked_head(width, least, outputs, colors):
     return [
         keras.layers.ReLU(),
         MaskedConv2D(width, 1, "B", colors, activation="relu"),
-        MaskedConv2D(outputs * colors, 1, "B", colors, dtype="float32"),
+        MaskedConv2D(outputs * colors, 1, "B", colors, dtype=full_precision()),
     ]

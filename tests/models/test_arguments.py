@@ -244,6 +244,7 @@ def test_what_evaluate_does_not_take(models, name):
         models["vae"].evaluate(IMAGES, verbose=0, **{name: 0})
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize(
     "make",
     [

@@ -29,6 +29,9 @@ CASES = {
 }
 
 
+ON_EACH = ["colour", "in turn"]
+
+
 def new_model(image_shape, **kwargs):
     """One with weights that make a difference, and an average of others."""
     model = kgen.PixelCNNPlusPlus(image_shape, width=5, depth=1, seed=0, **kwargs)
@@ -42,7 +45,7 @@ def model_of(name):
     return new_model(**CASES[name])
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", in_tiers(CASES, quick=ON_EACH, on_each=ON_EACH))
 def test_all_that_is_before_a_pixel_is_seen_and_nothing_else(name):
     model = new_model(**CASES[name] | {"levels": 256, "likelihood": None})
     width = model.image_shape[1]
@@ -54,7 +57,7 @@ def test_all_that_is_before_a_pixel_is_seen_and_nothing_else(name):
 
 
 @pytest.mark.each_backend
-@pytest.mark.parametrize("name", in_tiers(CASES, quick=["colour"]))
+@pytest.mark.parametrize("name", in_tiers(CASES, quick=["colour"], on_each=ON_EACH))
 def test_cached_outputs_are_parallel_outputs(name):
     model = model_of(name)
     y = labels_of(model, 2)
@@ -77,7 +80,7 @@ def test_cached_outputs_are_parallel_outputs(name):
         np.testing.assert_allclose(outputs, parallel[:, *place[:2], own], atol=2e-5)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", in_tiers(CASES, quick=ON_EACH, on_each=ON_EACH))
 def test_sampling_is_naive_sampling(name):
     """A full pass for each pixel, and the same uniform numbers."""
     model = model_of(name)

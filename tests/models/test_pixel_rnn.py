@@ -31,6 +31,9 @@ CASES = {
 }
 
 
+ON_EACH = ["diagonal", "scales"]
+
+
 def new_model(image_shape, **kwargs):
     model = kgen.PixelRNN(image_shape, **{"width": 3, "depth": 2, "seed": 0} | kwargs)
     give_weights(model.network)
@@ -139,7 +142,7 @@ def test_what_one_layer_sees(cell):
     assert cell == "diagonal" or (counts[4, 2], counts[2, 0]) == (21, 6)
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", in_tiers(CASES, quick=ON_EACH, on_each=ON_EACH))
 def test_nothing_sees_what_comes_later(name):
     model = model_of(name)
     sees = pixels_seen(model, order_of(model))
@@ -151,7 +154,7 @@ def test_nothing_sees_what_comes_later(name):
 
 
 @pytest.mark.each_backend
-@pytest.mark.parametrize("name", in_tiers(CASES, quick=["scales"]))
+@pytest.mark.parametrize("name", in_tiers(CASES, quick=["scales"], on_each=ON_EACH))
 def test_sampling_is_naive_sampling(name):
     model = model_of(name)
     x = naive_samples(model, 2, 7, 0.8, order_of(model))
