@@ -138,6 +138,8 @@ def test_ctrl_c_ends_it_while_the_model_computes(file):
     from kgen import cli
     from kgen.demo import server
 
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # which a background shell takes away
+
     def ask(url):
         headers = {"Content-Type": "application/octet-stream"}
         body = b'{"num": 64}'
