@@ -216,9 +216,9 @@ kgen.pictures.samples(plus, 20, seed=0)
 # %%
 mixture = kgen.distributions.LogisticMixture(3, levels=256)
 parameters = np.array([1.0, 1.0, 0.3, -1.1, -0.2, 0.7, -1.0, -3.5, -2.0], "float32")
-grid = np.arange(256).reshape(-1, 1, 1, 1) / 255.0
-outputs = np.tile(parameters, (256, 1, 1, 1))
-p = np.exp(-ops.convert_to_numpy(mixture.nll(grid.astype("float32"), outputs)).astype("float64"))
+grid = ops.reshape(ops.arange(256, dtype="float32") / 255.0, (-1, 1, 1, 1))
+outputs = ops.tile(ops.reshape(ops.convert_to_tensor(parameters), (1, 1, 1, -1)), (256, 1, 1, 1))
+p = np.exp(-ops.convert_to_numpy(mixture.nll(grid, outputs)).astype("float64"))
 print(f"the 256 levels sum to {p.sum():.6f}; black has {p[0]:.4f}, its neighbour {p[1]:.4f}")
 assert np.isclose(p.sum(), 1.0, atol=1e-4)
 fig, axis = plt.subplots(figsize=(7, 2))

@@ -37,7 +37,7 @@ def test_each_gan_has_a_setting_and_each_setting_a_row(gan):
 
 
 @pytest.mark.full_on_one
-@pytest.mark.parametrize("model", ["gan", "wgan_gp", *MEASURED])
+@pytest.mark.parametrize("model", ["gan", "infogan"])
 def test_one_trains_draws_and_measures(model, digits, tmp_path):
     images, labels = (each[:10] for each in digits)
     large = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
