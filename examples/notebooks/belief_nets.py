@@ -31,7 +31,6 @@
 import itertools
 import time
 
-import matplotlib.pyplot as plt
 import numpy as np
 from IPython.display import display
 from keras import ops
@@ -92,19 +91,19 @@ def influence(model, row, column):
 
 
 def show_influence(models, row, column):
-    """A picture of each, brightest where it depends most, the pixel itself framed."""
-    fig, axes = plt.subplots(1, len(models), figsize=(2.4 * len(models), 2.7), squeeze=False)
-    for (name, model), axis in zip(models.items(), axes[0], strict=True):
+    """A picture of each, brighter where it depends more, in powers of ten; the pixel is white."""
+    pictures = []
+    for model in models:
         seen = influence(model, row, column)
         assert (seen.reshape(-1)[row * width + column :] == 0).all()  # nothing from there on
-        axis.imshow(np.where(seen > 0, np.log10(seen + 1e-12), np.nan), vmin=-4, vmax=0)
-        axis.add_patch(plt.Rectangle((column - 0.5, row - 0.5), 1, 1, fill=False, color="red"))
-        axis.set(title=name, xticks=[], yticks=[])
-    plt.show()
-    plt.close(fig)
+        bright = 0.2 + 0.15 * np.log10(seen + 1e-5) + 0.75
+        picture = np.where(seen > 0, np.clip(bright, 0.2, 0.9), 0.0)
+        picture[row, column] = 1.0
+        pictures.append(picture[..., None])
+    return kgen.pictures.grid(np.stack(pictures), columns=len(models), scale=5)
 
 
-show_influence({"FVSBN": fvsbn}, height // 2, width // 2)
+show_influence([fvsbn], height // 2, width // 2)
 
 # %% [markdown]
 # ## 2011: NADE, and the sum that runs along
@@ -175,14 +174,13 @@ for model in (fvsbn, nade, made, cnn, rnn):
     print(f"{type(model).__name__:>8} {model.network.count_params():>9,} parameters")
 
 # %% [markdown]
-# What each of them sees of a trained image from a pixel in the lower half, in powers of ten. White
-# has no influence at all. Stacked masked convolutions have a *blind spot* to the right above, which
+# What a pixel in the lower half depends on: FVSBN, NADE, MADE, PixelCNN, Row LSTM. Black has no
+# influence at all. Stacked masked convolutions have a *blind spot* to the right above, which
 # the later gated PixelCNN and PixelCNN++ mend with a second stack; a Row LSTM has its triangle, a
 # Diagonal BiLSTM (`cell="diagonal"`) would see everything.
 
 # %%
-models = {"FVSBN": fvsbn, "NADE": nade, "MADE": made, "PixelCNN": cnn, "Row LSTM": rnn}
-show_influence(models, height * 2 // 3, width // 2)
+show_influence([fvsbn, nade, made, cnn, rnn], height * 2 // 3, width // 2)
 
 # %%
 kgen.pictures.samples(cnn, 20, seed=0)
@@ -211,7 +209,7 @@ kgen.pictures.samples(plus, 20, seed=0)
 # \sigma\!\left(\tfrac{x - 1/2 - \mu_k}{s_k}\right)\right],$$
 #
 # and the first and the last bin reach to infinity, so that nothing is lost beyond the edges. Three
-# components, over all 256 levels:
+# components, over all 256 levels from black to white:
 
 # %%
 mixture = kgen.distributions.LogisticMixture(3, levels=256)
@@ -221,11 +219,8 @@ outputs = ops.tile(ops.reshape(ops.convert_to_tensor(parameters), (1, 1, 1, -1))
 p = np.exp(-ops.convert_to_numpy(mixture.nll(grid, outputs)).astype("float64"))
 print(f"the 256 levels sum to {p.sum():.6f}; black has {p[0]:.4f}, its neighbour {p[1]:.4f}")
 assert np.isclose(p.sum(), 1.0, atol=1e-4)
-fig, axis = plt.subplots(figsize=(7, 2))
-axis.bar(np.arange(256), p, width=1.0)
-axis.set(xlabel="level", ylabel="p")
-plt.show()
-plt.close(fig)
+bars = np.linspace(0.03, 0.0, 60)[:, None] < p  # cut off at 0.03
+kgen.pictures.grid(bars[None, ..., None].astype("float32"), columns=1, scale=2)
 
 # %% [markdown]
 # ## What they know
