@@ -92,16 +92,11 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker("around_models")
         elif item.nodeid.startswith(FORMULAS):
             item.add_marker("one_backend")
-    elsewhere = ["anywhere", "full_on_one"]
-    elsewhere += ([] if full else ["one_backend"]) + (
-        [] if full and backend == "tensorflow" else ["around_models"]
-    )
-    _deselect(
-        config,
-        items,
-        *([] if full else ["full", "full_on_one"]),
-        *([] if backend == "torch" else elsewhere),
-    )
+    left_out = [] if full else ["full", "full_on_one"]
+    if backend != "torch":
+        left_out += ["anywhere", "full_on_one"] + ([] if full else ["one_backend"])
+        left_out += [] if full and backend == "tensorflow" else ["around_models"]
+    _deselect(config, items, *left_out)
 
 
 def _deselect(config, items, *markers):

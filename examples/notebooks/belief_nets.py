@@ -162,8 +162,7 @@ kgen.pictures.samples(made, 20, seed=0)
 # A stroke looks the same wherever it is, and the dense models must learn it anew at each place. A
 # PixelCNN slides one masked network over the image: a fiftieth of MADE's weights, and after a
 # twentieth of its images nearly the same likelihood. It sees as far as its layers reach. A Row LSTM
-# hands a state from row to row, so that
-# it sees a triangle up to the upper edge:
+# hands a state from row to row, so that it sees a triangle up to the upper edge:
 
 # %%
 cnn = kgen.PixelCNN(shape, levels=2, width=4 if QUICK else 16, depth=2 if QUICK else 7, seed=0)
@@ -244,7 +243,7 @@ for model in (fvsbn, made, plus):
 # ## What to try next
 #
 # - Longer: `examples/belief_nets_mnist.py` and `examples/pixel_cnn_mnist.py` train each of them for
-#   up to 25 minutes a pass, and `docs/models` has their figures.
+#   longer, and `docs/models` has their figures.
 # - `kgen.MADE(orders=8)`, and completions of another part than the lower half: an image is
 #   completed in the order that is drawn for it.
 # - `kgen.PixelRNN(subsampling=4)`: a small image first, then all that lies between its pixels.

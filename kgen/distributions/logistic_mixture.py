@@ -123,9 +123,9 @@ class LogisticMixture(Distribution):
             means, log_scales = np.tile(mean, self.components), np.repeat(log_scales, colors)
         before = self.components * (1 if self.coupled else colors)
         after = self.num_outputs(colors) - before - 2 * len(log_scales)
-        zeros = np.zeros((*shape, before)), np.zeros((*shape, after))
+        logits, coefficients = (np.zeros((*shape, num)) for num in (before, after))
         log_scales = np.broadcast_to(log_scales, means.shape)
-        return np.concatenate([zeros[0], means, log_scales, zeros[1]], -1)
+        return np.concatenate([logits, means, log_scales, coefficients], -1)
 
     def prepare(self, uniform, known, temperature):
         """What `draw` takes, of numbers in (0, 1) and of pixels in [0, 1], -1 where unknown."""

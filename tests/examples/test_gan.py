@@ -37,8 +37,8 @@ def test_each_gan_has_a_setting_and_each_setting_a_row(gan):
 
 
 @pytest.mark.full_on_one
-@pytest.mark.parametrize("model", ["gan", "infogan"])
-def test_one_trains_draws_and_measures(model, digits, tmp_path):
+@pytest.mark.parametrize("model", MODELS)
+def test_each_trains_draws_and_measures(model, digits, tmp_path):
     images, labels = (each[:10] for each in digits)
     large = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
     np.savez(tmp_path / "digits.npz", images=large, labels=np.arange(10))

@@ -12,6 +12,7 @@ import kgen
 from kgen import backend
 from kgen.distributions import LogisticMixture
 from kgen.networks import made, nade
+from tests.models.pixelwise import labels_of
 from tests.tiers import in_tiers
 
 PERMUTED = [3, 0, 5, 1, 4, 2]
@@ -39,10 +40,6 @@ def model_of(name):
     for v in model.trainable_variables:
         v.assign(0.7 * rng.normal(size=v.shape))
     return model
-
-
-def labels_of(model, num):
-    return None if model.num_classes is None else np.arange(num, dtype="int32") % 3
 
 
 def all_images(model):

@@ -64,7 +64,6 @@ MODELS = {
     name: (case.make, case.image_shape, case.y(4)) for name, case in ZOO.items() if case.samples
 }
 MODELS["every_option"] = (every_option, (16, 16, 1), np.arange(4) % 3)
-JAX_TRIES = ["every_option", *(case.name for case in ZOO.values() if case.family)]
 QUICK = ("pixel_cnn", "every_option") if BACKEND == "torch" else ("pixel_cnn",)
 
 
@@ -86,10 +85,7 @@ def test_double_precision(settings, name, tmp_path):
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of JAX")
 @pytest.mark.filterwarnings("ignore:.*judges a batch together")
-@pytest.mark.parametrize(
-    "name",
-    [name if name == "dcgan" else pytest.param(name, marks=pytest.mark.full) for name in JAX_TRIES],
-)
+@pytest.mark.parametrize("name", in_tiers(list(MODELS), quick=("dcgan",)))
 def test_jax_with_64_bits(name):
     import jax
 

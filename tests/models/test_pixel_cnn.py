@@ -10,6 +10,7 @@ import kgen
 from kgen import backend
 from kgen.noise import SeededNoise, StepNoise
 from kgen.seeds import seed_words, seeds_of
+from tests.models.pixelwise import labels_of
 from tests.tiers import in_tiers
 
 SHAPES = [(4, 4, 1), (3, 3, 3)]
@@ -45,10 +46,6 @@ def new_models(shape, levels, num_classes=3, **kwargs):
 
 
 models = functools.cache(new_models)  # for tests that leave them as they are
-
-
-def labels_of(model, num):
-    return None if model.num_classes is None else np.arange(num, dtype="int32") % 3
 
 
 def logits_at(model, values, y):
