@@ -65,6 +65,10 @@ AROUND_MODELS = (
     "tests/demo/",
     "tests/examples/",
     "tests/runs/",
+    "tests/models/test_arguments.py",
+    "tests/models/test_keras_habits.py",
+    "tests/models/test_monitors.py",
+    "tests/models/test_output_ranges.py",
     "tests/test_checks.py",
     "tests/test_cli.py",
     "tests/test_fields.py",
@@ -120,6 +124,17 @@ def compile_once(tmp_path_factory):
 
         for name, value in settings.items():
             jax.config.update(name, value)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def forget():
+    """What a file compiled goes with it: a hundred models' graphs take gigabytes."""
+    yield
+    if keras.backend.backend() == "jax":
+        import jax
+
+        jax.clear_caches()
+    gc.collect()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -46,6 +46,7 @@ MODEL = flags.DEFINE_enum("model", "dcgan", list(SETTINGS), "The GAN.")
 DATASET = flags.DEFINE_string("dataset", "mnist", "What kgen.data.load takes: a name, a folder ...")
 EPOCHS = flags.DEFINE_integer("epochs", None, "Epochs; by default those of the table.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts the images.")
+SAMPLES = flags.DEFINE_integer("samples", 10_000, "Samples of a conditional GAN that are measured.")
 OUT = flags.DEFINE_string(
     "out", None, "Gets pictures and the model; by default runs/MODEL_DATASET."
 )
@@ -92,8 +93,8 @@ def draw(gan, out):
 
 def obedience(gan, data):
     """How often a classifier finds the class that a conditional GAN was asked for."""
-    labels = np.arange(10_000) % data.num_classes
-    images = gan.sample(10_000, labels, seed=1)
+    labels = np.arange(SAMPLES.value) % data.num_classes
+    images = gan.sample(SAMPLES.value, labels, seed=1)
     classifier = kgen.metrics.features.Classifier.train(data)
     print(f"classifier: {classifier.accuracy:.2%} of the test images")
     return np.mean(classifier.extract(images).logits.argmax(axis=1) == labels)

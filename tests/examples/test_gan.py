@@ -43,6 +43,7 @@ def test_each_trains_draws_and_measures(model, digits, tmp_path):
     large = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
     np.savez(tmp_path / "digits.npz", images=large, labels=np.arange(10))
     command = [sys.executable, str(EXAMPLES / "gan.py"), "--model", model, "--epochs", "1"]
+    command += ["--samples", "100"]
     paths = ["--dataset", str(tmp_path / "digits.npz"), "--out", str(tmp_path)]
     done = subprocess.run(command + paths, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]

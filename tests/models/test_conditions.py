@@ -10,6 +10,7 @@ from kgen import networks
 from kgen.fields import Attributes, Image, Label, Tokens, Vector
 from kgen.layers import ConditionCode
 from tests.contract import EAGER, arrays, assert_same
+from tests.tiers import in_tiers
 
 # Two compiled programs of the same sums; on JAX batch normalization makes more of them.
 ROUNDING = 1e-5 if keras.backend.backend() == "jax" else 1e-6
@@ -59,11 +60,13 @@ QUICK = {("image", vae), ("attributes", projected)}
 if BACKEND == "torch":
     QUICK |= {("label", vae), ("tokens", dcgan), ("vector", pixel_cnn)}
 CASES = [
-    pytest.param(name, make, marks=[] if (name, make) in QUICK else pytest.mark.full)
+    (name, make)
     for make in (vae, convolutional_vae, dcgan, projected, pixel_cnn)
     for name in CONDITIONS
     if name != "image" or make not in (projected, pixel_cnn)
 ]
+ON_EACH = [(name, make) for name, make in CASES if name == "label" or make is vae]
+CASES = in_tiers(CASES, quick=QUICK, on_each=ON_EACH)
 
 
 def images(model, num=NUM):

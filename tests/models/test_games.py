@@ -12,9 +12,11 @@ from kgen.models.adversary import R1, R2, Adversary, Game, GradientPenalty
 from kgen.models.judge import Judge
 from tests.contract import EAGER, arrays, assert_same
 from tests.models.test_adversarial_options import images, noise_of, number, tiny
+from tests.tiers import in_tiers
 
 BACKEND = keras.backend.backend()
 SGD = keras.optimizers.SGD
+GANS = [kgen.GAN, kgen.LSGAN, kgen.InfoGAN, kgen.WGAN, kgen.WGANGP]
 REAL = np.array([[2.0], [0.0], [-1.0], [0.5]], "float32")
 FAKE = np.array([[-3.0], [1.0], [0.0], [-0.5]], "float32")
 
@@ -157,14 +159,7 @@ def one_epoch(gan, num=8, rate=0.05):
 
 
 @pytest.mark.parametrize("loss", list(OWN))
-@pytest.mark.parametrize(
-    "model_class",
-    [
-        kgen.GAN,
-        *(pytest.param(each, marks=pytest.mark.full) for each in (kgen.LSGAN, kgen.InfoGAN)),
-        *(pytest.param(each, marks=pytest.mark.full) for each in (kgen.WGAN, kgen.WGANGP)),
-    ],
-)
+@pytest.mark.parametrize("model_class", in_tiers(GANS, quick=[kgen.GAN], on_each=()))
 def test_a_loss_is_trained_saved_and_loaded(model_class, loss, tmp_path):
     steps = {"n_critic": 1} if model_class in (kgen.WGAN, kgen.WGANGP) else {}
     gan = tiny(model_class, loss=OWN[loss](), **steps)
