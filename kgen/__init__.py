@@ -23,6 +23,7 @@ _ROOMS = (
     "networks",
     "noise",
     "pictures",
+    "posteriors",
     "priors",
     "runs",
     "samplers",

@@ -98,18 +98,17 @@ class Subject:
         On TensorFlow the epoch is not compiled.
         """
         model = self.compiled(run_eagerly=EAGER)
-        variables, minimize = model.trainable_variables, model.minimize
+        variables, move = model.trainable_variables, model.move
         names = {p: [f"{p}_{i}" for i in range(len(variables))] for p in model.players()}
         model.add_logs(*sum(names.values(), []))
 
-        def watch(loss_fn, player, *args):
+        def watch(player, gradients):
             before = [keras.ops.copy(variable) for variable in variables]
-            loss = minimize(loss_fn, player, *args)
+            move(player, gradients)
             for name, variable, start in zip(names[player], variables, before, strict=True):
                 model.log(**{name: keras.ops.any(variable != start)})
-            return loss
 
-        model.minimize = watch
+        model.move = watch
         history = self.fit(model)
         return model, {p: [history[n][0] > 0.0 for n in each] for p, each in names.items()}
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import kgen
-from kgen import fields, networks
+from kgen import fields, networks, posteriors
 from kgen.layers.precision import full_precision
 from kgen.samplers import DDIM, ODE, Heun
 from tests import own_models
@@ -121,6 +121,15 @@ def dense_vae(num_classes=None, **kwargs):
     decoder = networks.dense_decoder(3, SHAPE, units=(6,), condition=num_classes)
     nets = {"encoder": encoder, "decoder": decoder, "num_classes": num_classes}
     return kgen.VAE(SHAPE, latent_dim=3, **nets, **kwargs)
+
+
+def dreg_vae(**kwargs):
+    """A VAE of two players, whose latents depend on each other."""
+    encoder = networks.dense_encoder(SHAPE, 9, units=(6,))
+    nets = {"encoder": encoder, "decoder": networks.dense_decoder(3, SHAPE, units=(6,))}
+    return kgen.VAE(
+        SHAPE, 3, posterior_family="full", objective="dreg", num_samples=2, **nets, **kwargs
+    )
 
 
 def perceptrons(judge="discriminator", **kwargs):
@@ -281,6 +290,22 @@ CASES = (
         lambda **kwargs: dense_vae(num_classes=3, **kwargs),
         condition=fields.Label(3),
     ),
+    Case(
+        "iaf_vae",
+        kgen.VAE,
+        lambda **kwargs: kgen.VAE(
+            (4, 4, 1),
+            2,
+            width=4,
+            depth=1,
+            posterior_family=posteriors.IAF(units=(5,), context=3),
+            objective="iwae",
+            num_samples=2,
+            **kwargs,
+        ),
+        image_shape=(4, 4, 1),
+    ),
+    Case("dreg_vae", kgen.VAE, dreg_vae),
     Case(
         "colour_vae",
         kgen.VAE,

@@ -3,6 +3,7 @@
 - `Model`: keras.Model whose steps are written once, as `run_train_step(data)` and
   `run_test_step(data)`; each returns the logs
 - `value_and_grad`: a loss and its gradients for any subset of the variables
+- `values_and_grads`: several losses of one pass, and the gradients of each for variables of its own
 - `add_up`: from a replica's gradients to those of the whole batch
 - `apply_gradients`: one step of an optimizer
 - `input_gradient`: d sum(fn(x)) / dx, differentiable again
@@ -72,6 +73,7 @@ if keras.backend.backend() == "tensorflow":
         strategy,
         synchronized,
         value_and_grad,
+        values_and_grads,
         without_strategy,
     )
 elif keras.backend.backend() == "jax":
@@ -106,6 +108,7 @@ elif keras.backend.backend() == "jax":
         strategy,
         synchronized,
         value_and_grad,
+        values_and_grads,
         without_strategy,
     )
 elif keras.backend.backend() == "torch":
@@ -140,6 +143,7 @@ elif keras.backend.backend() == "torch":
         strategy,
         synchronized,
         value_and_grad,
+        values_and_grads,
         without_strategy,
     )
 else:
@@ -188,6 +192,7 @@ __all__ = [
     "synchronized",
     "to_numpy",
     "value_and_grad",
+    "values_and_grads",
     "watched",
     "without_strategy",
 ]

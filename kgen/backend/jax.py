@@ -317,29 +317,31 @@ def over_replicas(x):
 
 
 def _differentiate(fn, variables, values):
-    """fn(values) under `jax.value_and_grad`, with the variables it updates brought out as aux.
+    """fn(values) under `jax.vjp`, with the variables it updates brought out as aux.
 
     Args:
-        fn: `values -> (scalar, result)`; it may read and update variables.
+        fn: `values -> (list of scalars, result)`; it may read and update variables.
         variables: list of the variables that take the value of `values`; empty for a function of
             a tensor.
         values: what to differentiate by.
 
     Returns:
-        `result` and the gradient of the scalar with respect to `values`.
+        `result`, and of each scalar the gradient with respect to `values`.
     """
     updated = []
 
     def pure(values):
         with _Scope(variables, values if variables else []) as scope:
-            scalar, result = fn(values)
+            scalars, result = fn(values)
         updated[:] = scope.updated.values()
-        return scalar, (result, [scope.get_current_value(variable) for variable in updated])
+        return scalars, (result, [scope.get_current_value(variable) for variable in updated])
 
-    (_, (result, new_values)), gradient = jax.value_and_grad(pure, has_aux=True)(values)
+    scalars, pull_back, (result, new_values) = jax.vjp(pure, values, has_aux=True)
     for variable, value in zip(updated, new_values, strict=True):
         variable.assign(value)
-    return result, gradient
+    zeros = [jnp.zeros_like(each) for each in scalars]
+    units = [[*zeros[:i], jnp.ones_like(each), *zeros[i + 1 :]] for i, each in enumerate(scalars)]
+    return result, [pull_back(unit)[0] for unit in units]
 
 
 def value_and_grad(loss_fn, variables, optimizer=None):
@@ -351,15 +353,36 @@ def value_and_grad(loss_fn, variables, optimizer=None):
         optimizer: the optimizer that scales the loss, if it does.
 
     Returns:
-        The unscaled loss and a list of gradients, zeros where the loss does not depend on the
+        The unscaled loss and a list of gradients, those of `values_and_grads`.
+    """
+    (loss,), (gradients,) = values_and_grads(lambda: [loss_fn()], [variables], [optimizer])
+    return loss, gradients
+
+
+def values_and_grads(losses_fn, groups, optimizers):
+    """Several losses of one pass, and the gradients of each with respect to variables of its own.
+
+    Args:
+        losses_fn: callable without arguments that returns a scalar for each group.
+        groups: list of lists of keras.Variable.
+        optimizers: list of the optimizers that scale the losses, or None where none does.
+
+    Returns:
+        The unscaled losses, and for each a list of gradients, zeros where it does not depend on the
         variable.
     """
 
-    def scaled_loss(_):
-        loss = loss_fn()
-        return (loss if optimizer is None else optimizer.scale_loss(loss)), loss
+    def scaled_losses(_):
+        losses = losses_fn()
+        pairs = zip(losses, optimizers, strict=True)
+        return [each if by is None else by.scale_loss(each) for each, by in pairs], losses
 
-    return _differentiate(scaled_loss, variables, [variable.value for variable in variables])
+    place = {id(variable): variable for variables in groups for variable in variables}
+    values = [variable.value for variable in place.values()]
+    losses, gradients = _differentiate(scaled_losses, list(place.values()), values)
+    of_variable = [dict(zip(place, each, strict=True)) for each in gradients]
+    pairs = zip(groups, of_variable, strict=True)
+    return losses, [[found[id(v)] for v in variables] for variables, found in pairs]
 
 
 def add_up(gradients):
@@ -391,9 +414,9 @@ def input_gradient(fn, x, has_aux=False):
 
     def scalar(x):
         y, aux = fn(x) if has_aux else (fn(x), None)
-        return jnp.sum(y), aux
+        return [jnp.sum(y)], aux
 
-    aux, gradient = _differentiate(scalar, [], x)
+    aux, (gradient,) = _differentiate(scalar, [], x)
     return (gradient, aux) if has_aux else gradient
 
 

@@ -233,20 +233,36 @@ def value_and_grad(loss_fn, variables, optimizer=None):
         optimizer: the optimizer that scales the loss, if it does.
 
     Returns:
-        The unscaled loss and a list of gradients, zeros where the loss does not depend on the
+        The unscaled loss and a list of gradients, those of `values_and_grads`.
+    """
+    (loss,), (gradients,) = values_and_grads(lambda: [loss_fn()], [variables], [optimizer])
+    return loss, gradients
+
+
+def values_and_grads(losses_fn, groups, optimizers):
+    """Several losses of one pass, and the gradients of each with respect to variables of its own.
+
+    Args:
+        losses_fn: callable without arguments that returns a scalar for each group.
+        groups: list of lists of keras.Variable.
+        optimizers: list of the optimizers that scale the losses, or None where none does.
+
+    Returns:
+        The unscaled losses, and for each a list of gradients, zeros where it does not depend on the
         variable. Optimizers sum gradients over replicas, so each replica's are divided by
         their number.
     """
-    values = [variable.value for variable in variables]
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
+    values = [[variable.value for variable in variables] for variables in groups]
+    share = 1.0 / tf.distribute.get_strategy().num_replicas_in_sync
+    with tf.GradientTape(persistent=len(groups) > 1, watch_accessed_variables=False) as tape:
         tape.watch(values)
-        loss = loss_fn()
-        scaled_loss = loss if optimizer is None else optimizer.scale_loss(loss)
-        scaled_loss /= tf.distribute.get_strategy().num_replicas_in_sync
-    gradients = tape.gradient(
-        scaled_loss, values, unconnected_gradients=tf.UnconnectedGradients.ZERO
-    )
-    return loss, gradients
+        losses = losses_fn()
+        pairs = zip(losses, optimizers, strict=True)
+        scaled = [each if by is None else by.scale_loss(each) for each, by in pairs]
+        scaled = [share * each for each in scaled]
+    zeros = tf.UnconnectedGradients.ZERO
+    pairs = zip(scaled, values, strict=True)
+    return losses, [tape.gradient(*pair, unconnected_gradients=zeros) for pair in pairs]
 
 
 def add_up(gradients):

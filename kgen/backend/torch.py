@@ -200,23 +200,50 @@ def value_and_grad(loss_fn, variables, optimizer=None):
         optimizer: the optimizer that scales the loss, if it does.
 
     Returns:
-        The unscaled loss and a list of gradients, zeros where the loss does not depend on the
+        The unscaled loss and a list of gradients, those of `values_and_grads`.
+    """
+    (loss,), (gradients,) = values_and_grads(lambda: [loss_fn()], [variables], [optimizer])
+    return loss, gradients
+
+
+def values_and_grads(losses_fn, groups, optimizers):
+    """Several losses of one pass, and the gradients of each with respect to variables of its own.
+
+    Args:
+        losses_fn: callable without arguments that returns a scalar for each group.
+        groups: list of lists of keras.Variable.
+        optimizers: list of the optimizers that scale the losses, or None where none does.
+
+    Returns:
+        The unscaled losses, and for each a list of gradients, zeros where it does not depend on the
         variable; of several processes the gradients are the mean.
     """
-    values = [variable.value for variable in variables]
-    if not all(value.requires_grad for value in values):
+    frozen = [v.path for variables in groups for v in variables if not v.value.requires_grad]
+    if frozen:
         raise ValueError(
             "Expected compile() again, and then fit, after a network was frozen. Received: "
-            f"{next(v.path for v in variables if not v.value.requires_grad)}, which is frozen"
+            f"{frozen[0]}, which is frozen"
         )
     with torch.enable_grad():
-        loss = loss_fn()
-        scaled_loss = loss if optimizer is None else optimizer.scale_loss(loss)
-    gradients = torch.autograd.grad(scaled_loss, values, allow_unused=True, materialize_grads=True)
-    gradients = list(gradients)
-    if _world() > 1:
-        _average(gradients)
-    return loss.detach(), gradients
+        losses = losses_fn()
+        pairs = zip(losses, optimizers, strict=True)
+        scaled = [each if by is None else by.scale_loss(each) for each, by in pairs]
+    gradients = []
+    for i, variables in enumerate(groups):
+        if not variables:  # they are frozen
+            gradients.append([])
+            continue
+        found = torch.autograd.grad(
+            scaled[i],
+            [variable.value for variable in variables],
+            allow_unused=True,
+            materialize_grads=True,
+            retain_graph=i + 1 < len(groups),
+        )
+        gradients.append(list(found))
+        if _world() > 1:
+            _average(gradients[-1])
+    return [each.detach() for each in losses], gradients
 
 
 def add_up(gradients):

@@ -1,4 +1,4 @@
-"""What a network's outputs mean: p(x | parameters) of binary, real-valued, 8-bit pixels, q(z|x)."""
+"""What a network's outputs mean: p(x | parameters) of binary, real-valued, 8-bit pixels."""
 
 from kgen.distributions.bernoulli import Bernoulli
 from kgen.distributions.categorical import Categorical
@@ -6,7 +6,6 @@ from kgen.distributions.discretized_logistic import DiscretizedLogistic
 from kgen.distributions.fixed_normal import FixedNormal
 from kgen.distributions.logistic_mixture import LogisticMixture
 from kgen.distributions.normal import Normal
-from kgen.distributions.normal_posterior import NormalPosterior
 
 __all__ = [
     "Bernoulli",
@@ -15,7 +14,6 @@ __all__ = [
     "FixedNormal",
     "LogisticMixture",
     "Normal",
-    "NormalPosterior",
     "get",
 ]
 

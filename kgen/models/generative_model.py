@@ -199,29 +199,58 @@ class GenerativeModel(Kept, Fitting):
         Returns:
             The loss, a scalar.
         """
-        optimizer = self.optimizer[player]
-        variables = self.optimizer.player_variables[player]
+        return self.minimize_together(lambda *args: [loss_fn(*args)], [player], *args)[0]
 
-        def regularized_loss():
-            with own_losses.collected(self._layers_of[player]) as own:
-                loss = loss_fn(*args)
-            return loss + sum(own) + sum(own_losses.of_weights(variables))
+    def minimize_together(self, losses_fn, players, *args):
+        """One update of each of several players, of losses that one pass of the networks gives.
+
+        What a player's networks add of their own is added to its loss.
+
+        Args:
+            losses_fn: callable of `args` that returns a scalar for each player; what it logs is
+                kept.
+            players: list of str.
+            *args: what `losses_fn` takes.
+
+        Returns:
+            The losses, a list of scalars.
+        """
+        groups = [self.optimizer.player_variables[player] for player in players]
+        layers = [self._layers_of[player] for player in players]
+
+        def regularized_losses():
+            with own_losses.collected(layers) as own:
+                losses = losses_fn(*args)
+            return [
+                loss + sum(its) + sum(own_losses.of_weights(variables))
+                for loss, its, variables in zip(losses, own, groups, strict=True)
+            ]
 
         attributes = vars(self)  # as Keras looks at each that is set, which takes a while
-        attributes["_minimizing"] = player
+        attributes["_minimizing"] = players
         try:
-            if not variables:  # it is frozen
-                return regularized_loss()
-            loss, gradients = backend.value_and_grad(regularized_loss, variables, optimizer)
+            if not any(groups):  # they are frozen
+                return regularized_losses()
+            optimizers = [self.optimizer[player] for player in players]
+            losses, gradients = backend.values_and_grads(regularized_losses, groups, optimizers)
         finally:
             attributes["_minimizing"] = None
+        for player, own_gradients in zip(players, gradients, strict=True):
+            self.move(player, own_gradients)
+        return losses
+
+    def move(self, player, gradients):
+        """One step of a player's optimizer, by the gradients of its variables."""
+        optimizer = self.optimizer[player]
+        variables = self.optimizer.player_variables[player]
+        if not variables:
+            return
         if f"{player}_gradient_norm" in self._trackers:
             whole = backend.add_up(gradients)
             self._log_gradient_norm(player, whole, optimizer.scale_loss(1.0))
         backend.apply_gradients(optimizer, gradients, variables)
         for layer in self._spectral_layers[player]:
             layer.normalize()
-        return loss
 
     def _log_gradient_norm(self, player, gradients, scale):
         of_float32 = (ops.cast(gradient, "float32") for gradient in gradients)
@@ -237,7 +266,8 @@ class GenerativeModel(Kept, Fitting):
         """Adds to the means that `fit` shows: scalars, or one value an example."""
         for name, value in values.items():
             if self._minimizing is not None:
-                self._player_of.setdefault(name, self._minimizing)
+                by_name = [each for each in self._minimizing if name.startswith(f"{each}_")]
+                self._player_of.setdefault(name, (by_name or self._minimizing)[0])
             self._logged_names.add(name)
             self._trackers[name].update_state(ops.stop_gradient(ops.cast(value, "float32")))
 

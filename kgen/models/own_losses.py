@@ -15,21 +15,26 @@ _NUM_OPEN = {}  # by a layer's id, how many collect from it
 
 
 @contextlib.contextmanager
-def collected(layers):
-    """Yields a list that gets what layers add, in every call inside.
+def collected(groups):
+    """Yields a list for each group of layers that gets what they add, in every call inside.
 
     Keras' `losses` are those of the last call alone, and a network is called on real images, on
     fakes and in penalties.
 
     Args:
-        layers: list of keras.layers.Layer.
+        groups: list of lists of keras.layers.Layer, which may share some.
     """
-    found = []
+    found = [[] for _ in groups]
+    places = {}
+    for place, layers in enumerate(groups):
+        for layer in layers:
+            places.setdefault(id(layer), []).append(place)
+    layers = list({id(layer): layer for layers in groups for layer in layers}.values())
     with _LOCK:
         for layer in layers:
             vars(layer)["add_loss"] = functools.partial(_add_loss, layer)
             _NUM_OPEN[id(layer)] = _NUM_OPEN.get(id(layer), 0) + 1
-    token = _FOUND.set((set(map(id, layers)), found))
+    token = _FOUND.set((places, found))
     try:
         yield found
     finally:
@@ -42,19 +47,21 @@ def collected(layers):
 
 
 def _add_loss(layer, loss):
-    wanted, found = _FOUND.get() or ((), None)
-    if id(layer) not in wanted:
+    places, found = _FOUND.get() or ({}, None)
+    if id(layer) not in places:
         type(layer).add_loss(layer, loss)
     elif not _ASIDE.get():
-        found.extend(ops.cast(each, "float32") for each in keras.tree.flatten(loss))
+        losses = [ops.cast(each, "float32") for each in keras.tree.flatten(loss)]
+        for place in places[id(layer)]:
+            found[place].extend(losses)
 
 
 @contextlib.contextmanager
 def apart():
-    """Yields a list that gets, in the place of that outside, what layers add in calls inside."""
-    wanted, _ = _FOUND.get() or (set(), None)
-    found = []
-    token = _FOUND.set((wanted, found))
+    """Yields lists that get, in the place of those outside, what layers add in calls inside."""
+    places, outside = _FOUND.get() or ({}, ())
+    found = [[] for _ in outside]
+    token = _FOUND.set((places, found))
     try:
         yield found
     finally:
@@ -64,7 +71,8 @@ def apart():
 def add(losses):
     """Adds what was collected apart, if somebody collects."""
     if _FOUND.get() is not None:
-        _FOUND.get()[1].extend(losses)
+        for found, own in zip(_FOUND.get()[1], losses, strict=True):
+            found.extend(own)
 
 
 @contextlib.contextmanager

@@ -6,6 +6,7 @@ from kgen.networks.dcgan import dcgan_discriminator, dcgan_generator, recognitio
 from kgen.networks.dense_denoiser import dense_denoiser
 from kgen.networks.dit import dit
 from kgen.networks.flows import glow, real_nvp
+from kgen.networks.iaf import iaf
 from kgen.networks.invertible_network import InvertibleNetwork
 from kgen.networks.made import fvsbn, made
 from kgen.networks.mlp import (
@@ -38,6 +39,7 @@ __all__ = [
     "fvsbn",
     "gated_pixel_cnn",
     "glow",
+    "iaf",
     "made",
     "maxout_discriminator",
     "nade",

@@ -177,6 +177,28 @@ def test_gradients_of_a_subset_by_hand():
     assert len(gradients) == 2
 
 
+def test_losses_of_one_pass_have_gradients_of_their_own():
+    a, b, passes = variable([1.0, 2.0]), variable([3.0, 4.0]), []
+
+    def losses():
+        passes.append(1)
+        product = a * b
+        return [ops.sum(product), ops.sum(a * product), ops.sum(product) * 0.0]
+
+    optimizer = keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.5), initial_scale=8.0)
+    optimizer.build([a, b])
+    groups = [[a], [b, a], []]
+    found, gradients = backend.values_and_grads(losses, groups, [None, optimizer, None])
+    assert [float(ops.convert_to_numpy(each)) for each in found] == [11.0, 19.0, 0.0]
+    (of_a,), (scaled_of_b, scaled_of_a), none = (
+        [ops.convert_to_numpy(each) for each in group] for group in gradients
+    )
+    np.testing.assert_allclose(of_a, [3.0, 4.0])
+    np.testing.assert_allclose(scaled_of_b, 8.0 * np.array([1.0, 4.0]))
+    np.testing.assert_allclose(scaled_of_a, 8.0 * np.array([6.0, 16.0]))
+    assert none == [] and len(passes) == 1
+
+
 def test_what_a_loss_updates_is_kept():
     weight, counter = variable(2.0), keras.Variable(0.0, trainable=False)
 

@@ -440,8 +440,9 @@ def test_training_and_verbs_encode_the_same_images(likelihood):
 
 
 @pytest.mark.each_backend
+@pytest.mark.parametrize("objective", ["elbo", "dreg"])
 @pytest.mark.parametrize("of", ["kernel", "activity"])
-def test_regularizers_of_a_network_count(of):
+def test_regularizers_of_a_network_count(of, objective):
     x = np.random.default_rng(0).integers(0, 2, (8, 2, 2, 1)).astype("float32")
     flat = x.reshape(8, 4)
 
@@ -455,7 +456,7 @@ def test_regularizers_of_a_network_count(of):
                 keras.layers.Dense(4, use_bias=False, **regularizer),
             ]
         )
-        vae = kgen.VAE((2, 2, 1), latent_dim=2, encoder=encoder, seed=0)
+        vae = kgen.VAE((2, 2, 1), latent_dim=2, encoder=encoder, objective=objective, seed=0)
         vae.compile(keras.optimizers.SGD(0.1))
         before = ops.convert_to_numpy(encoder.trainable_variables[0])
         vae.fit(x, batch_size=8, verbose=0)

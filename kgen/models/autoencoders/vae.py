@@ -1,4 +1,4 @@
-"""The variational autoencoder, beta-VAE and conditional VAE."""
+"""The variational autoencoder, beta-VAE, importance-weighted and conditional VAE."""
 
 import math
 
@@ -6,15 +6,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen import backend, checks, distributions, priors
+from kgen import backend, checks, distributions, posteriors, priors
 from kgen.checks import whole_number
 from kgen.fields import Seed
 from kgen.losses import bits_per_dim
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
+from kgen.models.image_model import preset_dtype
 from kgen.models.in_batches import with_progress
 from kgen.models.latent_model import SamplesPrior
 from kgen.models.scalar import Scalar
 from kgen.seeds import seeds_of
+
+OBJECTIVES = ("elbo", "iwae", "dreg")
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -23,13 +26,18 @@ class VAE(SamplesPrior, EncoderDecoder):
 
     It minimises  E_q(z|x)[-log p(x|z)] + beta KL(q(z|x) || N(0, I)),  eq. 3, with
     q(z|x) = N(mean, exp(log_var)) from the encoder, one sample z = mean + std * eps, summed over
-    pixels and latents and averaged over the batch, in nats. With beta = 1 it is -ELBO.
+    pixels and latents and averaged over the batch, in nats. With beta = 1 it is -ELBO. With
+    objective="iwae" it is the importance-weighted autoencoder (Burda et al. 2015,
+    https://arxiv.org/abs/1509.00519), of k samples z_i ~ q(z|x) an image:
+
+        -E log 1/k sum_i w_i,   w_i = p(x, z_i) / q(z_i|x)
 
     Args:
         image_shape: tuple (height, width, channels).
         latent_dim: int. Length of z. Defaults to 50, as in Burda et al. 2015.
         encoder: keras.Model from images (batch, height, width, channels) in [0, 1] to (batch,
-            2 * latent_dim), mean and log-variance side by side, or None for the preset.
+            2 * latent_dim), mean and log-variance side by side, or what the posterior's family
+            asks for; or None for the preset.
         decoder: keras.Model from (batch, latent_dim) to the likelihood's parameters: logits (batch,
             height, width, channels) for "bernoulli", twice the channels, mean and then log-variance
             or log-scale, for the normal and the logistic; or None for the preset.
@@ -50,6 +58,13 @@ class VAE(SamplesPrior, EncoderDecoder):
         free_bits: float, a Keras schedule or None. Nats that the divergence of each latent, on
             average over a batch, costs nothing below: it then counts as so many (Kingma et al.
             2016, eq. 15, https://arxiv.org/abs/1606.04934). Defaults to None.
+        posterior_family: what q(z|x) is. "normal", of independent latents; "full", whose latents
+            depend on each other; "iaf", inverse autoregressive flow; or an object of
+            `kgen.posteriors`, such as `IAF(steps=4)`. Defaults to "normal".
+        objective: "elbo"; "iwae", the bound above; or "dreg", the same bound, with a gradient of
+            the encoder that varies less (Tucker et al. 2018, https://arxiv.org/abs/1810.04152). Of
+            the last the players are "encoder" and "decoder". Defaults to "elbo".
+        num_samples: int. Samples of z an image in a step, k. Defaults to 1.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it the model is a conditional VAE (Sohn et al.
             2015): both networks take `[input, condition]`.
@@ -83,6 +98,9 @@ class VAE(SamplesPrior, EncoderDecoder):
         likelihood: str | None = None,
         beta: float = 1.0,
         free_bits: float | None = None,
+        posterior_family: str = "normal",
+        objective: str = "elbo",
+        num_samples: int = 1,
         num_classes: int | None = None,
         condition=None,
         seed: int | None = None,
@@ -93,14 +111,16 @@ class VAE(SamplesPrior, EncoderDecoder):
         if likelihood is None:
             likelihood = "bernoulli" if channels == 1 else "discretized_logistic"
         distribution = distributions.get(likelihood)
+        family = posteriors.get(posterior_family)
+        _check_objective(objective, family, free_bits)
         super().__init__(
             image_shape,
             latent_dim,
             encoder,
             decoder,
-            encoded_size=2 * prior.size,
+            encoded_size=family.num_outputs(prior.size),
             decoded_shape=(*size, distribution.num_outputs(channels)),
-            meanings={"encoder": "means and then log-variances"},
+            meanings={"encoder": family.meaning},
             unbounded=("encoder", "decoder") if isinstance(likelihood, str) else ("encoder",),
             architecture=architecture,
             width=width,
@@ -115,14 +135,24 @@ class VAE(SamplesPrior, EncoderDecoder):
         self.likelihood = likelihood
         self.beta = beta
         self.free_bits = free_bits
+        self.posterior_family = posterior_family
+        self.family = family
+        with preset_dtype(self.dtype_policy):
+            self.posterior_network = family.network(self.latent_dim)
+        self.objective = objective
+        self.num_samples = whole_number("num_samples", num_samples)
 
     def players(self):
-        return {"vae": [self.encoder, self.decoder]}
+        encoders = [self.encoder, *filter(None, [self.posterior_network])]
+        if self.objective == "dreg":
+            return {"encoder": encoders, "decoder": [self.decoder]}
+        return {"vae": [*encoders, self.decoder]}
 
     def default_optimizers(self):
         # Burda et al. 2015, section 5.
         return {
-            "vae": keras.optimizers.Adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-4, name="vae")
+            player: keras.optimizers.Adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-4, name=player)
+            for player in self.players()
         }
 
     def check_inputs(self, x, y):
@@ -154,19 +184,66 @@ class VAE(SamplesPrior, EncoderDecoder):
         self.start_at_mean(self.decoder, images, self.distribution.output_for)
 
     def training_step(self, x, y, noise):
-        self.minimize(self.negative_elbo, "vae", x, y, noise)
+        if self.objective == "dreg":
+            players = ["encoder", "decoder"]
+            self.minimize_together(self.doubly_reparameterized, players, x, y, noise)
+        else:
+            self.minimize(self._negative_bound, "vae", x, y, noise)
 
     def evaluation_step(self, x, y, noise):
-        self.negative_elbo(x, y, noise, training=False)
+        self._negative_bound(x, y, noise, training=False)
+
+    def _negative_bound(self, *batch, **how):
+        loss = self.negative_elbo if self.objective == "elbo" else self.negative_iwae
+        return loss(*batch, **how)
 
     def negative_elbo(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1]; logs it and its two terms."""
         x = self.distribution.observe(x, noise)
-        nll, q = self.log_weights(x, y, noise, 1, training)
-        nll, kl = nll[:, 0], q.kl()
+        nll, q = self.log_weights(x, y, noise, self.num_samples, training)
+        nll, kl = ops.mean(nll, axis=1), self._kl(q)
         loss = nll + self.now("beta") * (kl + self._free(q))
         self.log(loss=loss, reconstruction_loss=nll, kl_loss=kl)
         return ops.mean(loss)
+
+    def negative_iwae(self, x, y, noise, training=True):
+        """The importance-weighted loss on one batch of images in [0, 1]; logs it and the ELBO's."""
+        x = self.distribution.observe(x, noise)
+        nll, q = self.log_weights(x, y, noise, self.num_samples, training)
+        return self._weighted(nll, self.log_ratio(q))[0]
+
+    def _weighted(self, nll, log_ratio):
+        """Minus the bound, which it logs, and w~, of -log p(x|z) and log p(z) / q(z|x)."""
+        log_weights = self.now("beta") * log_ratio - nll
+        loss = math.log(self.num_samples) - ops.logsumexp(log_weights, axis=1)
+        terms = {"reconstruction_loss": nll, "kl_loss": -log_ratio}
+        self.log(loss=loss, **{name: ops.mean(each, axis=1) for name, each in terms.items()})
+        return ops.mean(loss), ops.softmax(log_weights, axis=1)
+
+    def doubly_reparameterized(self, x, y, noise):
+        """What the encoder and what the decoder minimises, of the importance-weighted bound.
+
+        The decoder's gradient is that of the bound, sum_i w~_i d log w_i, with the normalised
+        weights w~. The encoder's goes through z alone, sum_i w~_i^2 d log w_i / dz_i dz_i (Tucker
+        et al. 2018, eq. 8 and algorithm 1), and is 0 of each sample where q(z|x) = p(z|x).
+        """
+        x = self.distribution.observe(x, noise)
+        outputs = self._read_network(self.encoder, x, y, True)
+        q = self.family.draw(outputs, noise, self.num_samples, self.posterior_network)
+        nll = self._nll(x, y, q.z, True)
+        weights = ops.stop_gradient(self._weighted(nll, self.log_ratio(q))[1])
+        through_z = self.prior.log_prob(q.z) - self.family.fixed_log_q(outputs, q.z)
+        encoder_loss = ops.square(weights) * (nll - self.now("beta") * through_z)
+        return [ops.mean(ops.sum(each, axis=1)) for each in (encoder_loss, weights * nll)]
+
+    def log_ratio(self, q):
+        """Log p(z) - log q(z|x) of `kgen.posteriors.Codes`, (batch, k), in nats."""
+        return self.prior.log_prob(q.z) - q.log_q
+
+    def _kl(self, q):
+        """KL(q(z|x) || p(z)), (batch,): the number, or where there is none its estimate."""
+        kl = q.kl()
+        return -ops.mean(self.log_ratio(q), axis=1) if kl is None else kl
 
     def _free(self, q):
         """What is added to the divergence of a batch where a latent's is below `free_bits`."""
@@ -187,20 +264,28 @@ class VAE(SamplesPrior, EncoderDecoder):
             training: bool.
 
         Returns:
-            -log p(x|z) (batch, k), and the samples, a `kgen.distributions.NormalPosterior`.
+            -log p(x|z) (batch, k), and the samples, `kgen.posteriors.Codes`.
         """
-        q = distributions.NormalPosterior(*self._posterior(x, y, training), noise, k)
-        z = ops.reshape(q.z, (-1, self.latent_dim))
+        outputs = self._read_network(self.encoder, x, y, training)
+        q = self.family.draw(outputs, noise, k, self.posterior_network)
+        return self._nll(x, y, q.z, training), q
+
+    def _nll(self, x, y, z, training):
+        """-log p(x|z) of codes (batch, k, latent_dim), (batch, k)."""
+        k = z.shape[1]
+        z = ops.reshape(z, (-1, self.latent_dim))
         if k > 1:
             x = ops.repeat(x, k, axis=0)
             y = None if y is None else ops.repeat(y, k, axis=0)
         nll = self.distribution.nll(x, self._read_network(self.decoder, z, y, training))
-        return ops.reshape(nll, (-1, k)), q
+        return ops.reshape(nll, (-1, k))
 
     def figures(self, logs):
         """The ELBO in nats an image, its two terms, and its bits/dim where they are of 8 bits."""
         elbo = -(logs["reconstruction_loss"] + logs["kl_loss"])
         figures = {"elbo": elbo} | {k: v for k, v in logs.items() if k != "loss"}
+        if self.objective != "elbo":
+            figures = {"iwae_bound": -logs["loss"]} | figures
         if self.distribution.has_bits_per_dim:
             figures["bits_per_dim"] = bits_per_dim(-elbo, self.image_shape)
         return figures
@@ -216,6 +301,11 @@ class VAE(SamplesPrior, EncoderDecoder):
         Returns:
             NumPy arrays mean and log_var, each (num, latent_dim).
         """
+        if not self.family.has_density:
+            raise ValueError(
+                "Expected a posterior of which mean and variance are known, 'normal' or 'full'. "
+                f"Received: {type(self.family).__name__}; encode gives its middle"
+            )
         answer = self.answer("posterior", labels, batch_size=batch_size, image=images)
         return answer["mean"], answer["log_var"]
 
@@ -281,36 +371,52 @@ class VAE(SamplesPrior, EncoderDecoder):
     def _log_weights_of(self, y, image, noise, turn, k):
         x = self.distribution.observe(image, noise)
         nll, q = self.log_weights(x, y, noise.at(turn), k)
-        return q.log_ratio() - nll
-
-    def _posterior(self, x, y, training=False):
-        outputs = self._read_network(self.encoder, x, y, training)
-        mean, log_var = ops.split(outputs, 2, axis=-1)
-        return mean, ops.clip(log_var, -20.0, 20.0)  # exp must not overflow
+        return self.log_ratio(q) - nll
 
     def _encode(self, x, y, training=False):
-        return self._posterior(x, y, training)[0]
+        outputs = self._read_network(self.encoder, x, y, training)
+        return self.family.center(outputs, self.posterior_network)
 
     def _decode(self, z, y, training=False):
         return self.distribution.mean(self._read_network(self.decoder, z, y, training))
 
     def signatures(self):
         def posterior(y, image):
-            mean, log_var = self._posterior(image, y)
-            return {"mean": mean, "log_var": log_var}
+            outputs = self._read_network(self.encoder, image, y, False)
+            mean = self.family.center(outputs, self.posterior_network)
+            return {"mean": mean, "log_var": self.family.log_var(outputs)}
 
         def elbo(y, image, noise):
             return {"elbo": self._log_weights_of(y, image, noise, 0, 1)[:, 0]}
 
         image = {"image": self.image}
-        return super().signatures() | {
-            "posterior": (posterior, image),
-            "elbo": (elbo, image | {"seed": Seed()}),
-        }
+        added = {"elbo": (elbo, image | {"seed": Seed()})}
+        if self.family.has_density:
+            added["posterior"] = posterior, image
+        return super().signatures() | added
 
     def get_config(self):
         return super().get_config() | {
             "likelihood": self.likelihood,
             "beta": self.beta,
             "free_bits": self.free_bits,
+            "posterior_family": self.posterior_family,
+            "objective": self.objective,
+            "num_samples": self.num_samples,
         }
+
+
+def _check_objective(objective, family, free_bits):
+    """Raises a ValueError of an objective that there is not, or not with the other arguments."""
+    if objective not in OBJECTIVES:
+        raise ValueError(f"Expected objective in {OBJECTIVES}. Received: objective={objective!r}")
+    if objective == "dreg" and not family.has_density:
+        raise ValueError(
+            "Expected a posterior whose density of any code is known, 'normal' or 'full', for "
+            f"objective='dreg'; objective='iwae' takes any. Received: {type(family).__name__}"
+        )
+    if objective != "elbo" and free_bits is not None:
+        raise ValueError(
+            "Expected free_bits=None but for objective='elbo', whose divergence is a term of its "
+            f"own. Received: {objective=}, {free_bits=}"
+        )

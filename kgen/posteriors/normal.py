@@ -1,0 +1,63 @@
+"""The normal posterior of independent latents."""
+
+import math
+
+import keras
+from keras import ops
+
+from kgen.losses import gaussian_kl
+from kgen.posteriors.posterior import Codes, Posterior, standard_normal
+
+LIMIT = 20.0  # exp must not overflow
+
+
+class NormalCodes(Codes):
+    """Codes of N(mean, exp(log_var)).
+
+    Args:
+        mean: tensor (batch, latent_dim).
+        log_var: tensor (batch, latent_dim).
+        eps: tensor (batch, k, latent_dim).
+    """
+
+    def __init__(self, mean, log_var, eps):
+        self.mean, self.log_var_of_each = mean, log_var
+        half = 0.5 * log_var[:, None]
+        super().__init__(mean[:, None] + ops.exp(half) * eps, eps, half)
+
+    def kl(self):
+        return gaussian_kl(self.mean, self.log_var_of_each)
+
+    def mean_kl_by_latent(self):
+        total = gaussian_kl(ops.transpose(self.mean), ops.transpose(self.log_var_of_each))
+        return total / ops.cast(ops.shape(self.mean)[0], total.dtype)
+
+
+@keras.saving.register_keras_serializable("kgen", name="NormalPosterior")
+class Normal(Posterior):
+    """N(mean, exp(log_var)), each latent by itself (Kingma & Welling 2013)."""
+
+    meaning = "means and then log-variances"
+
+    def num_outputs(self, latent_dim):
+        return 2 * latent_dim
+
+    def parameters(self, outputs):
+        """Mean and log-variance, each (batch, latent_dim)."""
+        mean, log_var = ops.split(outputs, 2, axis=-1)
+        return mean, ops.clip(log_var, -LIMIT, LIMIT)
+
+    def draw(self, outputs, noise, k, network=None):
+        mean, log_var = self.parameters(outputs)
+        return NormalCodes(mean, log_var, standard_normal(outputs, noise, k, mean.shape[-1]))
+
+    def center(self, outputs, network=None):
+        return self.parameters(outputs)[0]
+
+    def log_var(self, outputs):
+        return self.parameters(outputs)[1]
+
+    def fixed_log_q(self, outputs, z):
+        mean, log_var = (ops.stop_gradient(each)[:, None] for each in self.parameters(outputs))
+        terms = ops.square(z - mean) * ops.exp(-log_var) + log_var + math.log(2.0 * math.pi)
+        return -0.5 * ops.sum(terms, axis=-1)
