@@ -123,13 +123,22 @@ def dense_vae(num_classes=None, **kwargs):
     return kgen.VAE(SHAPE, latent_dim=3, **nets, **kwargs)
 
 
+def dense_parts(parameters=1):
+    """Encoder and decoder of 8x8, of so many numbers a latent of three."""
+    encoder = networks.dense_encoder(SHAPE, 3 * parameters, units=(6,))
+    return {"encoder": encoder, "decoder": networks.dense_decoder(3, SHAPE, units=(6,))}
+
+
+def factor_vae(**kwargs):
+    judge = networks.dense_discriminator(3, units=(4, 4))
+    nets = dense_parts(2) | {"discriminator": judge}
+    return kgen.FactorVAE(SHAPE, 3, gamma=2.0, **nets, **kwargs)
+
+
 def dreg_vae(**kwargs):
     """A VAE of two players, whose latents depend on each other."""
-    encoder = networks.dense_encoder(SHAPE, 9, units=(6,))
-    nets = {"encoder": encoder, "decoder": networks.dense_decoder(3, SHAPE, units=(6,))}
-    return kgen.VAE(
-        SHAPE, 3, posterior_family="full", objective="dreg", num_samples=2, **nets, **kwargs
-    )
+    settings = {"posterior_family": "full", "objective": "dreg", "num_samples": 2}
+    return kgen.VAE(SHAPE, 3, **settings, **dense_parts(3), **kwargs)
 
 
 def perceptrons(judge="discriminator", **kwargs):
@@ -306,6 +315,20 @@ CASES = (
         image_shape=(4, 4, 1),
     ),
     Case("dreg_vae", kgen.VAE, dreg_vae),
+    Case(
+        "beta_tc_vae",
+        kgen.BetaTCVAE,
+        lambda **kwargs: kgen.BetaTCVAE(SHAPE, 3, dataset_size=16, **dense_parts(2), **kwargs),
+        command="beta_tc_vae",
+        settings={"latent_dim": 2},
+    ),
+    Case(
+        "factor_vae",
+        kgen.FactorVAE,
+        factor_vae,
+        command="factor_vae",
+        settings={"latent_dim": 2},
+    ),
     Case(
         "colour_vae",
         kgen.VAE,

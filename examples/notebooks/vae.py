@@ -45,15 +45,15 @@ kgen.pictures.grid(images[:32], columns=16)
 # I)$. These are the lines of kgen that compute it:
 
 # %%
-from kgen.distributions import NormalPosterior
 from kgen.losses import bernoulli_nll, gaussian_kl
+from kgen.posteriors.normal import NormalCodes
 
 
 def show_source(*functions):
     print("\n".join(inspect.getsource(each) for each in functions))
 
 
-show_source(kgen.VAE.negative_elbo, NormalPosterior.__init__, gaussian_kl, bernoulli_nll)
+show_source(kgen.VAE.negative_elbo, NormalCodes.__init__, gaussian_kl, bernoulli_nll)
 
 # %% [markdown]
 # And here it is again with nothing but the two networks, for a model that is not trained yet. The

@@ -12,7 +12,7 @@ from kgen.losses.adversarial import (
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
-from kgen.losses.divergence import gaussian_kl
+from kgen.losses.divergence import aggregate_log_weights, gaussian_kl, total_correlation
 from kgen.losses.likelihood import (
     bernoulli_nll,
     bits_per_dim,
@@ -25,6 +25,7 @@ from kgen.losses.likelihood import (
 from kgen.losses.penalty import gradient_penalty, r1_penalty
 
 __all__ = [
+    "aggregate_log_weights",
     "bernoulli_nll",
     "bits_per_dim",
     "categorical_nll",
@@ -43,6 +44,7 @@ __all__ = [
     "r1_penalty",
     "relativistic_average_loss",
     "relativistic_loss",
+    "total_correlation",
     "wasserstein_critic_loss",
     "wasserstein_generator_loss",
 ]

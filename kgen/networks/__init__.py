@@ -11,6 +11,7 @@ from kgen.networks.invertible_network import InvertibleNetwork
 from kgen.networks.made import fvsbn, made
 from kgen.networks.mlp import (
     dense_decoder,
+    dense_discriminator,
     dense_encoder,
     dense_generator,
     maxout_discriminator,
@@ -33,6 +34,7 @@ __all__ = [
     "dcgan_generator",
     "dense_decoder",
     "dense_denoiser",
+    "dense_discriminator",
     "dense_encoder",
     "dense_generator",
     "dit",

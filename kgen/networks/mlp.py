@@ -5,6 +5,7 @@ import math
 
 import keras
 
+from kgen.layers.leaky_relu import LeakyReLU
 from kgen.layers.maxout import Maxout
 from kgen.layers.seeded_dropout import seeded_dropout
 from kgen.networks.conditioning import (
@@ -67,6 +68,25 @@ def dense_decoder(
     x = keras.layers.Dense(math.prod(output_shape), dtype="float32")(x)
     x = keras.layers.Reshape(output_shape, dtype="float32")(x)
     return build([z, *conditions], x, name)
+
+
+def dense_discriminator(size, units=(1000,) * 6, negative_slope=0.2, name="discriminator"):
+    """A multilayer perceptron of leaky ReLUs, from vectors to logits.
+
+    Args:
+        size: int. Length of the vectors.
+        units: tuple of int, the hidden layers. Defaults to those of Kim & Mnih 2018.
+        negative_slope: float. Of the leaky ReLU; 0 is a ReLU.
+        name: str. Name of the model.
+
+    Returns:
+        keras.Model from (batch, size) to logits (batch, 1).
+    """
+    z = x = keras.Input((size,), name="z")
+    for width in units:
+        x = LeakyReLU(negative_slope)(keras.layers.Dense(width)(x))
+    logits = keras.layers.Dense(1, dtype="float32")(x)
+    return keras.Model(z, logits, name=name)
 
 
 def dense_generator(

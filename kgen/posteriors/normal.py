@@ -28,6 +28,11 @@ class NormalCodes(Codes):
     def kl(self):
         return gaussian_kl(self.mean, self.log_var_of_each)
 
+    def log_q_of_others(self, z):
+        """By latent, log q(z_i | x_j) of codes (batch, latent_dim): (batch, batch, latent_dim)."""
+        away = ops.square(z[:, None] - self.mean) * ops.exp(-self.log_var_of_each)
+        return -0.5 * (away + self.log_var_of_each + math.log(2.0 * math.pi))
+
     def mean_kl_by_latent(self):
         total = gaussian_kl(ops.transpose(self.mean), ops.transpose(self.log_var_of_each))
         return total / ops.cast(ops.shape(self.mean)[0], total.dtype)

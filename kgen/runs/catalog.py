@@ -5,10 +5,12 @@ import difflib
 # Of each the name of its class in `kgen`.
 MODELS = {
     "autoencoder": "Autoencoder",
+    "beta_tc_vae": "BetaTCVAE",
     "cgan": "ConditionalGAN",
     "dcgan": "DCGAN",
     "ddpm": "DDPM",
     "edm": "EDM",
+    "factor_vae": "FactorVAE",
     "flow_matching": "FlowMatching",
     "fvsbn": "FVSBN",
     "gan": "GAN",

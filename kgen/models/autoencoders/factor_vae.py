@@ -1,0 +1,169 @@
+"""FactorVAE."""
+
+import keras
+from keras import ops
+
+from kgen import networks
+from kgen.models.autoencoders.factorizing_vae import FactorizingVAE
+from kgen.models.image_model import preset_dtype
+from kgen.models.scalar import Scalar
+
+
+@keras.saving.register_keras_serializable("kgen")
+class FactorVAE(FactorizingVAE):
+    """FactorVAE: a VAE that pays for what a discriminator sees of dependence between its latents.
+
+    The discriminator tells codes from codes whose latents were each permuted over a batch; its
+    logit is then log q(z) / prod q(z_j), and the mean of that the total correlation (eq. 2, 3):
+
+        L_vae = -ELBO + gamma E[logit(z)]
+        L_discriminator = 1/2 E[softplus(-logit(z))] + 1/2 E[softplus(logit(permuted z'))]
+
+    A batch of `fit` is two of the paper's (algorithm 2): the even rows are for the VAE, the odd
+    ones are those that are permuted.
+
+    Args:
+        image_shape: tuple (height, width, channels).
+        latent_dim: int. Length of z. Defaults to 10.
+        encoder: as of `kgen.VAE`.
+        decoder: as of `kgen.VAE`.
+        discriminator: keras.Model from (batch, latent_dim) to logits (batch, 1), or None for the
+            preset, six layers of 1,000.
+        architecture: as of `kgen.VAE`.
+        width: as of `kgen.VAE`.
+        depth: as of `kgen.VAE`.
+        likelihood: as of `kgen.VAE`.
+        gamma: float, or a Keras schedule. Weight of the total correlation. Defaults to 35, the
+            paper's for dSprites.
+        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
+        condition: `kgen.fields.Field` or None. With it encoder and decoder take
+            `[input, condition]`.
+        seed: int or None. Seeds the model's noise; None draws a seed.
+
+    Example:
+    >>> images = np.random.rand(64, 8, 8, 1)
+    >>> model = kgen.FactorVAE(image_shape=(8, 8, 1), latent_dim=4)
+    >>> model.compile()
+    >>> history = model.fit(images, verbose=0)
+    >>> model.encode(images).shape
+    (64, 4)
+
+    Reference: Kim & Mnih, Disentangling by Factorising, 2018. https://arxiv.org/abs/1802.05983
+    """
+
+    log_names = (
+        "loss",
+        "reconstruction_loss",
+        "kl_loss",
+        "total_correlation_estimate",
+        "discriminator_loss",
+        "discriminator_accuracy",
+    )
+    default_batch_size = 128
+    gamma = Scalar()
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        latent_dim: int = 10,
+        encoder: keras.Model | None = None,
+        decoder: keras.Model | None = None,
+        discriminator: keras.Model | None = None,
+        architecture: str = "dense",
+        width: int | None = None,
+        depth: int | None = None,
+        likelihood: str | None = None,
+        gamma: float = 35.0,
+        num_classes: int | None = None,
+        condition=None,
+        seed: int | None = None,
+        **kwargs,
+    ):
+        super().__init__(
+            image_shape,
+            latent_dim,
+            encoder,
+            decoder,
+            architecture=architecture,
+            width=width,
+            depth=depth,
+            likelihood=likelihood,
+            num_classes=num_classes,
+            condition=condition,
+            seed=seed,
+            **kwargs,
+        )
+        if discriminator is None:
+            with preset_dtype(self.dtype_policy):
+                discriminator = networks.dense_discriminator(self.latent_dim)
+        self.check_network(
+            "discriminator", discriminator, (self.latent_dim,), (1,), is_conditional=False
+        )
+        self.discriminator = discriminator
+        self.gamma = gamma
+
+    def players(self):
+        return super().players() | {"discriminator": [self.discriminator]}
+
+    def default_optimizers(self):
+        return {
+            "vae": keras.optimizers.Adam(1e-4, name="vae"),
+            "discriminator": keras.optimizers.Adam(1e-4, beta_1=0.5, name="discriminator"),
+        }
+
+    def check_batch_size(self, num):
+        if num < 2:
+            raise ValueError(
+                "Expected batches of at least two images: one half is for the VAE, the other's "
+                f"latents are permuted. Received: batches of {num}"
+            )
+
+    def training_step(self, x, y, noise):  # algorithm 2
+        self.minimize_together(self.losses_of_both, ["vae", "discriminator"], x, y, noise)
+
+    def evaluation_step(self, x, y, noise):
+        self.losses_of_both(x, y, noise, training=False)
+
+    def losses_of_both(self, x, y, noise, training=True):
+        """The losses of VAE and discriminator on one batch of images in [0, 1]; logs them."""
+        x = self.distribution.observe(x, noise)
+        first, second = (rows_from(x, 0), rows_from(x, 1)) if training else (x, x)
+        labels = (None, None) if y is None else (rows_from(y, 0), rows_from(y, 1))
+        labels = labels if training else (y, y)
+        nll, q = self.log_weights(first, labels[0], noise, 1, training)
+        nll, kl, z = nll[:, 0], q.kl(), q.z[:, 0]
+        others = self._read_network(self.encoder, second, labels[1], training)
+        others = self.family.draw(others, noise, 1).z[:, 0]
+        logits = self._judge(z, training)
+        of_permuted = self._judge(permuted(others, noise), training)
+        tc = logits[:, 0]
+        loss = nll + kl + self.now("gamma") * tc
+        of_own, of_others = ops.softplus(-logits), ops.softplus(of_permuted)
+        right = ops.concatenate([logits > 0.0, of_permuted < 0.0], axis=0)
+        discriminator_loss = 0.5 * (ops.mean(of_own) + ops.mean(of_others))
+        self.log(
+            loss=loss,
+            reconstruction_loss=nll,
+            kl_loss=kl,
+            total_correlation_estimate=tc,
+            discriminator_loss=discriminator_loss,
+            discriminator_accuracy=ops.mean(ops.cast(right, "float32")),
+        )
+        return [ops.mean(loss), discriminator_loss]
+
+    def _judge(self, z, training):
+        return ops.cast(self.discriminator(z, training=training), "float32")
+
+    def get_config(self):
+        return super().get_config() | {"discriminator": self.discriminator, "gamma": self.gamma}
+
+
+def rows_from(tensor, first):
+    """Every other row, from the first or the second on."""
+    return tensor[first::2]
+
+
+def permuted(z, noise):
+    """Codes (batch, latent_dim), each latent permuted over the batch by itself (algorithm 1)."""
+    order = ops.argsort(noise.uniform(ops.shape(z)), axis=0)
+    return ops.take_along_axis(z, order, axis=0)
