@@ -41,6 +41,7 @@ class Case:
             a loop of many turns adds up.
         family: str or None. The family that it stands for where what the house promises is tried.
         on_replicas: bool. It is trained on several replicas in the quick tier.
+        sees_batch: bool. Its loss looks at a batch together, and on several replicas at a part.
         quick: bool. The contract is tried on it in the quick tier.
         command: str or None. Its name on the command line.
         settings: dict of plain arguments that make it small on the command line.
@@ -60,6 +61,7 @@ class Case:
     rounding: float = 1e-6
     family: str | None = None
     on_replicas: bool = False
+    sees_batch: bool = False
     quick: bool = True
     command: str | None = None
     settings: dict = dataclasses.field(default_factory=dict)
@@ -319,6 +321,7 @@ CASES = (
         "beta_tc_vae",
         kgen.BetaTCVAE,
         lambda **kwargs: kgen.BetaTCVAE(SHAPE, 3, dataset_size=16, **dense_parts(2), **kwargs),
+        sees_batch=True,
         command="beta_tc_vae",
         settings={"latent_dim": 2},
     ),
@@ -326,6 +329,7 @@ CASES = (
         "factor_vae",
         kgen.FactorVAE,
         factor_vae,
+        sees_batch=True,
         command="factor_vae",
         settings={"latent_dim": 2},
     ),

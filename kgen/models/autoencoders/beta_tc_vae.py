@@ -21,7 +21,8 @@ class BetaTCVAE(FactorizingVAE):
     q(z) is estimated by a batch: given the size of the data set by stratified sampling (appendix
     C.2), where a latent's own q(z|x) counts as it does among all images; without it each image of
     the batch counts alike, as in the paper's weighted sampling but for its constants, and a
-    latent's own counts too much. What is logged of these estimates is named so.
+    latent's own counts too much. What is logged of these estimates is named so. On several replicas
+    each estimates it by its part of the batch.
 
     Args:
         image_shape: tuple (height, width, channels).

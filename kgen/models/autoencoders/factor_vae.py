@@ -20,7 +20,7 @@ class FactorVAE(FactorizingVAE):
         L_discriminator = 1/2 E[softplus(-logit(z))] + 1/2 E[softplus(logit(permuted z'))]
 
     A batch of `fit` is two of the paper's (algorithm 2): the even rows are for the VAE, the odd
-    ones are those that are permuted.
+    ones are those that are permuted, on several replicas among each one's own.
 
     Args:
         image_shape: tuple (height, width, channels).
