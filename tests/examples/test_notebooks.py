@@ -15,7 +15,7 @@ from tests.examples.conftest import EXAMPLES  # noqa: E402
 
 FOLDER = EXAMPLES / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-ON_TENSORFLOW = ("diffusion", "serving", "vae")
+ON_TENSORFLOW = ("serving", "vae")
 MACHINE_PATHS = re.compile(
     r"/(home|root|tmp|work|usr|opt|Users|mnt|var)/|site-packages|ipykernel_\d"
 )
