@@ -12,6 +12,9 @@ from kgen.layers import ActNorm, Split
 from kgen.layers.precision import full_precision
 from kgen.networks.conditioning import as_field
 
+# Where an inverse runs away it shall not overflow: infinities would leave no numbers in the image.
+FARTHEST = 1e6
+
 
 @keras.saving.register_keras_serializable("kgen")
 class InvertibleNetwork(keras.Model):
@@ -62,13 +65,13 @@ class InvertibleNetwork(keras.Model):
         return ops.concatenate(z, axis=1), total
 
     def inverse(self, z, y=None):
-        """The x that gives z."""
+        """The x that gives z; what is beyond 1e6 on the way stops there."""
         ends = [0, *np.cumsum([math.prod(shape) for shape in self.shapes]).tolist()]
         parts = zip(itertools.pairwise(ends), self.shapes, strict=True)
         *parts, x = [ops.reshape(z[:, a:b], (-1, *shape)) for (a, b), shape in parts]
         for step in reversed(self.steps):
             left = [parts.pop()] if isinstance(step, Split) else []
-            x = step.inverse(x, *left, y)
+            x = ops.clip(step.inverse(x, *left, y), -FARTHEST, FARTHEST)
         return x
 
     def compute_output_shape(self, x_shape, y_shape=None):

@@ -70,7 +70,7 @@ def compare(
         evaluation.check(run.model)
     rows = []
     for names, group in _groups(runs, read):
-        found = [evaluation(run.model) for run in group]
+        found = [_measured(*each, evaluation) for each in zip(names, group, strict=True)]
         images = [_images(run.model, seed) for run in group]
         rows.append(_Row(names, _steps(group[0].model), [each.values for each in found], images))
     rows = _best_first(rows, evaluation.names)
@@ -81,6 +81,13 @@ def compare(
         file.write(text)
     print(f"{text}\nWrote {out}\n      {picture}")
     return out
+
+
+def _measured(name, run, evaluation):
+    try:
+        return evaluation(run.model)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def _check_same_data(names, runs):

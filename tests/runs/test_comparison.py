@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import kgen
 from kgen import cli, metrics, runs
 from kgen.metrics.features import Pixels
 
@@ -114,6 +115,17 @@ def test_what_cannot_be_compared(folder, tmp_path, names, given, message):
     out = str(tmp_path / "table.md")
     with pytest.raises(ValueError, match=message):
         runs.compare(*(str(folder / name) for name in names), out=out, **(GIVEN | given))
+    assert not list(tmp_path.iterdir())
+
+
+def test_samples_that_are_no_images_name_their_run(folder, tmp_path, monkeypatch):
+    def sample(model, num, *args, **kwargs):
+        return np.full((num, *model.image_shape), np.nan)
+
+    monkeypatch.setattr(kgen.VAE, "sample", sample)
+    names = [str(folder / name) for name in "ac"]
+    with pytest.raises(ValueError, match=r"a: Expected finite"):
+        runs.compare(*names, out=str(tmp_path / "table.md"), **GIVEN)
     assert not list(tmp_path.iterdir())
 
 

@@ -317,6 +317,14 @@ def test_temperature():
         np.testing.assert_allclose(found, model.decode(temperature * z), atol=1e-6)
 
 
+@pytest.mark.parametrize(("model_class", "scale"), [(Glow, 3.0), (RealNVP, 1.5)])
+def test_an_inverse_that_runs_away_gives_an_image(model_class, scale):
+    model = model_class((8, 8, 1), width=4, depth=3, seed=0)
+    perturbed(model.network, scale)
+    samples = model.sample(8, temperature=1e4, seed=0)
+    assert samples.min() >= 0.0 and samples.max() <= 1.0
+
+
 def test_a_user_network_is_kept(tmp_path):
     network = glow((4, 4, 1), width=4, depth=1, condition=3)
     model = FlowModel((4, 4, 1), perturbed(network), num_classes=3, seed=0)
