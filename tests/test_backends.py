@@ -251,6 +251,7 @@ LEVELS = (
     ("seeds",),
     ("losses", "layers"),
     ("distributions", "networks", "priors", "samplers"),
+    ("posteriors",),
     ("pictures",),
     ("models",),
     ("metrics",),

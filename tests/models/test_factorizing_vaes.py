@@ -116,7 +116,11 @@ def test_a_beta_tc_vae_by_hand(monkeypatch, dataset_size):
     np.testing.assert_allclose(logs["mutual_information_estimate"], information, rtol=1e-4)
     np.testing.assert_allclose(logs["loss"], of_vae["loss"] + 5.0 * tc, rtol=1e-4)
     assert float(ops.convert_to_numpy(loss)) == pytest.approx(logs["loss"].mean(), rel=1e-5)
-    model.tc_weight = 1.0
+    model.tc_weight, model.beta = 6.0, 3.0
+    more, _ = logged_by(model, monkeypatch, eps, x)
+    expected = logs["loss"] + 2.0 * logs["kl_loss"]
+    np.testing.assert_allclose(more["loss"], expected, rtol=1e-4)
+    model.tc_weight, model.beta = 1.0, 1.0
     again, _ = logged_by(model, monkeypatch, eps, x)
     np.testing.assert_allclose(again["loss"], of_vae["loss"], rtol=1e-6)
 
@@ -230,7 +234,10 @@ def test_each_latent_is_permuted_by_itself():
             ),
             r"discriminator to map \(batch, 3\) to \(batch, 1\)",
         ),
-        (lambda: kgen.BetaTCVAE((4, 4, 1), objective="iwae"), "no objective: the loss of BetaTC"),
+        (
+            lambda: kgen.BetaTCVAE((4, 4, 1), objective="iwae"),
+            "objective='elbo', of which the loss of BetaTC",
+        ),
     ],
 )
 def test_bad_arguments(make, message):

@@ -39,6 +39,7 @@ class BetaTCVAE(FactorizingVAE):
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it both networks take `[input, condition]`.
         seed: int or None. Seeds the model's noise; None draws a seed.
+        **kwargs: `beta` and `free_bits` of `kgen.VAE`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)
@@ -106,7 +107,7 @@ class BetaTCVAE(FactorizingVAE):
         log_weights = aggregate_log_weights(ops.shape(z)[0], self.dataset_size)
         log_q, tc = total_correlation(q.log_q_of_others(z), log_weights)
         kl = q.kl()  # the sum of the three terms at a weight of 1
-        loss = nll + kl + (self.now("tc_weight") - 1.0) * tc
+        loss = nll + self.now("beta") * (kl + self._free(q)) + (self.now("tc_weight") - 1.0) * tc
         self.log(
             loss=loss,
             reconstruction_loss=nll,

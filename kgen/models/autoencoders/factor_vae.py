@@ -39,6 +39,7 @@ class FactorVAE(FactorizingVAE):
         condition: `kgen.fields.Field` or None. With it encoder and decoder take
             `[input, condition]`.
         seed: int or None. Seeds the model's noise; None draws a seed.
+        **kwargs: `beta` and `free_bits` of `kgen.VAE`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)
@@ -137,7 +138,7 @@ class FactorVAE(FactorizingVAE):
         logits = self._judge(z, training)
         of_permuted = self._judge(permuted(others, noise), training)
         tc = logits[:, 0]
-        loss = nll + kl + self.now("gamma") * tc
+        loss = nll + self.now("beta") * (kl + self._free(q)) + self.now("gamma") * tc
         of_own, of_others = ops.softplus(-logits), ops.softplus(of_permuted)
         right = ops.concatenate([logits > 0.0, of_permuted < 0.0], axis=0)
         discriminator_loss = 0.5 * (ops.mean(of_own) + ops.mean(of_others))
