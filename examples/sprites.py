@@ -5,6 +5,11 @@
 The 3,072 sprites of 16x16 are a square, a disk and a triangle, of four sizes, at each of 16x16
 places. Each model has the same networks, latents, steps and seed; its mutual information gap (MIG)
 is of the means of q(z|x) of all sprites, with the factors shape, size, x and y.
+
+With JAX on one shared CPU core, one seed: VAE .032 in 29 seconds, beta-VAE of 4 .219 in 28,
+beta-TC-VAE of 8 .399 in 54, FactorVAE of 8 .212 in 93; of -log p(x|z), in the same order, 5.9,
+14.8, 11.1 and 6.6 nats. What a latent of the beta-TC-VAE does is one thing, height, size or place,
+and three of its six do nothing; the shape is in none of them.
 """
 
 import os
