@@ -1,6 +1,6 @@
 """What disentangles: VAE, beta-VAE, beta-TC-VAE and FactorVAE on sprites whose factors are known.
 
-    python examples/sprites.py [--epochs 300] [--models vae,beta_tc_vae]
+    python examples/sprites.py [--epochs 300] [--models vae --models beta_tc_vae]
 
 The 3,072 sprites of 16x16 are a square, a disk and a triangle, of four sizes, at each of 16x16
 places. Each model has the same networks, latents, steps and seed; its mutual information gap (MIG)

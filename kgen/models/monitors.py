@@ -3,6 +3,7 @@
 _MODES = {
     "real_accuracy": None,  # of a discriminator: neither good nor bad for the images
     "fake_accuracy": None,
+    "discriminator_accuracy": None,
     "memorization_distance": "max",
     "loss": "min",
     "kid": "min",

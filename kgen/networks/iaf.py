@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from kgen.fields import Vector
+from kgen.layers.precision import full_precision
 from kgen.networks.made import MaskedNetwork
 
 
@@ -37,8 +38,8 @@ def iaf(latent_dim, context, steps=2, units=(320,), name="iaf"):
             condition=Vector(context),
             name=f"step_{step}",
         )
-        as_image = keras.layers.Reshape((1, 1, latent_dim))(z)
-        outputs = keras.layers.Flatten()(masked([as_image, h]))
+        as_image = keras.layers.Reshape((1, 1, latent_dim), dtype=full_precision())(z)
+        outputs = keras.layers.Flatten(dtype=full_precision())(masked([as_image, h]))
         m, s = outputs[:, :latent_dim], outputs[:, latent_dim:]
         kept = ops.sigmoid(s + 1.5)
         z = kept * z + (1.0 - kept) * m

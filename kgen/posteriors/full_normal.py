@@ -26,8 +26,14 @@ class FullNormalCodes(Codes):
         super().__init__(z, eps, log_scale[:, None])
 
     def kl(self):
+        return ops.sum(self._kl_by_latent(), axis=-1)
+
+    def mean_kl_by_latent(self):
+        return ops.mean(self._kl_by_latent(), axis=0)
+
+    def _kl_by_latent(self):
         squares = ops.sum(ops.square(self.factor), axis=-1) + ops.square(self.mean) - 1.0
-        return ops.sum(0.5 * squares - self.log_scale, axis=-1)
+        return 0.5 * squares - self.log_scale
 
 
 @keras.saving.register_keras_serializable("kgen")

@@ -35,7 +35,7 @@ class Codes:
     def mean_kl_by_latent(self):
         """Each latent's share in the divergence from N(0, I), (latent_dim,), in nats.
 
-        Averaged over the batch; an estimate by the samples, unless latents are independent.
+        Averaged over the batch; an estimate by the samples where `kl` has no closed form.
         """
         log_prior = -0.5 * (ops.square(self.z) + math.log(2.0 * math.pi))
         return ops.mean(self.log_q_by_latent - log_prior, axis=(0, 1))

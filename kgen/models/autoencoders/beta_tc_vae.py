@@ -107,7 +107,8 @@ class BetaTCVAE(FactorizingVAE):
         log_weights = aggregate_log_weights(ops.shape(z)[0], self.dataset_size)
         log_q, tc = total_correlation(q.log_q_of_others(z), log_weights)
         kl = q.kl()  # the sum of the three terms at a weight of 1
-        loss = nll + self.now("beta") * (kl + self._free(q)) + (self.now("tc_weight") - 1.0) * tc
+        beta = self.now("beta")
+        loss = nll + beta * (kl + self._free(q)) + (self.now("tc_weight") - beta) * tc
         self.log(
             loss=loss,
             reconstruction_loss=nll,

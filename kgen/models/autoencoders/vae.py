@@ -64,7 +64,8 @@ class VAE(SamplesPrior, EncoderDecoder):
         objective: "elbo"; "iwae", the bound above; or "dreg", the same bound, with a gradient of
             the encoder that varies less (Tucker et al. 2018, https://arxiv.org/abs/1810.04152). Of
             the last the players are "encoder" and "decoder". Defaults to "elbo".
-        num_samples: int. Samples of z an image in a step, k. Defaults to 1.
+        num_samples: int. Samples of z an image in a step, k. Defaults to 1, of which "iwae" is the
+            ELBO.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it the model is a conditional VAE (Sohn et al.
             2015): both networks take `[input, condition]`.
@@ -225,7 +226,8 @@ class VAE(SamplesPrior, EncoderDecoder):
 
         The decoder's gradient is that of the bound, sum_i w~_i d log w_i, with the normalised
         weights w~. The encoder's goes through z alone, sum_i w~_i^2 d log w_i / dz_i dz_i (Tucker
-        et al. 2018, eq. 8 and algorithm 1), and is 0 of each sample where q(z|x) = p(z|x).
+        et al. 2018, eq. 8 and algorithm 1), and is 0 of each sample where q(z|x) = p(z|x). With
+        w = p(x|z) (p(z) / q(z|x))^beta the factor is (1 - beta) w~ + beta w~^2.
         """
         x = self.distribution.observe(x, noise)
         outputs = self._read_network(self.encoder, x, y, True)
@@ -233,7 +235,9 @@ class VAE(SamplesPrior, EncoderDecoder):
         nll = self._nll(x, y, q.z, True)
         weights = ops.stop_gradient(self._weighted(nll, self.log_ratio(q))[1])
         through_z = self.prior.log_prob(q.z) - self.family.fixed_log_q(outputs, q.z)
-        encoder_loss = ops.square(weights) * (nll - self.now("beta") * through_z)
+        beta = self.now("beta")
+        factor = (1.0 - beta) * weights + beta * ops.square(weights)
+        encoder_loss = factor * (nll - beta * through_z)
         return [ops.mean(ops.sum(each, axis=1)) for each in (encoder_loss, weights * nll)]
 
     def log_ratio(self, q):
@@ -284,7 +288,7 @@ class VAE(SamplesPrior, EncoderDecoder):
         """The ELBO in nats an image, its two terms, and its bits/dim where they are of 8 bits."""
         elbo = -(logs["reconstruction_loss"] + logs["kl_loss"])
         figures = {"elbo": elbo} | {k: v for k, v in logs.items() if k != "loss"}
-        if self.objective != "elbo":
+        if self.objective != "elbo" and self.beta == 1.0:  # else the loss is no bound
             figures = {"iwae_bound": -logs["loss"]} | figures
         if self.distribution.has_bits_per_dim:
             figures["bits_per_dim"] = bits_per_dim(-elbo, self.image_shape)
