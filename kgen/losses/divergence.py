@@ -28,7 +28,7 @@ def aggregate_log_weights(num, dataset_size=None):
     images and M = num - 1: 1 / N where i = j, (N - M) / (N M) for one other, 1 / M for the rest.
 
     Args:
-        num: int or scalar tensor. Images of the batch.
+        num: int or scalar tensor. Images of the batch, at most N.
         dataset_size: int or None. N; without it all count 1 / num.
 
     Returns:
@@ -39,9 +39,10 @@ def aggregate_log_weights(num, dataset_size=None):
     if dataset_size is None:
         return ops.zeros_like(own) - ops.log(num)
     size, others = float(dataset_size), ops.maximum(num - 1.0, 1.0)
+    of_own = -math.log(size) * ops.cast(num > 1.0, "float32")  # one alone is all that there is
     left = ops.log(ops.maximum(size - others, 1.0) / (size * others))
     rest = ops.where(ops.roll(own, 1, axis=1) > 0, left, -ops.log(others))
-    return ops.where(own > 0, -math.log(size), rest)
+    return ops.where(own > 0, of_own, rest)
 
 
 def total_correlation(log_q_by_latent, log_weights):

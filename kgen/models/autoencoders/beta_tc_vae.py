@@ -99,6 +99,13 @@ class BetaTCVAE(FactorizingVAE):
             whole_number("dataset_size", dataset_size, at_least=2)
         self.dataset_size = dataset_size
 
+    def check_batch_size(self, num):
+        if self.dataset_size is not None and num > self.dataset_size:
+            raise ValueError(
+                "Expected dataset_size to be the number of training images. Received: "
+                f"dataset_size={self.dataset_size}, and batches of {num}"
+            )
+
     def negative_elbo(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1], eq. 4; logs it and its terms."""
         x = self.distribution.observe(x, noise)

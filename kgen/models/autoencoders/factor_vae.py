@@ -128,13 +128,14 @@ class FactorVAE(FactorizingVAE):
     def losses_of_both(self, x, y, noise, training=True):
         """The losses of VAE and discriminator on one batch of images in [0, 1]; logs them."""
         x = self.distribution.observe(x, noise)
-        first, second = (rows_from(x, 0), rows_from(x, 1)) if training else (x, x)
-        labels = (None, None) if y is None else (rows_from(y, 0), rows_from(y, 1))
-        labels = labels if training else (y, y)
-        nll, q = self.log_weights(first, labels[0], noise, 1, training)
-        nll, kl, z = nll[:, 0], q.kl(), q.z[:, 0]
-        others = self._read_network(self.encoder, second, labels[1], training)
-        others = self.family.draw(others, noise, 1).z[:, 0]
+        q = self.family.draw(self._read_network(self.encoder, x, y, training), noise, 1)
+        z, kl = q.z[:, 0], q.kl()
+        others = z
+        if training:
+            others = odd_rows(z)
+            x, z, kl = x[::2], z[::2], kl[::2]
+            y = None if y is None else y[::2]
+        nll = self._nll(x, y, z[:, None], training)[:, 0]
         logits = self._judge(z, training)
         of_permuted = self._judge(permuted(others, noise), training)
         tc = logits[:, 0]
@@ -159,9 +160,10 @@ class FactorVAE(FactorizingVAE):
         return super().get_config() | {"discriminator": self.discriminator, "gamma": self.gamma}
 
 
-def rows_from(tensor, first):
-    """Every other row, from the first or the second on."""
-    return tensor[first::2]
+def odd_rows(z):
+    """Every other row, from the second on; of an odd number the first one is the last."""
+    num = ops.shape(z)[0]
+    return ops.take(z, (2 * ops.arange((num + 1) // 2, dtype="int32") + 1) % num, axis=0)
 
 
 def permuted(z, noise):
