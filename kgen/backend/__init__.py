@@ -72,7 +72,6 @@ if keras.backend.backend() == "tensorflow":
         small_operations,
         strategy,
         synchronized,
-        value_and_grad,
         values_and_grads,
         without_strategy,
     )
@@ -107,7 +106,6 @@ elif keras.backend.backend() == "jax":
         small_operations,
         strategy,
         synchronized,
-        value_and_grad,
         values_and_grads,
         without_strategy,
     )
@@ -142,7 +140,6 @@ elif keras.backend.backend() == "torch":
         small_operations,
         strategy,
         synchronized,
-        value_and_grad,
         values_and_grads,
         without_strategy,
     )
@@ -153,6 +150,22 @@ else:
     )
 if keras.backend.backend() != "tensorflow":
     leave_tensorflow_alone()
+
+
+def value_and_grad(loss_fn, variables, optimizer=None):
+    """A loss and its gradients with respect to `variables` and nothing else.
+
+    Args:
+        loss_fn: callable without arguments that returns a scalar.
+        variables: list of keras.Variable.
+        optimizer: the optimizer that scales the loss, if it does.
+
+    Returns:
+        The unscaled loss and a list of gradients, those of `values_and_grads`.
+    """
+    (loss,), (gradients,) = values_and_grads(lambda: [loss_fn()], [variables], [optimizer])
+    return loss, gradients
+
 
 __all__ = [
     "COMPILES_EACH_SIZE",

@@ -224,21 +224,6 @@ def over_replicas(x):
     return x
 
 
-def value_and_grad(loss_fn, variables, optimizer=None):
-    """The loss and its gradients with respect to `variables` and nothing else.
-
-    Args:
-        loss_fn: callable without arguments that returns a scalar.
-        variables: list of keras.Variable.
-        optimizer: the optimizer that scales the loss, if it does.
-
-    Returns:
-        The unscaled loss and a list of gradients, those of `values_and_grads`.
-    """
-    (loss,), (gradients,) = values_and_grads(lambda: [loss_fn()], [variables], [optimizer])
-    return loss, gradients
-
-
 def values_and_grads(losses_fn, groups, optimizers):
     """Several losses of one pass, and the gradients of each with respect to variables of its own.
 
@@ -266,7 +251,7 @@ def values_and_grads(losses_fn, groups, optimizers):
 
 
 def add_up(gradients):
-    """The gradients of the whole batch from those that `value_and_grad` gives on each replica."""
+    """The gradients of the whole batch from those that `values_and_grads` gives on each replica."""
     context = _context()
     if context is None:
         return gradients

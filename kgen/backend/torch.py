@@ -30,7 +30,7 @@ SCAN_UNROLL = 0
 class Model(keras.Model):
     """`keras.Model` whose train and test steps are written for every backend at once.
 
-    Steps run without recording a graph: `value_and_grad` records what it differentiates. When
+    Steps run without recording a graph: `values_and_grads` records what it differentiates. When
     `torch.distributed` is initialized, the processes train one model: they start from the weights
     of the first, average their gradients and logs, and draw noise of their own.
     """
@@ -189,21 +189,6 @@ def moments_over_replicas(mean, variance):
 def over_replicas(x):
     """`x`: each replica makes its own rows."""
     return x
-
-
-def value_and_grad(loss_fn, variables, optimizer=None):
-    """The loss and its gradients with respect to `variables` and nothing else.
-
-    Args:
-        loss_fn: callable without arguments that returns a scalar.
-        variables: list of keras.Variable.
-        optimizer: the optimizer that scales the loss, if it does.
-
-    Returns:
-        The unscaled loss and a list of gradients, those of `values_and_grads`.
-    """
-    (loss,), (gradients,) = values_and_grads(lambda: [loss_fn()], [variables], [optimizer])
-    return loss, gradients
 
 
 def values_and_grads(losses_fn, groups, optimizers):

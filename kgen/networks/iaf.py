@@ -1,6 +1,7 @@
 """The network of inverse autoregressive flow."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from kgen.fields import Vector
@@ -25,6 +26,8 @@ def iaf(latent_dim, context, steps=2, units=(320,), name="iaf"):
         keras.Model from `[z, context]`, (batch, latent_dim) and (batch, context), to the moved z
         and the logarithm of what each latent was multiplied by.
     """
+    # Spread evenly: a file holds no masks, which are the same whenever it is loaded.
+    degrees = [np.arange(num) % max(latent_dim - 1, 1) for num in units]
     start = z = keras.Input((latent_dim,), name="z")
     h = keras.Input((context,), name="context")
     log_scale = 0.0
@@ -34,6 +37,7 @@ def iaf(latent_dim, context, steps=2, units=(320,), name="iaf"):
             (1, 1, latent_dim),
             2,
             units,
+            degrees=degrees,
             orders=[order],
             condition=Vector(context),
             name=f"step_{step}",

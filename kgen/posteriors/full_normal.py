@@ -25,6 +25,13 @@ class FullNormalCodes(Codes):
         z = mean[:, None] + ops.einsum("bij,bkj->bki", factor, eps)
         super().__init__(z, eps, log_scale[:, None])
 
+    def fixed_log_q(self):
+        given = (self.mean, self.factor, self.log_scale)
+        mean, factor, log_scale = (ops.stop_gradient(each) for each in given)
+        away = ops.swapaxes(self.z - mean[:, None], 1, 2)
+        eps = ops.swapaxes(ops.solve_triangular(factor, away, lower=True), 1, 2)
+        return Codes(self.z, eps, log_scale[:, None]).log_q
+
     def kl(self):
         return ops.sum(self._kl_by_latent(), axis=-1)
 
@@ -71,9 +78,3 @@ class FullNormal(Posterior):
 
     def log_var(self, outputs):
         return ops.log(ops.sum(ops.square(self.parameters(outputs)[1]), axis=-1))
-
-    def fixed_log_q(self, outputs, z):
-        mean, factor, log_scale = (ops.stop_gradient(each) for each in self.parameters(outputs))
-        away = ops.swapaxes(z - mean[:, None], 1, 2)
-        eps = ops.swapaxes(ops.solve_triangular(factor, away, lower=True), 1, 2)
-        return Codes(z, eps, log_scale[:, None]).log_q

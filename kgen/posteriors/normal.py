@@ -28,6 +28,12 @@ class NormalCodes(Codes):
     def kl(self):
         return gaussian_kl(self.mean, self.log_var_of_each)
 
+    def fixed_log_q(self):
+        given = (self.mean, self.log_var_of_each)
+        mean, log_var = (ops.stop_gradient(each)[:, None] for each in given)
+        eps = (self.z - mean) * ops.exp(-0.5 * log_var)
+        return Codes(self.z, eps, 0.5 * log_var).log_q
+
     def log_q_of_others(self, z):
         """By latent, log q(z_i | x_j) of codes (batch, latent_dim): (batch, batch, latent_dim)."""
         away = ops.square(z[:, None] - self.mean) * ops.exp(-self.log_var_of_each)
@@ -61,8 +67,3 @@ class Normal(Posterior):
 
     def log_var(self, outputs):
         return self.parameters(outputs)[1]
-
-    def fixed_log_q(self, outputs, z):
-        mean, log_var = (ops.stop_gradient(each)[:, None] for each in self.parameters(outputs))
-        terms = ops.square(z - mean) * ops.exp(-log_var) + log_var + math.log(2.0 * math.pi)
-        return -0.5 * ops.sum(terms, axis=-1)

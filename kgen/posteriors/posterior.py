@@ -32,6 +32,13 @@ class Codes:
         """KL(q(z|x) || N(0, I)), (batch,), in nats, or None where it has no closed form."""
         return None
 
+    def fixed_log_q(self):
+        """Log q(z|x) of each, (batch, k), differentiable by z alone, as if q were given.
+
+        Of families without `has_density` there is none.
+        """
+        raise NotImplementedError
+
     def mean_kl_by_latent(self):
         """Each latent's share in the divergence from N(0, I), (latent_dim,), in nats.
 
@@ -80,13 +87,6 @@ class Posterior:
 
     def log_var(self, outputs):
         """The logarithm of each latent's variance, (batch, latent_dim)."""
-        raise NotImplementedError
-
-    def fixed_log_q(self, outputs, z):
-        """Log q(z|x) of given codes (batch, k, latent_dim), differentiable by these alone.
-
-        Of families without `has_density` there is none.
-        """
         raise NotImplementedError
 
     def get_config(self):

@@ -27,19 +27,10 @@ class BetaTCVAE(FactorizingVAE):
     Args:
         image_shape: tuple (height, width, channels).
         latent_dim: int. Length of z. Defaults to 10.
-        encoder: as of `kgen.VAE`.
-        decoder: as of `kgen.VAE`.
-        architecture: as of `kgen.VAE`.
-        width: as of `kgen.VAE`.
-        depth: as of `kgen.VAE`.
-        likelihood: as of `kgen.VAE`.
         tc_weight: float, or a Keras schedule. Weight of the total correlation, the paper's beta.
             Defaults to 6, the paper's for dSprites.
         dataset_size: int or None. How many training images there are.
-        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
-        condition: `kgen.fields.Field` or None. With it both networks take `[input, condition]`.
-        seed: int or None. Seeds the model's noise; None draws a seed.
-        **kwargs: `beta` and `free_bits` of `kgen.VAE`.
+        **kwargs: those of `kgen.VAE`, but for `posterior_family`, `objective` and `num_samples`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)
@@ -67,37 +58,16 @@ class BetaTCVAE(FactorizingVAE):
         self,
         image_shape: tuple[int, int, int],
         latent_dim: int = 10,
-        encoder: keras.Model | None = None,
-        decoder: keras.Model | None = None,
-        architecture: str = "dense",
-        width: int | None = None,
-        depth: int | None = None,
-        likelihood: str | None = None,
         tc_weight: float = 6.0,
         dataset_size: int | None = None,
-        num_classes: int | None = None,
-        condition=None,
-        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(
-            image_shape,
-            latent_dim,
-            encoder,
-            decoder,
-            architecture=architecture,
-            width=width,
-            depth=depth,
-            likelihood=likelihood,
-            num_classes=num_classes,
-            condition=condition,
-            seed=seed,
-            **kwargs,
-        )
+        super().__init__(image_shape, latent_dim, **kwargs)
         self.tc_weight = tc_weight
-        if dataset_size is not None:
-            whole_number("dataset_size", dataset_size, at_least=2)
-        self.dataset_size = dataset_size
+        self.dataset_size = whole_number("dataset_size", dataset_size, at_least=2, optional=True)
+
+    def default_optimizers(self):
+        return {"vae": keras.optimizers.Adam(1e-3, name="vae")}
 
     def check_batch_size(self, num):
         if self.dataset_size is not None and num > self.dataset_size:

@@ -25,21 +25,11 @@ class FactorVAE(FactorizingVAE):
     Args:
         image_shape: tuple (height, width, channels).
         latent_dim: int. Length of z. Defaults to 10.
-        encoder: as of `kgen.VAE`.
-        decoder: as of `kgen.VAE`.
         discriminator: keras.Model from (batch, latent_dim) to logits (batch, 1), or None for the
             preset, six layers of 1,000.
-        architecture: as of `kgen.VAE`.
-        width: as of `kgen.VAE`.
-        depth: as of `kgen.VAE`.
-        likelihood: as of `kgen.VAE`.
         gamma: float, or a Keras schedule. Weight of the total correlation. Defaults to 35, the
             paper's for dSprites.
-        num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
-        condition: `kgen.fields.Field` or None. With it encoder and decoder take
-            `[input, condition]`.
-        seed: int or None. Seeds the model's noise; None draws a seed.
-        **kwargs: `beta` and `free_bits` of `kgen.VAE`.
+        **kwargs: those of `kgen.VAE`, but for `posterior_family`, `objective` and `num_samples`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)
@@ -67,33 +57,11 @@ class FactorVAE(FactorizingVAE):
         self,
         image_shape: tuple[int, int, int],
         latent_dim: int = 10,
-        encoder: keras.Model | None = None,
-        decoder: keras.Model | None = None,
         discriminator: keras.Model | None = None,
-        architecture: str = "dense",
-        width: int | None = None,
-        depth: int | None = None,
-        likelihood: str | None = None,
         gamma: float = 35.0,
-        num_classes: int | None = None,
-        condition=None,
-        seed: int | None = None,
         **kwargs,
     ):
-        super().__init__(
-            image_shape,
-            latent_dim,
-            encoder,
-            decoder,
-            architecture=architecture,
-            width=width,
-            depth=depth,
-            likelihood=likelihood,
-            num_classes=num_classes,
-            condition=condition,
-            seed=seed,
-            **kwargs,
-        )
+        super().__init__(image_shape, latent_dim, **kwargs)
         if discriminator is None:
             with preset_dtype(self.dtype_policy):
                 discriminator = networks.dense_discriminator(self.latent_dim)
@@ -128,7 +96,7 @@ class FactorVAE(FactorizingVAE):
     def losses_of_both(self, x, y, noise, training=True):
         """The losses of VAE and discriminator on one batch of images in [0, 1]; logs them."""
         x = self.distribution.observe(x, noise)
-        q = self.family.draw(self._read_network(self.encoder, x, y, training), noise, 1)
+        q = self._draw(x, y, noise, 1, training)
         z, kl = q.z[:, 0], q.kl()
         others = z
         if training:

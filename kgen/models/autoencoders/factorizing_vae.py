@@ -1,7 +1,5 @@
 """VAEs that pay for latents that depend on each other."""
 
-import keras
-
 from kgen.models.autoencoders.vae import VAE
 
 
@@ -23,9 +21,3 @@ class FactorizingVAE(VAE):
                     f"Received: {name}={kwargs[name]!r}"
                 )
         super().__init__(*args, **kwargs)
-
-    def players(self):
-        return {"vae": [self.encoder, self.decoder]}
-
-    def default_optimizers(self):
-        return {"vae": keras.optimizers.Adam(1e-3, name="vae")}

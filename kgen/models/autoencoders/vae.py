@@ -230,11 +230,9 @@ class VAE(SamplesPrior, EncoderDecoder):
         w = p(x|z) (p(z) / q(z|x))^beta the factor is (1 - beta) w~ + beta w~^2.
         """
         x = self.distribution.observe(x, noise)
-        outputs = self._read_network(self.encoder, x, y, True)
-        q = self.family.draw(outputs, noise, self.num_samples, self.posterior_network)
-        nll = self._nll(x, y, q.z, True)
+        nll, q = self.log_weights(x, y, noise, self.num_samples, training=True)
         weights = ops.stop_gradient(self._weighted(nll, self.log_ratio(q))[1])
-        through_z = self.prior.log_prob(q.z) - self.family.fixed_log_q(outputs, q.z)
+        through_z = self.prior.log_prob(q.z) - q.fixed_log_q()
         beta = self.now("beta")
         factor = (1.0 - beta) * weights + beta * ops.square(weights)
         encoder_loss = factor * (nll - beta * through_z)
@@ -270,9 +268,12 @@ class VAE(SamplesPrior, EncoderDecoder):
         Returns:
             -log p(x|z) (batch, k), and the samples, `kgen.posteriors.Codes`.
         """
-        outputs = self._read_network(self.encoder, x, y, training)
-        q = self.family.draw(outputs, noise, k, self.posterior_network)
+        q = self._draw(x, y, noise, k, training)
         return self._nll(x, y, q.z, training), q
+
+    def _draw(self, x, y, noise, k, training):
+        outputs = self._read_network(self.encoder, x, y, training)
+        return self.family.draw(outputs, noise, k, self.posterior_network)
 
     def _nll(self, x, y, z, training):
         """-log p(x|z) of codes (batch, k, latent_dim), (batch, k)."""
