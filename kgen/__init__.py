@@ -31,6 +31,7 @@ _ROOMS = (
     "serving",
 )
 _CLASSES = {
+    "AdversarialAutoencoder": "kgen.models.autoencoders.adversarial_autoencoder",
     "AdversarialModel": "kgen.models.adversarial.adversarial_model",
     "Autoencoder": "kgen.models.autoencoders.autoencoder",
     "AutoregressiveModel": "kgen.models.autoregressive.autoregressive_model",
@@ -60,6 +61,7 @@ _CLASSES = {
     "PixelCNNPlusPlus": "kgen.models.autoregressive.pixel_cnn_plus_plus",
     "PixelRNN": "kgen.models.autoregressive.pixel_rnn",
     "RealNVP": "kgen.models.flows.real_nvp",
+    "SemiSupervisedAAE": "kgen.models.autoencoders.semi_supervised_aae",
     "VAE": "kgen.models.autoencoders.vae",
     "WGAN": "kgen.models.adversarial.wgan",
     "WGANGP": "kgen.models.adversarial.wgan_gp",

@@ -69,7 +69,7 @@ class Subject:
         self.case = case
         self.folder = folder
         self.images = case.images
-        self.y = case.y()
+        self.y = case.given_to_fit()
 
     def compiled(self, **kwargs):
         keras.utils.set_random_seed(0)

@@ -10,7 +10,7 @@ from keras import ops
 import kgen
 from kgen import networks, priors
 from kgen.noise import SeededNoise, StepNoise
-from kgen.priors import Codes, Normal, Uniform
+from kgen.priors import Codes, Mixture, Normal, SwissRoll, Uniform
 from kgen.seeds import seed_words, seeds_of
 from tests.contract import EAGER
 
@@ -54,7 +54,7 @@ def test_log_prob_by_hand():
     assert log_prob(Normal(2), np.zeros((4, 5, 2))).shape == (4, 5)
 
 
-@pytest.mark.parametrize("prior", [Normal(2), Uniform(2)])
+@pytest.mark.parametrize("prior", [Normal(2), Uniform(2), Mixture(components=7)])
 def test_densities_integrate_to_one(prior):
     # Midpoints, so that none is on the edge of the uniform one.
     line = -8.0 + (np.arange(400) + 0.5) * 0.04
@@ -62,6 +62,86 @@ def test_densities_integrate_to_one(prior):
     assert np.exp(log_prob(prior, grid).astype("float64")).sum() * 0.04**2 == pytest.approx(
         1.0, abs=1e-3
     )
+
+
+@pytest.mark.parametrize("kind", ["step", "seeds"])
+class TestParts:
+    num = 9000
+
+    def of(self, prior, kind, part=None, num_parts=3):
+        noise = noises(self.num)[kind]
+        if part is None:
+            return ops.convert_to_numpy(prior.draw(noise, self.num))
+        prior.check_parts(num_parts)
+        classes = ops.convert_to_tensor(np.full(self.num, part, "int32"))
+        return ops.convert_to_numpy(prior.draw_of(noise, classes, num_parts))
+
+    def test_components_of_the_mixture(self, kind):
+        prior = Mixture()
+        for part in (0, 3, 9):
+            z, angle = self.of(prior, kind, part, 10), 2 * np.pi * part / 10
+            along = np.array([np.cos(angle), np.sin(angle)])
+            np.testing.assert_allclose(z.mean(axis=0), 1.4 * along, atol=0.02)
+            values, vectors = np.linalg.eigh(np.cov(z.T))
+            np.testing.assert_allclose(values, [0.0025, 0.25], rtol=0.06)
+            assert abs(vectors[:, 1] @ along) == pytest.approx(1.0, abs=1e-4)
+
+    def test_the_mixture_is_of_all_its_components(self, kind):
+        z = self.of(Mixture(), kind)
+        nearest = np.round(np.arctan2(z[:, 1], z[:, 0]) * 10 / (2 * np.pi)) % 10
+        assert np.abs(np.bincount(nearest.astype(int), minlength=10) / self.num - 0.1).max() < 0.02
+
+    def test_pieces_of_the_roll(self, kind):
+        for part in range(3):
+            z = self.of(SwissRoll(), kind, part)
+            radius = np.linalg.norm(z, axis=1)
+            t = (radius / 3) ** 2  # uniform in the part
+            assert np.all((t > part / 3 - 1e-5) & (t < (part + 1) / 3 + 1e-5))
+            assert t.mean() == pytest.approx((part + 0.5) / 3, abs=0.005)
+            angle = 4 * np.pi * radius / 3
+            expected = radius[:, None] * np.stack([np.cos(angle), np.sin(angle)], axis=1)
+            np.testing.assert_allclose(z, expected, atol=1e-4)
+
+    def test_sectors_of_the_normal_prior(self, kind):
+        for part in range(3):
+            z = self.of(Normal(3), kind, part)
+            turn = np.arctan2(z[:, 1], z[:, 0]) / (2 * np.pi) % 1.0
+            assert np.all((3 * turn > part - 1e-4) & (3 * turn < part + 1 + 1e-4))
+            np.testing.assert_allclose(
+                [np.mean(z[:, 0] ** 2 + z[:, 1] ** 2), z[:, 2].var()], [2.0, 1.0], rtol=0.06
+            )
+
+    def test_slices_of_the_uniform_prior(self, kind):
+        for part in range(3):
+            z = self.of(Uniform(2), kind, part)
+            within = 1.5 * (z[:, 0] + 1.0) - part
+            assert np.all((within > -1e-5) & (within < 1 + 1e-5))
+            assert within.var() == pytest.approx(1 / 12, rel=0.06)
+
+    @pytest.mark.parametrize("prior", [Normal(2), Uniform(2), Mixture(components=3), SwissRoll()])
+    def test_parts_together_are_the_prior(self, prior, kind):
+        own, whole = self.of(prior, kind, -1), self.of(prior, kind)
+        for sign in (1, -1):
+            sums = np.sort(own @ [1, sign]), np.sort(whole @ [1, sign])
+            at = np.linspace(sums[1][100], sums[1][-100], 50)
+            distance = [np.searchsorted(each, at) / self.num for each in sums]
+            assert np.abs(distance[0] - distance[1]).max() < 0.035
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: Mixture(3), "latent_dim=2 with Mixture, a prior of points of the plane"),
+        (lambda: SwissRoll(3), "latent_dim=2 with SwissRoll"),
+        (lambda: Mixture().check_parts(3), r"Mixture\(components=3\). Received: components=10"),
+        (lambda: Normal(1).check_parts(3), "at least two numbers, to be parted into sectors"),
+        (lambda: Codes(Normal(2)).check_parts(3), "a part for each class: .* Received: Codes"),
+        (lambda: SwissRoll().log_prob(np.zeros((1, 2))), "a density. Received: SwissRoll"),
+    ],
+)
+def test_what_priors_refuse(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
 
 
 class TestCodes:
@@ -118,7 +198,7 @@ class TestCodes:
             assert np.isfinite(log_prob(prior, ops.convert_to_numpy(z))).all()
 
 
-@pytest.mark.parametrize("prior", [Normal(4), Uniform(3), Codes(Uniform(2), (3,), 1)])
+@pytest.mark.parametrize("prior", [Normal(4), Mixture(2, 3), Codes(Uniform(2), (3,), 1)])
 def test_a_config_is_what_it_was_made_with(prior):
     copy = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(prior))
     assert type(copy) is type(prior) and copy.size == prior.size
@@ -128,7 +208,7 @@ def test_a_config_is_what_it_was_made_with(prior):
 @pytest.mark.parametrize(
     ("prior", "size", "message"),
     [
-        ("gamma", 3, r"prior in \['uniform', 'normal'\], or a Prior. Received: prior='gamma'"),
+        ("gamma", 3, r"prior in \['uniform', 'normal', .*\], or a Prior. Received: prior='gamma'"),
         (Normal(2), 3, "vectors of length 3. Received: one of 2"),
         ("normal", 0, "latent_dim as a whole number of at least 1. Received: latent_dim=0"),
     ],

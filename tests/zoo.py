@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 import kgen
-from kgen import fields, networks, posteriors
+from kgen import fields, networks, posteriors, priors
 from kgen.layers.precision import full_precision
 from kgen.samplers import DDIM, ODE, Heun
 from tests import own_models
@@ -30,6 +30,7 @@ class Case:
         make: callable of further arguments of the class that returns the model.
         image_shape: tuple (height, width, channels).
         condition: field or None. What the model is conditional on.
+        labels: field or None. What `fit` takes beside images and the verbs do not.
         still: ends of the paths of variables that have no gradient.
         optimizer: callable that makes what `compile` is given; None leaves it the paper's.
         served: bool. It can be exported.
@@ -52,6 +53,7 @@ class Case:
     make: Callable
     image_shape: tuple = SHAPE
     condition: fields.Field | None = None
+    labels: fields.Field | None = None
     still: tuple = ()
     optimizer: Callable = lambda: None
     served: bool = True
@@ -86,6 +88,12 @@ class Case:
         if self.condition is not None:
             return rows(self.condition, num, np.random.default_rng(2))
         return None
+
+    def given_to_fit(self, num=16):
+        """What `fit` takes beside so many images: conditions or labels, or None."""
+        if self.labels is None:
+            return self.y(num)
+        return np.arange(num, dtype="int32") % (self.labels.num_classes + 1) - 1
 
     def rows(self, inputs, num):
         """So many rows of each input of a signature, by name.
@@ -135,6 +143,27 @@ def factor_vae(**kwargs):
     judge = networks.dense_discriminator(3, units=(4, 4))
     nets = dense_parts(2) | {"discriminator": judge}
     return kgen.FactorVAE(SHAPE, 3, gamma=2.0, **nets, **kwargs)
+
+
+def aae(**kwargs):
+    judge = networks.dense_discriminator(2, units=(4,), condition=fields.PartialLabel(3))
+    nets = {
+        "encoder": networks.dense_encoder(SHAPE, 2, units=(6,)),
+        "decoder": networks.dense_decoder(2, SHAPE, units=(6,)),
+        "discriminator": judge,
+    }
+    mixture = priors.Mixture(components=3)
+    return kgen.AdversarialAutoencoder(SHAPE, 2, prior=mixture, prior_classes=3, **nets, **kwargs)
+
+
+def semi_supervised_aae(**kwargs):
+    nets = {
+        "encoder": networks.dense_encoder(SHAPE, 5, units=(6,)),
+        "decoder": networks.dense_decoder(2, SHAPE, units=(6,)),
+        "discriminator": networks.dense_discriminator(2, units=(4,)),
+        "category_discriminator": networks.dense_discriminator(3, units=(4,)),
+    }
+    return kgen.SemiSupervisedAAE(SHAPE, 2, categories=3, embedding=True, **nets, **kwargs)
 
 
 def dreg_vae(**kwargs):
@@ -332,6 +361,22 @@ CASES = (
         sees_batch=True,
         command="factor_vae",
         settings={"latent_dim": 2},
+    ),
+    Case(
+        "aae",
+        kgen.AdversarialAutoencoder,
+        aae,
+        labels=fields.PartialLabel(3),
+        command="aae",
+        settings={"latent_dim": 2, "width": 4},
+    ),
+    Case(
+        "semi_supervised_aae",
+        kgen.SemiSupervisedAAE,
+        semi_supervised_aae,
+        labels=fields.PartialLabel(3),
+        command="semi_supervised_aae",
+        settings={"latent_dim": 2, "width": 4},
     ),
     Case(
         "colour_vae",

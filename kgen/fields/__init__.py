@@ -6,17 +6,19 @@ the same field what a row of an input is, its shape, dtype and range, and refuse
 
 from kgen.fields.field import Field
 from kgen.fields.image import Image, Mask
-from kgen.fields.label import Attributes, Label, as_text
+from kgen.fields.label import UNKNOWN, Attributes, Label, PartialLabel, as_text
 from kgen.fields.noisy import Noisy, Time
 from kgen.fields.vector import Seed, Tokens, Vector
 
 __all__ = [
+    "UNKNOWN",
     "Attributes",
     "Field",
     "Image",
     "Label",
     "Mask",
     "Noisy",
+    "PartialLabel",
     "Seed",
     "Time",
     "Tokens",

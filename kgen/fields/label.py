@@ -6,6 +6,9 @@ from kgen.checks import whole_number
 from kgen.fields.field import MAX_NUMBERS, Field
 from kgen.printable import printable
 
+UNKNOWN = -1
+"""The label of an image of which none is known."""
+
 
 class Label(Field):
     """The number of a class, or its name.
@@ -29,6 +32,11 @@ class Label(Field):
         self.num_classes = whole_number("num_classes", num_classes, at_most=MAX_NUMBERS)
         self.names = _names(names, self.num_classes)
         self.high = self.num_classes - 1
+
+    @property
+    def num_codes(self):
+        """Length of the one-hot code."""
+        return self.num_classes
 
     def describe(self):
         named = f", or names such as {self.names[0]!r}" if self.names else ""
@@ -78,6 +86,29 @@ class Label(Field):
             f"numbers in 0..{self.high}; for names, a model with condition=kgen.fields.Label("
             f"{self.num_classes}, names=[...])"
         )
+
+
+class PartialLabel(Label):
+    """The number of a class, or its name, or -1 where it is not known.
+
+    To a network it is a one-hot code of the classes and one more, "unknown".
+
+    Args:
+        num_classes: int of at least 1.
+        names: sequence of the classes' names, or None.
+    """
+
+    low = UNKNOWN
+
+    @property
+    def num_codes(self):
+        return self.num_classes + 1
+
+    def describe(self):
+        return f"{super().describe()}, {UNKNOWN} where a label is not known"
+
+    def _is_one_hot(self, array):
+        return False  # all zeros would be no label
 
 
 class Attributes(Field):

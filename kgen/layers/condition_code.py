@@ -10,7 +10,8 @@ from kgen.fields import Label, Tokens
 class ConditionCode(keras.layers.Layer):
     """A condition as numbers: of a label its one-hot code, of tokens the mean of their embeddings.
 
-    All else is numbers already. Token 0 fills the end of what is shorter and does not count.
+    A label that may be unknown has one number more. All else is numbers already. Token 0 fills the
+    end of what is shorter and does not count.
 
     Args:
         field: `kgen.fields.Field`, what the condition is.
@@ -32,6 +33,7 @@ class ConditionCode(keras.layers.Layer):
         super().__init__(**kwargs)
         self.field = field
         self.units = units
+        self.num_codes = field.num_codes if isinstance(field, Label) else None
         self.embeddings = None
         self.built = True
         if isinstance(field, Tokens):
@@ -40,8 +42,10 @@ class ConditionCode(keras.layers.Layer):
             )
 
     def call(self, y):
-        if isinstance(self.field, Label):
-            return ops.one_hot(y, self.field.num_classes, dtype=self.compute_dtype)
+        if self.num_codes:
+            if self.field.low < 0:
+                y = ops.where(y < 0, self.num_codes - 1, y)  # what is unknown is the last
+            return ops.one_hot(y, self.num_codes, dtype=self.compute_dtype)
         if self.embeddings is None:
             return ops.cast(y, self.compute_dtype)
         counts = ops.cast(ops.not_equal(y, 0), self.compute_dtype)[..., None]
@@ -49,8 +53,8 @@ class ConditionCode(keras.layers.Layer):
         return total / ops.maximum(ops.sum(counts, axis=1), 1.0)
 
     def compute_output_shape(self, shape):
-        if isinstance(self.field, Label):
-            return (*shape, self.field.num_classes)
+        if self.num_codes:
+            return (*shape, self.num_codes)
         return shape if self.embeddings is None else (shape[0], self.units)
 
     def get_config(self):

@@ -26,8 +26,10 @@ EVALUATION_SEED = 1_905_612_437  # which no user would pick for the training
 class GenerativeModel(Kept, Fitting):
     """A `keras.Model` trained by players, each of which moves its own variables and no others.
 
-    A subclass builds its networks in `__init__`, names its logs in `log_names`, says who the
-    players are, and writes its step as ordinary stateful Keras code, which runs on every backend:
+    Several players may move one network, each by an optimizer of its own; what the network adds of
+    its own to a loss is added to the first one's. A subclass builds its networks in `__init__`,
+    names its logs in `log_names`, says who the players are, and writes its step as ordinary
+    stateful Keras code, which runs on every backend:
 
         def players(self):
             return {"critic": [self.critic], "generator": [self.generator]}
@@ -161,7 +163,8 @@ class GenerativeModel(Kept, Fitting):
         """Looks up the layers of each player, and normalises those that begin so."""
         players = self.players()
         layers = {player: _layers_of(networks) for player, networks in players.items()}
-        vars(self)["_layers_of"] = layers  # which Keras shall not track
+        # Which Keras shall not track.
+        vars(self)["_adds_of"] = _of_the_first(layers), _of_the_first(self._player_variables())
         vars(self)["_spectral_layers"] = {p: spectral_layers(each) for p, each in layers.items()}
         if not int(ops.convert_to_numpy(self._steps)):
             for layer in spectral_layers(_layers_of(sum(players.values(), []))):
@@ -189,7 +192,8 @@ class GenerativeModel(Kept, Fitting):
     def minimize(self, loss_fn, player, *args):
         """One update of one player.
 
-        What its networks add of their own, by regularizers or `add_loss`, is added to the loss.
+        What its networks add of their own, by regularizers or `add_loss`, is added to the loss,
+        unless it is to another player's before it.
 
         Args:
             loss_fn: callable of `args` that returns a scalar; what it logs is kept.
@@ -204,7 +208,7 @@ class GenerativeModel(Kept, Fitting):
     def minimize_together(self, losses_fn, players, *args):
         """One update of each of several players, of losses that one pass of the networks gives.
 
-        What a player's networks add of their own is added to its loss.
+        What a player's networks add of their own is added to its loss, as in `minimize`.
 
         Args:
             losses_fn: callable of `args` that returns a scalar for each player; what it logs is
@@ -216,14 +220,14 @@ class GenerativeModel(Kept, Fitting):
             The losses, a list of scalars.
         """
         groups = [self.optimizer.player_variables[player] for player in players]
-        layers = [self._layers_of[player] for player in players]
+        layers, weights = ([adds[player] for player in players] for adds in self._adds_of)
 
         def regularized_losses():
             with own_losses.collected(layers) as own:
                 losses = losses_fn(*args)
             return [
                 loss + sum(its) + sum(own_losses.of_weights(variables))
-                for loss, its, variables in zip(losses, own, groups, strict=True)
+                for loss, its, variables in zip(losses, own, weights, strict=True)
             ]
 
         attributes = vars(self)  # as Keras looks at each that is set, which takes a while
@@ -262,14 +266,20 @@ class GenerativeModel(Kept, Fitting):
             ops.where(counts, norm, 0.0), ops.cast(counts, "float32")
         )
 
-    def log(self, **values):
-        """Adds to the means that `fit` shows: scalars, or one value an example."""
+    def log(self, weight=None, **values):
+        """Adds to the means that `fit` shows.
+
+        Args:
+            weight: tensor (batch,), what each example counts, or None for all alike.
+            **values: scalars, or tensors of one value an example.
+        """
         for name, value in values.items():
             if self._minimizing is not None:
                 by_name = [each for each in self._minimizing if name.startswith(f"{each}_")]
                 self._player_of.setdefault(name, (by_name or self._minimizing)[0])
             self._logged_names.add(name)
-            self._trackers[name].update_state(ops.stop_gradient(ops.cast(value, "float32")))
+            value = ops.stop_gradient(ops.cast(value, "float32"))
+            self._trackers[name].update_state(value, weight)
 
     def player_of(self, name):
         """The player whose loss logs this first in a step, None where none does."""
@@ -400,6 +410,15 @@ def _refuse_half_precision(player_variables):
 def _layers_of(networks):
     layers = [layer for network in networks for layer in network._flatten_layers()]
     return list({id(layer): layer for layer in layers}.values())
+
+
+def _of_the_first(by_player):
+    """Lists by player, each without what is in an earlier one."""
+    seen, found = set(), {}
+    for player, each in by_player.items():
+        found[player] = [one for one in each if id(one) not in seen]
+        seen |= set(map(id, each))
+    return found
 
 
 def _is_plain(value):

@@ -21,6 +21,7 @@ for _field in (
     fields.Image,
     fields.Label,
     fields.Mask,
+    fields.PartialLabel,
     fields.Seed,
     fields.Tokens,
     fields.Vector,
@@ -71,12 +72,17 @@ class ImageModel(GenerativeModel):
     def check_inputs(self, x, y):
         x = _plain(self.image, self.image.require(x))
         self.tell_of_integers(x)
-        if self.condition is None:
-            return x, None
-        return x, _plain(self.condition, self.condition.require_rows(y, len(x)))
+        field = self.trained_on
+        return x, None if field is None else _plain(field, field.require_rows(y, len(x)))
 
     def inputs(self, x, y):
-        return to_unit_range(x), None if self.condition is None else _tensor(self.condition, y)
+        field = self.trained_on
+        return to_unit_range(x), None if field is None else _tensor(field, y)
+
+    @property
+    def trained_on(self):
+        """The field of what `fit` takes beside images, or None if it ignores it."""
+        return self.condition
 
     def tell_of_integers(self, x):
         """Warns, once, of images of 0 and 1 as integers, which are nearly black."""

@@ -25,6 +25,19 @@ def declared_otherwise(network, inputs):
     return None
 
 
+def symbolic_inputs(input_shape, beside=None):
+    """What a network takes, as `keras.KerasTensor`s.
+
+    Args:
+        input_shape: tuple, without the batch.
+        beside: `kgen.fields.Field` of its second input, or None.
+    """
+    x = keras.KerasTensor((None, *input_shape))
+    if beside is None:
+        return x
+    return [x, keras.KerasTensor((None, *beside.shape), dtype=beside.dtype)]
+
+
 class LatentModel(ImageModel):
     """A model that decodes a latent vector z into an image.
 
@@ -68,6 +81,7 @@ class LatentModel(ImageModel):
         *output_shapes,
         meaning="",
         is_conditional=True,
+        beside=None,
         gives=None,
     ):
         """Raises a ValueError unless a network maps between these shapes.
@@ -79,6 +93,7 @@ class LatentModel(ImageModel):
             *output_shapes: tuples, without the batch; "n" for any length.
             meaning: str. What is in the outputs, in words.
             is_conditional: bool. Of a conditional model the network takes the condition as well.
+            beside: `kgen.fields.Field` or None. What the network takes beside it in its place.
             gives: one of `kgen.models.output_range.EXCLUDED`, or None for what has any range.
 
         Returns:
@@ -89,18 +104,17 @@ class LatentModel(ImageModel):
             return f"(batch, {', '.join(map(str, shape))})"
 
         def refuse(received, error=None):
-            what = self.condition.what.removesuffix("s") if takes_condition else ""
-            also = f" and a {what}" if takes_condition else ""
+            also = f" and a {beside.what.removesuffix('s')}" if beside else ""
             raise ValueError(
                 f"Expected {name} to map {batch_of(input_shape)}{also} to "
                 f"{' and '.join(map(batch_of, output_shapes))}{meaning and ', '}{meaning}. "
                 f"Received: {received}"
             ) from error
 
-        takes_condition = is_conditional and self.condition is not None
+        beside = beside or (self.condition if is_conditional else None)
         if not isinstance(network, keras.Model):
             refuse(f"{name}={network!r}, which is no keras.Model")
-        inputs = self.symbolic_inputs(input_shape, is_conditional)
+        inputs = symbolic_inputs(input_shape, beside)
         if (declared := declared_otherwise(network, inputs)) is not None:
             refuse(f"{name}={network.name}, which takes {declared}")
         try:
@@ -125,18 +139,6 @@ class LatentModel(ImageModel):
                 f"{name}={network.name}"
             )
         return [shape[1:] for shape in shapes]
-
-    def symbolic_inputs(self, input_shape, is_conditional=True):
-        """What a network of this model takes, as `keras.KerasTensor`s.
-
-        Args:
-            input_shape: tuple, without the batch.
-            is_conditional: bool. Of a conditional model the network takes the condition as well.
-        """
-        x = keras.KerasTensor((None, *input_shape))
-        if not is_conditional or self.condition is None:
-            return x
-        return [x, keras.KerasTensor((None, *self.condition.shape), dtype=self.condition.dtype)]
 
     def start_at_mean(self, network, images, output_for):
         """Sets the bias of a network's last layer to what makes the mean image.

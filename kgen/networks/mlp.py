@@ -70,23 +70,29 @@ def dense_decoder(
     return build([z, *conditions], x, name)
 
 
-def dense_discriminator(size, units=(1000,) * 6, negative_slope=0.2, name="discriminator"):
+def dense_discriminator(
+    size, units=(1000,) * 6, negative_slope=0.2, condition=None, name="discriminator"
+):
     """A multilayer perceptron of leaky ReLUs, from vectors to logits.
 
     Args:
         size: int. Length of the vectors.
         units: tuple of int, the hidden layers. Defaults to those of Kim & Mnih 2018.
         negative_slope: float. Of the leaky ReLU; 0 is a ReLU.
+        condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
+            `[z, condition]`.
         name: str. Name of the model.
 
     Returns:
         keras.Model from (batch, size) to logits (batch, 1).
     """
-    z = x = keras.Input((size,), name="z")
+    z = keras.Input((size,), name="z")
+    conditions, code = condition_input(condition)
+    x = join(z, code)
     for width in units:
         x = LeakyReLU(negative_slope)(keras.layers.Dense(width)(x))
     logits = keras.layers.Dense(1, dtype="float32")(x)
-    return keras.Model(z, logits, name=name)
+    return build([z, *conditions], logits, name)
 
 
 def dense_generator(

@@ -3,19 +3,20 @@
 from kgen.checks import whole_number
 from kgen.priors.codes import Codes
 from kgen.priors.normal import Normal
+from kgen.priors.plane import Mixture, SwissRoll
 from kgen.priors.prior import Prior
 from kgen.priors.uniform import Uniform
 
-__all__ = ["Codes", "Normal", "Prior", "Uniform", "get"]
+__all__ = ["Codes", "Mixture", "Normal", "Prior", "SwissRoll", "Uniform", "get"]
 
-PRIORS = {"uniform": Uniform, "normal": Normal}
+PRIORS = {"uniform": Uniform, "normal": Normal, "mixture": Mixture, "swiss_roll": SwissRoll}
 
 
 def get(prior, size):
     """A prior of vectors of a length, by its name or as it is.
 
     Args:
-        prior: "uniform", "normal" or a `Prior`.
+        prior: "uniform", "normal", "mixture", "swiss_roll" or a `Prior`.
         size: int. Length of z.
     """
     size = whole_number("latent_dim", size)

@@ -1,5 +1,7 @@
 """What every prior answers."""
 
+from keras import ops
+
 from kgen.checks import whole_number
 
 
@@ -21,6 +23,29 @@ class Prior:
             num: int or scalar tensor. As many as `noise` has rows.
         """
         raise NotImplementedError
+
+    def draw_of(self, noise, classes, num_classes):
+        """Latent vectors of classes, each of which has an equal part of the prior to itself.
+
+        Args:
+            noise: `kgen.noise.Noise`.
+            classes: int32 tensor (num,), in 0..num_classes - 1, or -1 for a vector of any.
+            num_classes: int.
+        """
+        any_class = noise.integers(ops.shape(classes), 0, num_classes)
+        classes = ops.where(classes < 0, any_class, classes)
+        return self._draw_parts(noise, ops.cast(classes, "float32")[:, None], num_classes)
+
+    def _draw_parts(self, noise, part, num_parts):
+        """Vectors of the parts 0..num_parts - 1, a float32 tensor (num, 1)."""
+        raise NotImplementedError
+
+    def check_parts(self, num_parts):
+        """Raises a ValueError unless the prior has so many equal parts."""
+        raise ValueError(
+            "Expected a prior with a part for each class: 'normal', 'uniform', 'mixture' or "
+            f"'swiss_roll'. Received: {type(self).__name__}"
+        )
 
     def log_prob(self, z):
         """Log p(z) of each vector (..., size), shape (...), in nats."""

@@ -4,6 +4,7 @@ import difflib
 
 # Of each the name of its class in `kgen`.
 MODELS = {
+    "aae": "AdversarialAutoencoder",
     "autoencoder": "Autoencoder",
     "beta_tc_vae": "BetaTCVAE",
     "cgan": "ConditionalGAN",
@@ -24,6 +25,7 @@ MODELS = {
     "pixelcnn_plus_plus": "PixelCNNPlusPlus",
     "pixelrnn": "PixelRNN",
     "real_nvp": "RealNVP",
+    "semi_supervised_aae": "SemiSupervisedAAE",
     "vae": "VAE",
     "wgan": "WGAN",
     "wgan_gp": "WGANGP",

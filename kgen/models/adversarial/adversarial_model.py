@@ -11,7 +11,7 @@ from kgen.models.adversary import R1, Adversary
 from kgen.models.average import Average, without_average
 from kgen.models.image_model import preset_dtype
 from kgen.models.kept import is_rebuilt
-from kgen.models.latent_model import LatentModel, SamplesPrior
+from kgen.models.latent_model import LatentModel, SamplesPrior, symbolic_inputs
 from kgen.models.penalties import as_penalties
 from kgen.models.scalar import ScalarOf
 from kgen.noise import SeededNoise
@@ -139,7 +139,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
         self.average = None
         if ema_decay is not None:
             self.average = Average(
-                self.generator, ema_decay, self.symbolic_inputs((self.code_size,))
+                self.generator, ema_decay, symbolic_inputs((self.code_size,), self.condition)
             )
         if log_gradient_norms:
             self.add_logs(f"{player}_gradient_norm", "generator_gradient_norm")

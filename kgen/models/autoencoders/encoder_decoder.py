@@ -29,7 +29,7 @@ class EncoderDecoder(Encodes, LatentModel):
         meanings: dict. What is in the outputs of "encoder" and "decoder", in words.
         unbounded: of "encoder" and "decoder", what gives numbers of any size.
         architecture: "dense" or "convolutional". The presets.
-        width: int. Units of the dense presets' layers, 200 by default; channels of the
+        width: int. Units of the dense presets' layers, `dense_units` by default; channels of the
             convolutional ones next to the image, 32 by default.
         depth: int. Layers of the dense presets, 2 by default; the convolutional ones' follow from
             the image's size.
@@ -37,6 +37,7 @@ class EncoderDecoder(Encodes, LatentModel):
     """
 
     default_batch_size = 50
+    dense_units, dense_activation = 200, "tanh"  # of the dense presets
 
     def __init__(
         self,
@@ -68,7 +69,8 @@ class EncoderDecoder(Encodes, LatentModel):
         encoded_size = encoded_size or self.latent_dim
         decoded_shape = decoded_shape or self.image_shape
         if architecture == "dense":
-            sizes = {"units": (self.depth or 2) * (self.width or 200,)}
+            units = (self.depth or 2) * (self.width or self.dense_units,)
+            sizes = {"units": units, "activation": self.dense_activation}
             presets = networks.dense_encoder, networks.dense_decoder
         else:
             sizes = {"filters": self.width or 32}
@@ -76,10 +78,10 @@ class EncoderDecoder(Encodes, LatentModel):
         sizes["condition"] = self.condition
         with preset_dtype(self.dtype_policy):
             self.encoder = encoder or presets[0](self.image_shape, encoded_size, **sizes)
-            self.decoder = decoder or presets[1](self.latent_dim, decoded_shape, **sizes)
+            self.decoder = decoder or presets[1](self.code_size, decoded_shape, **sizes)
         for name, network, takes, maps_to in (
             ("encoder", self.encoder, self.image_shape, (encoded_size,)),
-            ("decoder", self.decoder, (self.latent_dim,), decoded_shape),
+            ("decoder", self.decoder, (self.code_size,), decoded_shape),
         ):
             meaning = (meanings or {}).get(name, "")
             gives = NUMBERS if name in unbounded else None
