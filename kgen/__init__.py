@@ -36,6 +36,7 @@ _CLASSES = {
     "Autoencoder": "kgen.models.autoencoders.autoencoder",
     "AutoregressiveModel": "kgen.models.autoregressive.autoregressive_model",
     "BetaTCVAE": "kgen.models.autoencoders.beta_tc_vae",
+    "BiGAN": "kgen.models.adversarial.bigan",
     "ConditionalGAN": "kgen.models.adversarial.conditional_gan",
     "DCGAN": "kgen.models.adversarial.dcgan",
     "DDPM": "kgen.models.diffusion.ddpm",
@@ -63,6 +64,7 @@ _CLASSES = {
     "RealNVP": "kgen.models.flows.real_nvp",
     "SemiSupervisedAAE": "kgen.models.autoencoders.semi_supervised_aae",
     "VAE": "kgen.models.autoencoders.vae",
+    "VAEGAN": "kgen.models.autoencoders.vae_gan",
     "WGAN": "kgen.models.adversarial.wgan",
     "WGANGP": "kgen.models.adversarial.wgan_gp",
 }

@@ -166,6 +166,25 @@ def semi_supervised_aae(**kwargs):
     return kgen.SemiSupervisedAAE(SHAPE, 2, categories=3, embedding=True, **nets, **kwargs)
 
 
+def bigan(**kwargs):
+    features = networks.dense_encoder(SHAPE, 4, units=(6,), condition=3, name="features")
+    nets = {
+        "encoder": networks.dense_encoder(SHAPE, 6, units=(6,), condition=3),
+        "decoder": networks.dense_decoder(3, SHAPE, units=(6,), condition=3),
+        "discriminator": networks.joint_discriminator(features, 3, units=(4,)),
+    }
+    return kgen.BiGAN(SHAPE, 3, stochastic=True, num_classes=3, **nets, **kwargs)
+
+
+def vae_gan(**kwargs):
+    nets = {
+        "encoder": networks.dense_encoder(SHAPE, 6, units=(6,)),
+        "decoder": networks.dense_generator(3, SHAPE, units=(6,)),
+        "discriminator": networks.dcgan_discriminator(SHAPE, filters=4, with_features=True),
+    }
+    return kgen.VAEGAN(SHAPE, 3, **nets, **kwargs)
+
+
 def dreg_vae(**kwargs):
     """A VAE of two players, whose latents depend on each other."""
     settings = {"posterior_family": "full", "objective": "dreg", "num_samples": 2}
@@ -376,6 +395,21 @@ CASES = (
         semi_supervised_aae,
         labels=fields.PartialLabel(3),
         command="semi_supervised_aae",
+        settings={"latent_dim": 2, "width": 4},
+    ),
+    Case(
+        "bigan",
+        kgen.BiGAN,
+        bigan,
+        condition=fields.Label(3),
+        command="bigan",
+        settings={"latent_dim": 2, "width": 4},
+    ),
+    Case(
+        "vae_gan",
+        kgen.VAEGAN,
+        vae_gan,
+        command="vaegan",
         settings={"latent_dim": 2, "width": 4},
     ),
     Case(

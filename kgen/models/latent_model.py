@@ -25,17 +25,16 @@ def declared_otherwise(network, inputs):
     return None
 
 
-def symbolic_inputs(input_shape, beside=None):
+def symbolic_inputs(input_shape, *beside):
     """What a network takes, as `keras.KerasTensor`s.
 
     Args:
         input_shape: tuple, without the batch.
-        beside: `kgen.fields.Field` of its second input, or None.
+        *beside: `kgen.fields.Field` of its other inputs, or None for one that it lacks.
     """
     x = keras.KerasTensor((None, *input_shape))
-    if beside is None:
-        return x
-    return [x, keras.KerasTensor((None, *beside.shape), dtype=beside.dtype)]
+    others = [keras.KerasTensor((None, *each.shape), each.dtype) for each in beside if each]
+    return [x, *others] if others else x
 
 
 class LatentModel(ImageModel):
@@ -81,7 +80,7 @@ class LatentModel(ImageModel):
         *output_shapes,
         meaning="",
         is_conditional=True,
-        beside=None,
+        beside=(),
         gives=None,
     ):
         """Raises a ValueError unless a network maps between these shapes.
@@ -93,7 +92,7 @@ class LatentModel(ImageModel):
             *output_shapes: tuples, without the batch; "n" for any length.
             meaning: str. What is in the outputs, in words.
             is_conditional: bool. Of a conditional model the network takes the condition as well.
-            beside: `kgen.fields.Field` or None. What the network takes beside it in its place.
+            beside: sequence of `kgen.fields.Field`. What else the network takes, before it.
             gives: one of `kgen.models.output_range.EXCLUDED`, or None for what has any range.
 
         Returns:
@@ -104,17 +103,18 @@ class LatentModel(ImageModel):
             return f"(batch, {', '.join(map(str, shape))})"
 
         def refuse(received, error=None):
-            also = f" and a {beside.what.removesuffix('s')}" if beside else ""
+            also = "".join(f" and a {field.what.removesuffix('s')}" for field in beside)
             raise ValueError(
                 f"Expected {name} to map {batch_of(input_shape)}{also} to "
                 f"{' and '.join(map(batch_of, output_shapes))}{meaning and ', '}{meaning}. "
                 f"Received: {received}"
             ) from error
 
-        beside = beside or (self.condition if is_conditional else None)
+        if is_conditional and self.condition is not None:
+            beside = *beside, self.condition
         if not isinstance(network, keras.Model):
             refuse(f"{name}={network!r}, which is no keras.Model")
-        inputs = symbolic_inputs(input_shape, beside)
+        inputs = symbolic_inputs(input_shape, *beside)
         if (declared := declared_otherwise(network, inputs)) is not None:
             refuse(f"{name}={network.name}, which takes {declared}")
         try:

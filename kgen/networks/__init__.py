@@ -8,6 +8,7 @@ from kgen.networks.dit import dit
 from kgen.networks.flows import glow, real_nvp
 from kgen.networks.iaf import iaf
 from kgen.networks.invertible_network import InvertibleNetwork
+from kgen.networks.joint import joint_discriminator
 from kgen.networks.made import fvsbn, made
 from kgen.networks.mlp import (
     dense_decoder,
@@ -42,6 +43,7 @@ __all__ = [
     "gated_pixel_cnn",
     "glow",
     "iaf",
+    "joint_discriminator",
     "made",
     "maxout_discriminator",
     "nade",

@@ -7,6 +7,7 @@ MODELS = {
     "aae": "AdversarialAutoencoder",
     "autoencoder": "Autoencoder",
     "beta_tc_vae": "BetaTCVAE",
+    "bigan": "BiGAN",
     "cgan": "ConditionalGAN",
     "dcgan": "DCGAN",
     "ddpm": "DDPM",
@@ -27,6 +28,7 @@ MODELS = {
     "real_nvp": "RealNVP",
     "semi_supervised_aae": "SemiSupervisedAAE",
     "vae": "VAE",
+    "vaegan": "VAEGAN",
     "wgan": "WGAN",
     "wgan_gp": "WGANGP",
 }

@@ -68,17 +68,9 @@ class EncoderDecoder(Encodes, LatentModel):
         self.architecture = architecture
         encoded_size = encoded_size or self.latent_dim
         decoded_shape = decoded_shape or self.image_shape
-        if architecture == "dense":
-            units = (self.depth or 2) * (self.width or self.dense_units,)
-            sizes = {"units": units, "activation": self.dense_activation}
-            presets = networks.dense_encoder, networks.dense_decoder
-        else:
-            sizes = {"filters": self.width or 32}
-            presets = networks.convolutional_encoder, networks.convolutional_decoder
-        sizes["condition"] = self.condition
         with preset_dtype(self.dtype_policy):
-            self.encoder = encoder or presets[0](self.image_shape, encoded_size, **sizes)
-            self.decoder = decoder or presets[1](self.code_size, decoded_shape, **sizes)
+            self.encoder = encoder or self.encoder_preset(encoded_size)
+            self.decoder = decoder or self.decoder_preset(decoded_shape)
         for name, network, takes, maps_to in (
             ("encoder", self.encoder, self.image_shape, (encoded_size,)),
             ("decoder", self.decoder, (self.code_size,), decoded_shape),
@@ -86,6 +78,23 @@ class EncoderDecoder(Encodes, LatentModel):
             meaning = (meanings or {}).get(name, "")
             gives = NUMBERS if name in unbounded else None
             self.check_network(name, network, takes, maps_to, meaning=meaning, gives=gives)
+
+    def encoder_preset(self, outputs, name="encoder"):
+        """A network from images to (batch, outputs)."""
+        makers = networks.dense_encoder, networks.convolutional_encoder
+        return self._preset(*makers, self.image_shape, outputs, name=name)
+
+    def decoder_preset(self, output_shape):
+        """A network from codes to (batch, *output_shape)."""
+        makers = networks.dense_decoder, networks.convolutional_decoder
+        return self._preset(*makers, self.code_size, output_shape)
+
+    def _preset(self, dense, convolutional, *args, **kwargs):
+        if self.architecture == "dense":
+            units = (self.depth or 2) * (self.width or self.dense_units,)
+            sizes = {"units": units, "activation": self.dense_activation}
+            return dense(*args, condition=self.condition, **sizes, **kwargs)
+        return convolutional(*args, filters=self.width or 32, condition=self.condition, **kwargs)
 
     def _reconstruct(self, x, y, training=False):
         return self._decode(self._encode(x, y, training=training), y, training=training)

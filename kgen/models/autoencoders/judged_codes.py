@@ -38,6 +38,7 @@ class JudgedCodes(SamplesPrior, Autoencoder):
                 network = networks.dense_discriminator(
                     size, units=(1000, 1000), negative_slope=0.0, condition=beside, name=name
                 )
+        beside = () if beside is None else (beside,)
         self.check_network(name, network, (size,), (1,), is_conditional=False, beside=beside)
         adversary = Adversary(network, name=name)
         self.add_logs(*(_own(name, log) for log in adversary.log_names()))
