@@ -1,10 +1,12 @@
 """Convolutional networks that halve the image until its shorter side is at most 4 pixels."""
 
+import functools
 import math
 
 import keras
 
 from kgen.networks.conditioning import build, condition_input, join
+from kgen.networks.normalization import hidden
 
 
 def halvings(height, width, coarsest=4):
@@ -38,21 +40,27 @@ def _filters(filters, stage):
     return filters * 2 ** min(stage, 3)
 
 
-def _convolution(filters, activation, strides=1, dtype=None):
-    """A 3x3 convolution, channels last whatever Keras' default is."""
-    return keras.layers.Conv2D(
+def _convolution(filters, strides=1, **kwargs):
+    """What makes a 3x3 convolution, channels last whatever Keras' default is."""
+    return functools.partial(
+        keras.layers.Conv2D,
         filters,
         3,
         strides,
         padding="same",
         data_format="channels_last",
-        activation=activation,
-        dtype=dtype,
+        **kwargs,
     )
 
 
 def convolutional_encoder(
-    image_shape, outputs, filters=32, activation="relu", condition=None, name="encoder"
+    image_shape,
+    outputs,
+    filters=32,
+    activation="relu",
+    batch_normalization=False,
+    condition=None,
+    name="encoder",
 ):
     """Strided 3x3 convolutions from images to vectors.
 
@@ -61,6 +69,7 @@ def convolutional_encoder(
         outputs: int. Length of the output vector: `2 * latent_dim` for a VAE.
         filters: int. Channels of the first layer; they double in each of the first three halvings.
         activation: the hidden layers' activation. Defaults to "relu".
+        batch_normalization: bool. Of the hidden layers. Defaults to False.
         condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
             `[image, condition]`.
         name: str. Name of the model.
@@ -69,18 +78,25 @@ def convolutional_encoder(
         keras.Model from (batch, height, width, channels) to (batch, outputs).
     """
     image = keras.Input(image_shape, name="image")
-    x = _convolution(filters, activation)(image)
+    x = hidden(_convolution(filters), image, activation, batch_normalization)
     for stage, _ in enumerate(halvings(*image_shape[:2])[1:], start=1):
-        x = _convolution(_filters(filters, stage), activation, strides=2)(x)
+        strided = _convolution(_filters(filters, stage), strides=2)
+        x = hidden(strided, x, activation, batch_normalization)
     conditions, code = condition_input(condition)
     x = join(keras.layers.Flatten()(x), code)
-    x = keras.layers.Dense(256, activation=activation)(x)
+    x = hidden(functools.partial(keras.layers.Dense, 256), x, activation, batch_normalization)
     x = keras.layers.Dense(outputs, dtype="float32")(x)
     return build([image, *conditions], x, name)
 
 
 def convolutional_decoder(
-    latent_dim, output_shape, filters=32, activation="relu", condition=None, name="decoder"
+    latent_dim,
+    output_shape,
+    filters=32,
+    activation="relu",
+    batch_normalization=False,
+    condition=None,
+    name="decoder",
 ):
     """Nearest-neighbour upsampling and 3x3 convolutions from vectors to images.
 
@@ -89,6 +105,7 @@ def convolutional_decoder(
         output_shape: tuple (height, width, channels), any height and width.
         filters: int. Channels of the last hidden layer; the encoder's, backwards.
         activation: the hidden layers' activation. Defaults to "relu".
+        batch_normalization: bool. Of the hidden layers. Defaults to False.
         condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
             `[z, condition]`.
         name: str. Name of the model.
@@ -101,12 +118,14 @@ def convolutional_decoder(
     z = keras.Input((latent_dim,), name="z")
     conditions, code = condition_input(condition)
     x = join(z, code)
-    x = keras.layers.Dense(256, activation=activation)(x)
-    x = keras.layers.Dense(math.prod(smallest), activation=activation)(x)
+    x = hidden(functools.partial(keras.layers.Dense, 256), x, activation, batch_normalization)
+    wide = functools.partial(keras.layers.Dense, math.prod(smallest))
+    x = hidden(wide, x, activation, batch_normalization)
     x = keras.layers.Reshape(smallest)(x)
     for stage, (height, width) in reversed(list(enumerate(sizes[:-1]))):
         x = keras.layers.UpSampling2D(2, data_format="channels_last")(x)
         x = crop(x, height, width)
-        x = _convolution(_filters(filters, stage), activation)(x)
-    x = _convolution(output_shape[-1], None, dtype="float32")(x)
+        convolution = _convolution(_filters(filters, stage))
+        x = hidden(convolution, x, activation, batch_normalization)
+    x = _convolution(output_shape[-1], dtype="float32")()(x)
     return build([z, *conditions], x, name)

@@ -9,7 +9,7 @@ import math
 
 import keras
 
-from kgen.layers import BatchNorm, Conv2D, Conv2DTranspose, LeakyReLU
+from kgen.layers import Conv2D, Conv2DTranspose, LeakyReLU
 from kgen.networks.conditioning import (
     build,
     condition_input,
@@ -18,22 +18,15 @@ from kgen.networks.conditioning import (
     spectral_wrapper,
 )
 from kgen.networks.convolutional import crop, halvings
+from kgen.networks.normalization import normalize
 
 
-def _normal(mean=0.0):
-    return keras.initializers.RandomNormal(mean, 0.02)
+def _normal():
+    return keras.initializers.RandomNormal(stddev=0.02)
 
 
 def _he_average():
     return keras.initializers.VarianceScaling(2.0, "fan_avg", "uniform")
-
-
-def _normalize(x, batch_normalization):
-    if not batch_normalization:
-        return x
-    # As in Torch: averages over ten steps, where Keras' default is a hundred, and an epsilon that
-    # is small beside the variances that weights of 0.02 lead to.
-    return BatchNorm(momentum=0.9, epsilon=1e-5, gamma_initializer=_normal(1.0))(x)
 
 
 def _convolution(layer, filters, kernel_size, initializer, use_bias=True):
@@ -96,17 +89,17 @@ def dcgan_generator(
     for width in units:
         x = join(x, code)
         x = keras.layers.Dense(width, use_bias=bias, kernel_initializer=initializer())(x)
-        x = keras.layers.ReLU()(_normalize(x, batch_normalization))
+        x = keras.layers.ReLU()(normalize(x, batch_normalization))
     smallest = (*sizes[-1], channels[-1])
     x = join(x, code)
     x = keras.layers.Dense(math.prod(smallest), use_bias=bias, kernel_initializer=initializer())(x)
     x = keras.layers.Reshape(smallest)(x)
-    x = keras.layers.ReLU()(_normalize(x, batch_normalization))
+    x = keras.layers.ReLU()(normalize(x, batch_normalization))
     for size, width in zip(sizes[-2:0:-1], channels[-2::-1], strict=True):
         x = join(x, code)
         x = _convolution(Conv2DTranspose, width, kernel_size, initializer, bias)(x)
         x = crop(x, *size)
-        x = keras.layers.ReLU()(_normalize(x, batch_normalization))
+        x = keras.layers.ReLU()(normalize(x, batch_normalization))
     x = join(x, code)
     x = _convolution(Conv2DTranspose, image_shape[-1], kernel_size, initializer)(x)
     x = crop(x, *image_shape[:2])
@@ -166,14 +159,14 @@ def dcgan_discriminator(
         width = filters * 2 ** min(stage, 3)
         convolution = _convolution(Conv2D, width, kernel_size, initializer, not normalized)
         x = spectral(convolution)(join(x, joined))
-        x = LeakyReLU(negative_slope)(_normalize(x, normalized))
+        x = LeakyReLU(negative_slope)(normalize(x, normalized))
     x = keras.layers.Flatten()(x)
     for width in units:
         dense = keras.layers.Dense(
             width, use_bias=not batch_normalization, kernel_initializer=initializer()
         )
         x = spectral(dense)(join(x, joined))
-        x = LeakyReLU(negative_slope)(_normalize(x, batch_normalization))
+        x = LeakyReLU(negative_slope)(normalize(x, batch_normalization))
     logits = logits_of(join(x, joined), code if projection else None, spectral, initializer)
     return build([image, *conditions], [logits, x] if with_features else logits, name)
 
@@ -193,7 +186,7 @@ def recognition_head(num_features, outputs, units=128, negative_slope=0.1, name=
     """
     features = keras.Input((num_features,), name="features")
     x = keras.layers.Dense(units, use_bias=False, kernel_initializer=_normal())(features)
-    x = LeakyReLU(negative_slope)(_normalize(x, True))
+    x = LeakyReLU(negative_slope)(normalize(x))
     x = keras.layers.Dense(outputs, kernel_initializer=_normal(), dtype="float32")(x)
     return keras.Model(features, x, name=name)
 

@@ -15,10 +15,17 @@ from kgen.networks.conditioning import (
     logits_of,
     spectral_wrapper,
 )
+from kgen.networks.normalization import hidden
 
 
 def dense_encoder(
-    image_shape, outputs, units=(200, 200), activation="tanh", condition=None, name="encoder"
+    image_shape,
+    outputs,
+    units=(200, 200),
+    activation="tanh",
+    batch_normalization=False,
+    condition=None,
+    name="encoder",
 ):
     """A multilayer perceptron from images to vectors.
 
@@ -27,6 +34,7 @@ def dense_encoder(
         outputs: int. Length of the output vector: `2 * latent_dim` for a VAE.
         units: tuple of int, the hidden layers. Defaults to those of Burda et al. 2015.
         activation: the hidden layers' activation. Defaults to "tanh".
+        batch_normalization: bool. Of the hidden layers. Defaults to False.
         condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
             `[image, condition]`.
         name: str. Name of the model.
@@ -38,13 +46,20 @@ def dense_encoder(
     conditions, code = condition_input(condition)
     x = join(keras.layers.Flatten()(image), code)
     for width in units:
-        x = keras.layers.Dense(width, activation=activation)(x)
+        dense = functools.partial(keras.layers.Dense, width)
+        x = hidden(dense, x, activation, batch_normalization)
     x = keras.layers.Dense(outputs, dtype="float32")(x)
     return build([image, *conditions], x, name)
 
 
 def dense_decoder(
-    latent_dim, output_shape, units=(200, 200), activation="tanh", condition=None, name="decoder"
+    latent_dim,
+    output_shape,
+    units=(200, 200),
+    activation="tanh",
+    batch_normalization=False,
+    condition=None,
+    name="decoder",
 ):
     """A multilayer perceptron from vectors to images, or to a likelihood's parameters.
 
@@ -53,6 +68,7 @@ def dense_decoder(
         output_shape: tuple (height, width, channels).
         units: tuple of int, the hidden layers. Defaults to those of Burda et al. 2015.
         activation: the hidden layers' activation. Defaults to "tanh".
+        batch_normalization: bool. Of the hidden layers. Defaults to False.
         condition: `kgen.fields.Field`, int for as many classes, or None. With it the network takes
             `[z, condition]`.
         name: str. Name of the model.
@@ -64,7 +80,8 @@ def dense_decoder(
     conditions, code = condition_input(condition)
     x = join(z, code)
     for width in units:
-        x = keras.layers.Dense(width, activation=activation)(x)
+        dense = functools.partial(keras.layers.Dense, width)
+        x = hidden(dense, x, activation, batch_normalization)
     x = keras.layers.Dense(math.prod(output_shape), dtype="float32")(x)
     x = keras.layers.Reshape(output_shape, dtype="float32")(x)
     return build([z, *conditions], x, name)

@@ -66,6 +66,7 @@ class BiGAN(SamplesPrior, EncoderDecoder):
     )
     default_batch_size = 128
     dense_units, dense_activation = 1024, "relu"
+    batch_normalization = True
 
     def __init__(
         self,
@@ -109,7 +110,9 @@ class BiGAN(SamplesPrior, EncoderDecoder):
             units = self.width or 1024 if architecture == "dense" else 8 * (self.width or 32)
             with preset_dtype(self.dtype_policy):
                 features = self.encoder_preset(units, name="features")
-                discriminator = networks.joint_discriminator(features, latent_dim, (units,))
+                discriminator = networks.joint_discriminator(
+                    features, latent_dim, (units,), batch_normalization=True
+                )
         beside = (Vector(self.latent_dim),)
         self.check_network("discriminator", discriminator, self.image_shape, (1,), beside=beside)
         self.discriminator = discriminator

@@ -38,6 +38,7 @@ class EncoderDecoder(Encodes, LatentModel):
 
     default_batch_size = 50
     dense_units, dense_activation = 200, "tanh"  # of the dense presets
+    batch_normalization = False  # of the presets
 
     def __init__(
         self,
@@ -90,11 +91,14 @@ class EncoderDecoder(Encodes, LatentModel):
         return self._preset(*makers, self.code_size, output_shape)
 
     def _preset(self, dense, convolutional, *args, **kwargs):
+        kwargs |= {
+            "condition": self.condition,
+            "batch_normalization": self.batch_normalization,
+        }
         if self.architecture == "dense":
             units = (self.depth or 2) * (self.width or self.dense_units,)
-            sizes = {"units": units, "activation": self.dense_activation}
-            return dense(*args, condition=self.condition, **sizes, **kwargs)
-        return convolutional(*args, filters=self.width or 32, condition=self.condition, **kwargs)
+            return dense(*args, units=units, activation=self.dense_activation, **kwargs)
+        return convolutional(*args, filters=self.width or 32, **kwargs)
 
     def _reconstruct(self, x, y, training=False):
         return self._decode(self._encode(x, y, training=training), y, training=training)

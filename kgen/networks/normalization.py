@@ -1,0 +1,35 @@
+"""Batch normalization of the networks that players train against each other."""
+
+import keras
+
+from kgen.layers import BatchNorm
+
+
+def normalize(x, batch_normalization=True):
+    """Normalises over the batch, or leaves features as they are.
+
+    Args:
+        x: symbolic tensor (batch, ..., features).
+        batch_normalization: bool.
+    """
+    if not batch_normalization:
+        return x
+    # As in Torch: averages over ten steps, where Keras' default is a hundred, and an epsilon that
+    # is small beside the variances that weights of 0.02 lead to.
+    gamma = keras.initializers.RandomNormal(mean=1.0, stddev=0.02)
+    return BatchNorm(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma)(x)
+
+
+def hidden(layer, x, activation, batch_normalization=False):
+    """A layer's features and their activation, with batch normalization between them or not.
+
+    Args:
+        layer: callable of `activation` and `use_bias` that makes the layer.
+        x: symbolic tensor.
+        activation: str or callable.
+        batch_normalization: bool.
+    """
+    if not batch_normalization:
+        return layer(activation=activation)(x)
+    x = normalize(layer(use_bias=False)(x))
+    return keras.layers.Activation(activation)(x)
