@@ -23,13 +23,16 @@ def normalize(x, batch_normalization=True):
 def hidden(layer, x, activation, batch_normalization=False):
     """A layer's features and their activation, with batch normalization between them or not.
 
+    With it weights start as N(0, 0.02), as those of Radford et al. 2015.
+
     Args:
-        layer: callable of `activation` and `use_bias` that makes the layer.
+        layer: callable of arguments of Keras' that makes the layer.
         x: symbolic tensor.
         activation: str or callable.
         batch_normalization: bool.
     """
     if not batch_normalization:
         return layer(activation=activation)(x)
-    x = normalize(layer(use_bias=False)(x))
+    initializer = keras.initializers.RandomNormal(stddev=0.02)
+    x = normalize(layer(use_bias=False, kernel_initializer=initializer)(x))
     return keras.layers.Activation(activation)(x)

@@ -65,7 +65,7 @@ class BiGAN(SamplesPrior, EncoderDecoder):
         "fake_accuracy",
     )
     default_batch_size = 128
-    dense_units, dense_activation = 1024, "relu"
+    dense_units, dense_activation = 1024, "leaky_relu"
     batch_normalization = True
 
     def __init__(
@@ -107,15 +107,24 @@ class BiGAN(SamplesPrior, EncoderDecoder):
         self.stochastic = stochastic
         self.family = family
         if discriminator is None:
-            units = self.width or 1024 if architecture == "dense" else 8 * (self.width or 32)
             with preset_dtype(self.dtype_policy):
-                features = self.encoder_preset(units, name="features")
-                discriminator = networks.joint_discriminator(
-                    features, latent_dim, (units,), batch_normalization=True
-                )
+                discriminator = self._discriminator_preset()
         beside = (Vector(self.latent_dim),)
         self.check_network("discriminator", discriminator, self.image_shape, (1,), beside=beside)
         self.discriminator = discriminator
+
+    def _discriminator_preset(self):
+        if self.architecture == "dense":
+            units = self.width or self.dense_units
+            features = networks.dense_encoder(
+                self.image_shape, units, units=(), condition=self.condition, name="features"
+            )
+        else:
+            units = 8 * (self.width or 32)
+            features = self.encoder_preset(units, name="features")
+        return networks.joint_discriminator(
+            features, self.latent_dim, (units,), batch_normalization=True
+        )
 
     def players(self):
         return {
