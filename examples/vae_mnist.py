@@ -3,6 +3,7 @@
     python examples/vae_mnist.py --data_dir ~/tensorflow_datasets --epochs 80
     python examples/vae_mnist.py --data_dir ~/tensorflow_datasets --objective iwae --num_samples 5
     python examples/vae_mnist.py --data_dir ~/tensorflow_datasets --posterior_family iaf
+    python examples/vae_mnist.py --data_dir ~/tensorflow_datasets --prior vamp
 
 Kingma & Welling 2013, in the setting of Burda et al. 2015 (https://arxiv.org/abs/1509.00519), with
 batches of 100, and 80 epochs of Adam whose rate falls in place of 3,280 epochs. MNIST's grey values
@@ -23,6 +24,7 @@ NUM_SAMPLES = flags.DEFINE_integer("num_samples", 1, "Samples of z an image in a
 FAMILY = flags.DEFINE_enum(
     "posterior_family", "normal", ["normal", "full", "iaf"], "What q(z|x) is."
 )
+PRIOR = flags.DEFINE_enum("prior", "normal", ["normal", "vamp", "flow"], "What p(z) is.")
 DATA_DIR = flags.DEFINE_string("data_dir", None, "Where TFDS finds or puts MNIST.")
 OUT = flags.DEFINE_string("out", "runs/vae_mnist", "Gets the pictures and the model.")
 
@@ -44,6 +46,7 @@ def main(_):
         posterior_family=FAMILY.value,
         objective=OBJECTIVE.value,
         num_samples=NUM_SAMPLES.value,
+        prior=PRIOR.value,
         seed=0,
     )
     vae.adapt(data.train)

@@ -366,6 +366,33 @@ CASES = (
     ),
     Case("dreg_vae", kgen.VAE, dreg_vae),
     Case(
+        "vamp_vae",
+        kgen.VAE,
+        lambda **kwargs: kgen.VAE(
+            (4, 4, 1), 2, width=4, depth=1, prior=priors.VampPrior(3), **kwargs
+        ),
+        image_shape=(4, 4, 1),
+        quick=False,
+    ),
+    Case(
+        "flow_vae",
+        kgen.VAE,
+        lambda **kwargs: kgen.VAE(
+            (4, 4, 1),
+            3,
+            width=4,
+            depth=1,
+            prior=priors.Flow(3, (4,)),
+            objective="dreg",
+            num_samples=2,
+            num_classes=3,
+            **kwargs,
+        ),
+        image_shape=(4, 4, 1),
+        condition=fields.Label(3),
+        quick=False,
+    ),
+    Case(
         "beta_tc_vae",
         kgen.BetaTCVAE,
         lambda **kwargs: kgen.BetaTCVAE(SHAPE, 3, dataset_size=16, **dense_parts(2), **kwargs),

@@ -114,12 +114,22 @@ class ImageModel(GenerativeModel):
     def mean_image(self, images):
         """The mean of an array or batches of images, of which the first 10,000 count, float64."""
         total, num = 0.0, 0
+        for x in self._first(images):
+            total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
+        return total / num
+
+    def first_images(self, images):
+        """The images of an array or of batches, of these the first 10,000, in [0, 1]."""
+        return np.concatenate(list(self._first(images)))
+
+    def _first(self, images):
+        num = 0
         for batch in [images] if hasattr(images, "shape") else images:
             x = self.image.check(batch[0] if isinstance(batch, (list, tuple)) else batch)
-            total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
+            num += len(x)
+            yield x
             if num >= 10_000:
                 break
-        return total / num
 
     def join(self, x, y):
         """A network's input: `x`, or `[x, condition]` for a conditional model."""

@@ -66,7 +66,8 @@ class LatentModel(ImageModel):
         )
         self.latent_dim = whole_number("latent_dim", latent_dim)
         self.prior = prior
-        self.code_size = self.latent_dim if prior is None else prior.size  # what `decode` takes
+        # What `decode` takes; a prior that is learned is of any size.
+        self.code_size = getattr(prior, "size", None) or self.latent_dim
 
     def _decode(self, z, y):
         """Images in [0, 1] of latent vectors, as tensors."""

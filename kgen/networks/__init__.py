@@ -5,7 +5,7 @@ from kgen.networks.convolutional import convolutional_decoder, convolutional_enc
 from kgen.networks.dcgan import dcgan_discriminator, dcgan_generator, recognition_head
 from kgen.networks.dense_denoiser import dense_denoiser
 from kgen.networks.dit import dit
-from kgen.networks.flows import glow, real_nvp
+from kgen.networks.flows import glow, real_nvp, vector_flow
 from kgen.networks.iaf import iaf
 from kgen.networks.invertible_network import InvertibleNetwork
 from kgen.networks.joint import joint_discriminator
@@ -53,4 +53,5 @@ __all__ = [
     "real_nvp",
     "recognition_head",
     "unet",
+    "vector_flow",
 ]

@@ -126,6 +126,35 @@ def _prior_of_condition(outputs, condition):
     return build(inputs, last(code), "prior")
 
 
+def vector_flow(size, steps=6, units=(200, 200)):
+    """A flow of vectors: affine couplings of one half and of the other in turn.
+
+    After each two the numbers change halves. At first it gives what it takes.
+
+    Args:
+        size: int of at least 2.
+        steps: int. Couplings.
+        units: tuple of int. Of each coupling's hidden layers.
+
+    Returns:
+        `kgen.networks.InvertibleNetwork` of images (1, 1, size).
+    """
+    half, order = size // 2, [*range(0, size, 2), *range(1, size, 2)]
+    found = []
+    for step in range(steps):
+        inputs = h = keras.Input((1, 1, half), dtype=full_precision(), name="half")
+        for width in units:
+            h = layers.Dense(width, "relu")(h)
+        last = layers.Dense(
+            2 * (size - half), kernel_initializer="zeros", dtype=full_precision(), name="moves"
+        )
+        network = build([inputs], last(h), "coupling")
+        found.append(Coupling(network, swap=step % 2 == 1, scale="tanh"))
+        if step % 2 == 1 and step < steps - 1:
+            found.append(Reorder(order))
+    return InvertibleNetwork((1, 1, size), found)
+
+
 def glow(image_shape, width=512, depth=32, levels=None, scale="sigmoid", condition=None):
     """The flow of Kingma & Dhariwal 2018: squeeze, `depth` steps, split; so many times.
 

@@ -73,6 +73,12 @@ class FullNormal(Posterior):
         eps = standard_normal(outputs, noise, k, mean.shape[-1])
         return FullNormalCodes(mean, factor, log_scale, eps)
 
+    def log_prob(self, outputs, z):
+        mean, factor, log_scale = self.parameters(outputs)
+        away = ops.transpose(z - mean[:, None], (0, 2, 1))
+        eps = ops.swapaxes(ops.solve_triangular(factor, away, lower=True), 1, 2)
+        return ops.transpose(Codes(z, eps, log_scale[:, None]).log_q)
+
     def center(self, outputs, network=None):
         return self.parameters(outputs)[0]
 

@@ -36,8 +36,7 @@ class NormalCodes(Codes):
 
     def log_q_of_others(self, z):
         """By latent, log q(z_i | x_j) of codes (batch, latent_dim): (batch, batch, latent_dim)."""
-        away = ops.square(z[:, None] - self.mean) * ops.exp(-self.log_var_of_each)
-        return -0.5 * (away + self.log_var_of_each + math.log(2.0 * math.pi))
+        return log_normal(z[:, None], self.mean, self.log_var_of_each)
 
     def mean_kl_by_latent(self):
         total = gaussian_kl(ops.transpose(self.mean), ops.transpose(self.log_var_of_each))
@@ -62,8 +61,17 @@ class Normal(Posterior):
         mean, log_var = self.parameters(outputs)
         return NormalCodes(mean, log_var, standard_normal(outputs, noise, k, mean.shape[-1]))
 
+    def log_prob(self, outputs, z):
+        return ops.sum(log_normal(z[:, None], *self.parameters(outputs)), axis=-1)
+
     def center(self, outputs, network=None):
         return self.parameters(outputs)[0]
 
     def log_var(self, outputs):
         return self.parameters(outputs)[1]
+
+
+def log_normal(z, mean, log_var):
+    """By latent, log N(z; mean, exp(log_var)), of shapes that broadcast, in nats."""
+    away = ops.square(z - mean) * ops.exp(-log_var)
+    return -0.5 * (away + log_var + math.log(2.0 * math.pi))

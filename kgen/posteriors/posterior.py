@@ -81,6 +81,17 @@ class Posterior:
         """
         raise NotImplementedError
 
+    def log_prob(self, outputs, z):
+        """Log q(z|x) of each code by each image, (num, batch), in nats.
+
+        Of families without `has_density` there is none.
+
+        Args:
+            outputs: tensor (batch, num_outputs), an encoder's.
+            z: tensor (num, latent_dim).
+        """
+        raise NotImplementedError
+
     def center(self, outputs, network=None):
         """The code in the middle, (batch, latent_dim): what the numbers 0 become."""
         raise NotImplementedError

@@ -19,6 +19,8 @@ class Codes(Prior):
         continuous: int. How many codes are numbers.
     """
 
+    has_full_support = False
+
     def __init__(self, noise, categorical=(10,), continuous=2):
         self.categorical = whole_numbers("categorical", categorical, at_least=2)
         self.continuous = whole_number("continuous", continuous, at_least=0)

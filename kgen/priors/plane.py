@@ -92,6 +92,8 @@ class SwissRoll(PlanePrior):
     https://arxiv.org/abs/1511.05644
     """
 
+    has_full_support = False
+
     def draw(self, noise, num):
         return self._draw_parts(noise, ops.zeros((num, 1)), 1)
 

@@ -8,12 +8,49 @@ from kgen.checks import whole_number
 class Prior:
     """A distribution p(z) of latent vectors.
 
+    A prior holds no weights: where it has something to learn, `network` makes it for a model, which
+    owns it, trains it, and draws by what `bound` returns.
+
     Args:
         size: int of at least 1. Length of z.
     """
 
+    is_learned = False
+    has_full_support = True  # whether every z has a density above 0
+
     def __init__(self, size):
         self.size = whole_number("size", size)
+
+    def network(self, latent_dim, image_shape):
+        """A keras layer or model of what it has to learn, or None.
+
+        Args:
+            latent_dim: int. Length of z.
+            image_shape: tuple (height, width, channels), of the model's images.
+        """
+        return None
+
+    def adapt(self, network, images):
+        """Sets what it has to learn to a start that the training images give; mostly nothing.
+
+        Args:
+            network: what `network` made.
+            images: array (num, height, width, channels) in [0, 1].
+        """
+
+    def bound(self, network, encode):
+        """This prior with what it has learned, a `Prior` that draws and tells densities.
+
+        Args:
+            network: what `network` made.
+            encode: callable from images (num, height, width, channels) in [0, 1] to a
+                `kgen.posteriors.Posterior` and its parameters (num, num_outputs).
+        """
+        return self
+
+    def footprint(self, latent_dim):
+        """How many numbers `log_prob` holds at once for each z."""
+        return latent_dim
 
     def draw(self, noise, num):
         """Latent vectors, float32 (num, size).
@@ -59,3 +96,13 @@ class Prior:
     def from_config(cls, config):
         """The prior that `get_config` is of."""
         return cls(**config)
+
+
+class LearnedPrior(Prior):
+    """A prior of vectors of any length, which a model learns."""
+
+    is_learned = True
+    size = None  # the model's
+
+    def __init__(self):  # of any size
+        pass

@@ -16,6 +16,8 @@ class Uniform(Prior):
         size: int. Length of z.
     """
 
+    has_full_support = False
+
     def draw(self, noise, num):
         return noise.uniform((num, self.size), -1.0, 1.0)
 

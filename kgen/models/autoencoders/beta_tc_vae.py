@@ -30,7 +30,8 @@ class BetaTCVAE(FactorizingVAE):
         tc_weight: float, or a Keras schedule. Weight of the total correlation, the paper's beta.
             Defaults to 6, the paper's for dSprites.
         dataset_size: int or None. How many training images there are.
-        **kwargs: those of `kgen.VAE`, but for `posterior_family`, `objective` and `num_samples`.
+        **kwargs: those of `kgen.VAE`, but for `posterior_family`, `objective`, `num_samples` and
+            `prior`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)

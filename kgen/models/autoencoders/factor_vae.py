@@ -29,7 +29,8 @@ class FactorVAE(FactorizingVAE):
             preset, six layers of 1,000.
         gamma: float, or a Keras schedule. Weight of the total correlation. Defaults to 35, the
             paper's for dSprites.
-        **kwargs: those of `kgen.VAE`, but for `posterior_family`, `objective` and `num_samples`.
+        **kwargs: those of `kgen.VAE`, but for `posterior_family`, `objective`, `num_samples` and
+            `prior`.
 
     Example:
     >>> images = np.random.rand(64, 8, 8, 1)

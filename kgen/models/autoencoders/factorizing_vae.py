@@ -1,5 +1,6 @@
 """VAEs that pay for latents that depend on each other."""
 
+from kgen import priors
 from kgen.models.autoencoders.vae import VAE
 
 
@@ -21,3 +22,8 @@ class FactorizingVAE(VAE):
                     f"Received: {name}={kwargs[name]!r}"
                 )
         super().__init__(*args, **kwargs)
+        if not isinstance(self.prior, priors.Normal):
+            raise ValueError(
+                "Expected prior='normal', whose divergence falls into what each latent and all "
+                f"together add. Received: {type(self.prior).__name__}"
+            )

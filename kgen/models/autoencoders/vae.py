@@ -66,6 +66,10 @@ class VAE(SamplesPrior, EncoderDecoder):
             the last the players are "encoder" and "decoder". Defaults to "elbo".
         num_samples: int. Samples of z an image in a step, k. Defaults to 1, of which "iwae" is the
             ELBO.
+        prior: p(z). "normal", N(0, I); "vamp", a mixture of posteriors of images that are learned;
+            "flow", what a learned flow makes of N(0, I); or an object of `kgen.priors`, such as
+            `VampPrior(components=100)`. But for the first the divergence is an estimate by the
+            samples. Defaults to "normal".
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it the model is a conditional VAE (Sohn et al.
             2015): both networks take `[input, condition]`.
@@ -102,24 +106,27 @@ class VAE(SamplesPrior, EncoderDecoder):
         posterior_family: str = "normal",
         objective: str = "elbo",
         num_samples: int = 1,
+        prior: str = "normal",
         num_classes: int | None = None,
         condition=None,
         seed: int | None = None,
         **kwargs,
     ):
         *size, channels = checks.image_shape("image_shape", image_shape)
-        prior = priors.get("normal", latent_dim)
+        latent_dim = whole_number("latent_dim", latent_dim)
+        prior = priors.of_codes(prior, latent_dim)
         if likelihood is None:
             likelihood = "bernoulli" if channels == 1 else "discretized_logistic"
         distribution = distributions.get(likelihood)
         family = posteriors.get(posterior_family)
         _check_objective(objective, family, free_bits)
+        _check_prior(prior, objective, family, free_bits, num_classes, condition)
         super().__init__(
             image_shape,
             latent_dim,
             encoder,
             decoder,
-            encoded_size=family.num_outputs(prior.size),
+            encoded_size=family.num_outputs(latent_dim),
             decoded_shape=(*size, distribution.num_outputs(channels)),
             meanings={"encoder": family.meaning},
             unbounded=("encoder", "decoder") if isinstance(likelihood, str) else ("encoder",),
@@ -140,14 +147,16 @@ class VAE(SamplesPrior, EncoderDecoder):
         self.family = family
         with preset_dtype(self.dtype_policy):
             self.posterior_network = family.network(self.latent_dim)
+            self.prior_network = prior.network(self.latent_dim, self.image_shape)
         self.objective = objective
         self.num_samples = whole_number("num_samples", num_samples)
 
     def players(self):
         encoders = [self.encoder, *filter(None, [self.posterior_network])]
+        decoders = [self.decoder, *filter(None, [self.prior_network])]
         if self.objective == "dreg":
-            return {"encoder": encoders, "decoder": [self.decoder]}
-        return {"vae": [*encoders, self.decoder]}
+            return {"encoder": encoders, "decoder": decoders}
+        return {"vae": [*encoders, *decoders]}
 
     def default_optimizers(self):
         # Burda et al. 2015, section 5.
@@ -175,13 +184,17 @@ class VAE(SamplesPrior, EncoderDecoder):
     def adapt(self, images):
         """Starts the decoder at the mean image, as the code of Burda et al. 2015 does.
 
-        It sets the bias of the decoder's last layer; call it once, before training.
+        It sets the bias of the decoder's last layer, and the pseudo-inputs of a `VampPrior` to
+        training images; call it once, before training.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255,
                 or batches of them such as `kgen.data.load("digits").train`, of which the first
                 10,000 images count.
         """
+        if self.prior.is_learned:
+            images = self.first_images(images)
+            self.prior.adapt(self.prior_network, images)
         self.start_at_mean(self.decoder, images, self.distribution.output_for)
 
     def training_step(self, x, y, noise):
@@ -202,7 +215,7 @@ class VAE(SamplesPrior, EncoderDecoder):
         """The loss on one batch of images in [0, 1]; logs it and its two terms."""
         x = self.distribution.observe(x, noise)
         nll, q = self.log_weights(x, y, noise, self.num_samples, training)
-        nll, kl = ops.mean(nll, axis=1), self._kl(q)
+        nll, kl = ops.mean(nll, axis=1), self._kl(q, training)
         loss = nll + self.now("beta") * (kl + self._free(q))
         self.log(loss=loss, reconstruction_loss=nll, kl_loss=kl)
         return ops.mean(loss)
@@ -211,7 +224,7 @@ class VAE(SamplesPrior, EncoderDecoder):
         """The importance-weighted loss on one batch of images in [0, 1]; logs it and the ELBO's."""
         x = self.distribution.observe(x, noise)
         nll, q = self.log_weights(x, y, noise, self.num_samples, training)
-        return self._weighted(nll, self.log_ratio(q))[0]
+        return self._weighted(nll, self.log_ratio(q, training))[0]
 
     def _weighted(self, nll, log_ratio):
         """Minus the bound, which it logs, and w~, of -log p(x|z) and log p(z) / q(z|x)."""
@@ -224,28 +237,42 @@ class VAE(SamplesPrior, EncoderDecoder):
     def doubly_reparameterized(self, x, y, noise):
         """What the encoder and what the decoder minimises, of the importance-weighted bound.
 
-        The decoder's gradient is that of the bound, sum_i w~_i d log w_i, with the normalised
-        weights w~. The encoder's goes through z alone, sum_i w~_i^2 d log w_i / dz_i dz_i (Tucker
-        et al. 2018, eq. 8 and algorithm 1), and is 0 of each sample where q(z|x) = p(z|x). With
-        w = p(x|z) (p(z) / q(z|x))^beta the factor is (1 - beta) w~ + beta w~^2.
+        The decoder's gradient, and a learned prior's with it, is that of the bound, sum_i w~_i d
+        log w_i, with the normalised weights w~. The encoder's goes through z alone, sum_i w~_i^2 d
+        log w_i / dz_i dz_i (Tucker et al. 2018, eq. 8 and algorithm 1), and is 0 of each sample
+        where q(z|x) = p(z|x). With w = p(x|z) (p(z) / q(z|x))^beta the factor is (1 - beta) w~ +
+        beta w~^2.
         """
         x = self.distribution.observe(x, noise)
         nll, q = self.log_weights(x, y, noise, self.num_samples, training=True)
-        weights = ops.stop_gradient(self._weighted(nll, self.log_ratio(q))[1])
-        through_z = self.prior.log_prob(q.z) - q.fixed_log_q()
+        log_prior = self._prior(training=True).log_prob(q.z)
+        weights = ops.stop_gradient(self._weighted(nll, log_prior - q.log_q)[1])
+        through_z = log_prior - q.fixed_log_q()
         beta = self.now("beta")
         factor = (1.0 - beta) * weights + beta * ops.square(weights)
         encoder_loss = factor * (nll - beta * through_z)
-        return [ops.mean(ops.sum(each, axis=1)) for each in (encoder_loss, weights * nll)]
+        decoder_loss = weights * (nll - beta * log_prior)
+        return [ops.mean(ops.sum(each, axis=1)) for each in (encoder_loss, decoder_loss)]
 
-    def log_ratio(self, q):
+    def log_ratio(self, q, training=False):
         """Log p(z) - log q(z|x) of `kgen.posteriors.Codes`, (batch, k), in nats."""
-        return self.prior.log_prob(q.z) - q.log_q
+        return self._prior(training).log_prob(q.z) - q.log_q
 
-    def _kl(self, q):
+    def _prior(self, training=False):
+        """P(z) with what it has learned, a `kgen.priors.Prior`."""
+
+        def encode(images):
+            return self.family, self._read_network(self.encoder, images, None, training)
+
+        return self.prior.bound(self.prior_network, encode)
+
+    def _draw_latents(self, y, noise):
+        return self._prior().draw(noise, noise.num)
+
+    def _kl(self, q, training):
         """KL(q(z|x) || p(z)), (batch,): the number, or where there is none its estimate."""
-        kl = q.kl()
-        return -ops.mean(self.log_ratio(q), axis=1) if kl is None else kl
+        kl = q.kl() if isinstance(self.prior, priors.Normal) else None
+        return -ops.mean(self.log_ratio(q, training), axis=1) if kl is None else kl
 
     def _free(self, q):
         """What is added to the divergence of a batch where a latent's is below `free_bits`."""
@@ -358,8 +385,10 @@ class VAE(SamplesPrior, EncoderDecoder):
         num_samples = whole_number("num_samples", num_samples)
         x = self.image.check(images)
         seeds = seeds_of(seed, len(x))
-        # So many samples that the decoder's images take 16 MiB in batches of the default size.
-        at_a_time = max(1, min(num_samples, 64, 2**22 // (100 * math.prod(self.image_shape))))
+        # So many samples that in batches of the default size the decoder's images take 16 MiB, and
+        # what the prior holds 64.
+        of_each = max(math.prod(self.image_shape), self.prior.footprint(self.latent_dim) // 4)
+        at_a_time = max(1, min(num_samples, 64, 2**22 // (100 * of_each)))
         starts = range(0, num_samples, at_a_time)
         for turn, start in enumerate(with_progress(starts)):
             rows = {"image": x, "seed": seeds, "turn": np.full(len(x), turn, "int32")}
@@ -408,6 +437,7 @@ class VAE(SamplesPrior, EncoderDecoder):
             "posterior_family": self.posterior_family,
             "objective": self.objective,
             "num_samples": self.num_samples,
+            "prior": self.prior,
         }
 
 
@@ -424,4 +454,32 @@ def _check_objective(objective, family, free_bits):
         raise ValueError(
             "Expected free_bits=None but for objective='elbo', whose divergence is a term of its "
             f"own. Received: {objective=}, {free_bits=}"
+        )
+
+
+def _check_prior(prior, objective, family, free_bits, num_classes, condition):
+    """Raises a ValueError of a prior that does not go with the other arguments."""
+    if free_bits is not None and not isinstance(prior, priors.Normal):
+        raise ValueError(
+            "Expected free_bits=None but for prior='normal': the divergence from another is of all "
+            f"latents together, without each one's share. Received: {free_bits=}, and "
+            f"{type(prior).__name__}"
+        )
+    if not isinstance(prior, priors.VampPrior):
+        return
+    if not family.has_density:
+        raise ValueError(
+            "Expected a posterior whose density of any code is known, 'normal' or 'full', for a "
+            f"mixture of posteriors as the prior. Received: {type(family).__name__}"
+        )
+    if objective == "dreg":
+        raise ValueError(
+            "Expected objective='elbo' or 'iwae' with prior='vamp', whose density is the encoder's "
+            "own: its gradient does not go through z alone, as that of 'dreg' does. Received: "
+            f"{objective=}"
+        )
+    if num_classes is not None or condition is not None:
+        raise ValueError(
+            "Expected no condition with prior='vamp', whose images to encode have none; "
+            f"prior='flow' takes any. Received: {num_classes=}, {condition=}"
         )
