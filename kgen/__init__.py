@@ -54,6 +54,7 @@ _CLASSES = {
     "ImageModel": "kgen.models.image_model",
     "InfoGAN": "kgen.models.adversarial.info_gan",
     "LSGAN": "kgen.models.adversarial.lsgan",
+    "LadderVAE": "kgen.models.autoencoders.ladder_vae",
     "LatentDiffusion": "kgen.models.diffusion.latent_diffusion",
     "LatentModel": "kgen.models.latent_model",
     "MADE": "kgen.models.autoregressive.made",

@@ -440,6 +440,16 @@ CASES = (
         settings={"latent_dim": 2, "width": 4},
     ),
     Case(
+        "ladder_vae",
+        kgen.LadderVAE,
+        lambda **kwargs: kgen.LadderVAE((4, 4, 1), (3, 2), (6, 4), num_classes=3, **kwargs),
+        image_shape=(4, 4, 1),
+        condition=fields.Label(3),
+        sees_batch=True,
+        command="ladder_vae",
+        settings={"latent_dims": (3, 2), "units": (6, 4)},
+    ),
+    Case(
         "colour_vae",
         kgen.VAE,
         lambda **kwargs: kgen.VAE(

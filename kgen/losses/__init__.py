@@ -12,7 +12,12 @@ from kgen.losses.adversarial import (
     wasserstein_critic_loss,
     wasserstein_generator_loss,
 )
-from kgen.losses.divergence import aggregate_log_weights, gaussian_kl, total_correlation
+from kgen.losses.divergence import (
+    aggregate_log_weights,
+    gaussian_kl,
+    merge_normals,
+    total_correlation,
+)
 from kgen.losses.likelihood import (
     bernoulli_nll,
     bits_per_dim,
@@ -37,6 +42,7 @@ __all__ = [
     "least_squares_generator_loss",
     "levels_nll",
     "logistic_mixture_nll",
+    "merge_normals",
     "minimax_discriminator_loss",
     "minimax_generator_loss",
     "non_saturating_generator_loss",

@@ -21,6 +21,26 @@ def gaussian_kl(mean, log_var):
     return ops.sum(kl, axis=tuple(range(1, len(kl.shape))))
 
 
+def merge_normals(mean, log_var, other_mean, other_log_var):
+    """The normal distribution whose density is as the product of two densities.
+
+    var = 1 / (1 / var_1 + 1 / var_2),  mean = var (mean_1 / var_1 + mean_2 / var_2): each counts by
+    its precision (Sonderby et al. 2016, https://arxiv.org/abs/1602.02282).
+
+    Args:
+        mean: tensor.
+        log_var: tensor of the same shape.
+        other_mean: tensor of the same shape.
+        other_log_var: tensor of the same shape.
+
+    Returns:
+        Its mean and log-variance.
+    """
+    share = ops.sigmoid(other_log_var - log_var)
+    merged = other_mean + share * (mean - other_mean)
+    return merged, -ops.logaddexp(-log_var, -other_log_var)
+
+
 def aggregate_log_weights(num, dataset_size=None):
     """How much each q(z_i | x_j) of a batch counts in an estimate of log q(z_i), (num, num).
 

@@ -9,6 +9,7 @@ from kgen.networks.flows import glow, real_nvp, vector_flow
 from kgen.networks.iaf import iaf
 from kgen.networks.invertible_network import InvertibleNetwork
 from kgen.networks.joint import joint_discriminator
+from kgen.networks.ladder import ladder_encoder, ladder_step
 from kgen.networks.made import fvsbn, made
 from kgen.networks.mlp import (
     dense_decoder,
@@ -44,6 +45,8 @@ __all__ = [
     "glow",
     "iaf",
     "joint_discriminator",
+    "ladder_encoder",
+    "ladder_step",
     "made",
     "maxout_discriminator",
     "nade",

@@ -19,6 +19,7 @@ MODELS = {
     "gated_pixelcnn": "GatedPixelCNN",
     "glow": "Glow",
     "infogan": "InfoGAN",
+    "ladder_vae": "LadderVAE",
     "lsgan": "LSGAN",
     "made": "MADE",
     "nade": "NADE",

@@ -3,25 +3,21 @@
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
-from kgen import backend, checks, distributions, posteriors, priors
+from kgen import backend, checks, posteriors, priors
 from kgen.checks import whole_number
-from kgen.fields import Seed
-from kgen.losses import bits_per_dim
+from kgen.models.autoencoders.bounded import Bounded, distribution_of
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 from kgen.models.image_model import preset_dtype
-from kgen.models.in_batches import with_progress
 from kgen.models.latent_model import SamplesPrior
 from kgen.models.scalar import Scalar
-from kgen.seeds import seeds_of
 
 OBJECTIVES = ("elbo", "iwae", "dreg")
 
 
 @keras.saving.register_keras_serializable("kgen")
-class VAE(SamplesPrior, EncoderDecoder):
+class VAE(Bounded, SamplesPrior, EncoderDecoder):
     """Variational autoencoder: an autoencoder whose code is a distribution, so that it can sample.
 
     It minimises  E_q(z|x)[-log p(x|z)] + beta KL(q(z|x) || N(0, I)),  eq. 3, with
@@ -115,9 +111,7 @@ class VAE(SamplesPrior, EncoderDecoder):
         *size, channels = checks.image_shape("image_shape", image_shape)
         latent_dim = whole_number("latent_dim", latent_dim)
         prior = priors.of_codes(prior, latent_dim)
-        if likelihood is None:
-            likelihood = "bernoulli" if channels == 1 else "discretized_logistic"
-        distribution = distributions.get(likelihood)
+        likelihood, distribution = distribution_of(likelihood, channels)
         family = posteriors.get(posterior_family)
         _check_objective(objective, family, free_bits)
         _check_prior(prior, objective, family, free_bits, num_classes, condition)
@@ -164,22 +158,6 @@ class VAE(SamplesPrior, EncoderDecoder):
             player: keras.optimizers.Adam(1e-3, beta_1=0.9, beta_2=0.999, epsilon=1e-4, name=player)
             for player in self.players()
         }
-
-    def check_inputs(self, x, y):
-        x, y = super().check_inputs(x, y)
-        if isinstance(self.distribution, distributions.Bernoulli) and not self.has_told("grey"):
-            self._tell_of_grey(x[:64])
-        return x, y
-
-    def _tell_of_grey(self, x):
-        """Warns, once, of images of which binarization leaves little."""
-        x = x / 255.0 if x.dtype.kind in "iu" else x.astype("float32")
-        if np.mean(4.0 * x * (1.0 - x)) > 0.7:  # digits of 8x8 have 0.28, photographs 0.75
-            self.tell_once(
-                "grey",
-                "The likelihood 'bernoulli' draws each pixel black or white, and these images are "
-                "mostly grey: likelihood='discretized_logistic' is exact for 8-bit images.",
-            )
 
     def adapt(self, images):
         """Starts the decoder at the mean image, as the code of Burda et al. 2015 does.
@@ -314,12 +292,9 @@ class VAE(SamplesPrior, EncoderDecoder):
 
     def figures(self, logs):
         """The ELBO in nats an image, its two terms, and its bits/dim where they are of 8 bits."""
-        elbo = -(logs["reconstruction_loss"] + logs["kl_loss"])
-        figures = {"elbo": elbo} | {k: v for k, v in logs.items() if k != "loss"}
+        figures = super().figures(logs)
         if self.objective != "elbo" and self.beta == 1.0:  # else the loss is no bound
             figures = {"iwae_bound": -logs["loss"]} | figures
-        if self.distribution.has_bits_per_dim:
-            figures["bits_per_dim"] = bits_per_dim(-elbo, self.image_shape)
         return figures
 
     def posterior(self, images, labels=None, *, batch_size=256):
@@ -341,71 +316,14 @@ class VAE(SamplesPrior, EncoderDecoder):
         answer = self.answer("posterior", labels, batch_size=batch_size, image=images)
         return answer["mean"], answer["log_var"]
 
-    def elbo(self, images, labels=None, *, num_samples=1, seed=None, batch_size=100):
-        """The evidence lower bound of each image, at beta = 1.
-
-        Args:
-            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            num_samples: int. Samples of z an image.
-            seed: int, None, which draws one, or an int array (num,). Seeds z and the binarization.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num,), in nats.
-        """
-        total = 0.0
-        for log_weights in self._log_weights(images, labels, num_samples, seed, batch_size):
-            total += log_weights.sum(axis=1)
-        return total / num_samples
-
-    def log_likelihood(self, images, labels=None, *, num_samples=100, seed=None, batch_size=100):
-        """The importance-weighted bound on log p(x) of each image.
-
-        log 1/K sum_k p(x, z_k) / q(z_k|x),  z_k ~ q(z|x)   (Burda et al. 2015, eq. 8): the ELBO for
-        K = 1, log p(x) in the limit, never falling with K in expectation.
-
-        Args:
-            images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            labels: int array (num,) or one int, or the condition, for a conditional model.
-            num_samples: int. K; any number fits in memory.
-            seed: int, None, which draws one, or an int array (num,). Seeds z and the binarization.
-            batch_size: int. Images at a time.
-
-        Returns:
-            NumPy array (num,), in nats.
-        """
-        total = -np.inf
-        for log_weights in self._log_weights(images, labels, num_samples, seed, batch_size):
-            total = np.logaddexp(total, np.logaddexp.reduce(log_weights, axis=1))
-        return total - np.log(num_samples)
-
-    def _log_weights(self, images, labels, num_samples, seed, batch_size):
-        """Yields log p(x, z) - log q(z|x) of a few samples z at a time, (num, samples)."""
-        num_samples = whole_number("num_samples", num_samples)
-        x = self.image.check(images)
-        seeds = seeds_of(seed, len(x))
-        # So many samples that in batches of the default size the decoder's images take 16 MiB, and
-        # what the prior holds 64.
-        of_each = max(math.prod(self.image_shape), self.prior.footprint(self.latent_dim) // 4)
-        at_a_time = max(1, min(num_samples, 64, 2**22 // (100 * of_each)))
-        starts = range(0, num_samples, at_a_time)
-        for turn, start in enumerate(with_progress(starts)):
-            rows = {"image": x, "seed": seeds, "turn": np.full(len(x), turn, "int32")}
-            log_weights = self.run(
-                self._log_weights_of,
-                rows,
-                labels,
-                show_progress=False,
-                batch_size=batch_size,
-                k=at_a_time,
-            )
-            yield log_weights[:, : num_samples - start].astype("float64")
-
     def _log_weights_of(self, y, image, noise, turn, k):
         x = self.distribution.observe(image, noise)
         nll, q = self.log_weights(x, y, noise.at(turn), k)
         return self.log_ratio(q) - nll
+
+    def _numbers_of_each(self):
+        # What a prior compares a code with may take four times what an image does.
+        return max(super()._numbers_of_each(), self.prior.footprint(self.latent_dim) // 4)
 
     def _encode(self, x, y, training=False):
         outputs = self._read_network(self.encoder, x, y, training)
@@ -420,14 +338,10 @@ class VAE(SamplesPrior, EncoderDecoder):
             mean = self.family.center(outputs, self.posterior_network)
             return {"mean": mean, "log_var": self.family.log_var(outputs)}
 
-        def elbo(y, image, noise):
-            return {"elbo": self._log_weights_of(y, image, noise, 0, 1)[:, 0]}
-
-        image = {"image": self.image}
-        added = {"elbo": (elbo, image | {"seed": Seed()})}
+        found = super().signatures()
         if self.family.has_density:
-            added["posterior"] = posterior, image
-        return super().signatures() | added
+            found["posterior"] = posterior, {"image": self.image}
+        return found
 
     def get_config(self):
         return super().get_config() | {
