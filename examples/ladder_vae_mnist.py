@@ -7,6 +7,10 @@ The levels of the paper's section 3 (https://arxiv.org/abs/1602.02282) with batc
 many epochs in place of 2,000, of which the divergence's weight grows in the first tenth. The second
 command is of one level, a VAE of as many weights. MNIST's grey values are binarized anew in each
 step.
+
+With JAX, 20 epochs, one training each: five levels of 1,858,936 weights have a test ELBO of -91.01
+nats, and on the first 1,000 test images a bound of -86.74 of 5,000 samples; one level of 1,865,872
+has -96.20 and -90.60. The divergence of the five, from the bottom: 15.5, 4.6, 3.2, 1.5 and .008.
 """
 
 import os
