@@ -445,7 +445,6 @@ CASES = (
         lambda **kwargs: kgen.LadderVAE((4, 4, 1), (3, 2), (6, 4), num_classes=3, **kwargs),
         image_shape=(4, 4, 1),
         condition=fields.Label(3),
-        sees_batch=True,
         command="ladder_vae",
         settings={"latent_dims": (3, 2), "units": (6, 4)},
     ),
