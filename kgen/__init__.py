@@ -66,6 +66,7 @@ _CLASSES = {
     "SemiSupervisedAAE": "kgen.models.autoencoders.semi_supervised_aae",
     "VAE": "kgen.models.autoencoders.vae",
     "VAEGAN": "kgen.models.autoencoders.vae_gan",
+    "VQVAE": "kgen.models.autoencoders.vq_vae",
     "WGAN": "kgen.models.adversarial.wgan",
     "WGANGP": "kgen.models.adversarial.wgan_gp",
 }

@@ -295,6 +295,16 @@ def mean_over_replicas(x):
     return x
 
 
+def sum_over_replicas(x):
+    """`x`: a tensor is that of all replicas at once."""
+    return x
+
+
+def of_first_replica(x):
+    """`x`, which is the same on all replicas."""
+    return x
+
+
 def moments_over_replicas(mean, variance):
     """Those that are given, which are of all rows."""
     return mean, variance

@@ -209,6 +209,21 @@ def mean_over_replicas(x):
     return x if context is None else context.all_reduce(tf.distribute.ReduceOp.MEAN, x)
 
 
+def sum_over_replicas(x):
+    """The sum of a tensor over the replicas."""
+    context = _context()
+    return x if context is None else context.all_reduce(tf.distribute.ReduceOp.SUM, x)
+
+
+def of_first_replica(x):
+    """The tensor of the first replica."""
+    context = _context()
+    if context is None:
+        return x
+    own = tf.cast(context.replica_id_in_sync_group == 0, x.dtype) * x
+    return context.all_reduce(tf.distribute.ReduceOp.SUM, own)
+
+
 def moments_over_replicas(mean, variance):
     """The moments of all replicas' rows from those of each one's, (channels,), differentiable."""
     context = _context()

@@ -179,6 +179,22 @@ def mean_over_replicas(x):
     return x if _world() == 1 else _Mean.apply(x)
 
 
+def sum_over_replicas(x):
+    """The sum of a tensor over the replicas."""
+    if _world() > 1:
+        x = x.contiguous().clone()
+        distributed.all_reduce(x)
+    return x
+
+
+def of_first_replica(x):
+    """The tensor of the first replica."""
+    if _world() > 1:
+        x = x.contiguous().clone()
+        distributed.broadcast(x, 0)
+    return x
+
+
 def moments_over_replicas(mean, variance):
     """The moments of all replicas' rows from those of each one's, (channels,), differentiable."""
     if _world() == 1:

@@ -8,6 +8,8 @@ from kgen.checks import whole_number
 from kgen.distributions.distribution import Distribution
 from kgen.losses import levels_nll
 
+MOST_LEVELS = 65536  # which float32 tells apart in [0, 1]
+
 
 @keras.saving.register_keras_serializable("kgen")
 class Categorical(Distribution):
@@ -22,7 +24,8 @@ class Categorical(Distribution):
     has_bits_per_dim = True
 
     def __init__(self, levels=256):
-        self.levels = self.parameters = whole_number("levels", levels, at_least=2, at_most=256)
+        self.levels = whole_number("levels", levels, at_least=2, at_most=MOST_LEVELS)
+        self.parameters = self.levels
 
     def nll(self, x, logits):
         """-log p(x | logits), shape (batch,), in nats."""

@@ -4,6 +4,7 @@ Each is described once, by NumPy alone: `fit`, the verbs, the data, a SavedModel
 the same field what a row of an input is, its shape, dtype and range, and refuse another by it.
 """
 
+from kgen.fields.code_map import CodeMap
 from kgen.fields.field import Field
 from kgen.fields.image import Image, Mask
 from kgen.fields.label import UNKNOWN, Attributes, Label, PartialLabel, as_text
@@ -13,6 +14,7 @@ from kgen.fields.vector import Seed, Tokens, Vector
 __all__ = [
     "UNKNOWN",
     "Attributes",
+    "CodeMap",
     "Field",
     "Image",
     "Label",

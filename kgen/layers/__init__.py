@@ -14,6 +14,7 @@ from kgen.layers.group_norm import GroupNorm
 from kgen.layers.invertible_conv import InvertibleConv
 from kgen.layers.layer_norm import LayerNorm
 from kgen.layers.leaky_relu import LeakyReLU
+from kgen.layers.level_embedding import LevelEmbedding
 from kgen.layers.masked_conv2d import MaskedConv2D
 from kgen.layers.masked_residual_block import MaskedResidualBlock
 from kgen.layers.maxout import Maxout
@@ -29,6 +30,7 @@ from kgen.layers.space_to_depth import DepthToSpace, SpaceToDepth
 from kgen.layers.spectral_normalization import SpectralNormalization
 from kgen.layers.split import Split, Standardize
 from kgen.layers.squeeze import Reorder, Squeeze
+from kgen.layers.vector_quantizer import VectorQuantizer
 
 __all__ = [
     "ActNorm",
@@ -47,6 +49,7 @@ __all__ = [
     "InvertibleConv",
     "LayerNorm",
     "LeakyReLU",
+    "LevelEmbedding",
     "MaskedConv2D",
     "MaskedResidualBlock",
     "Maxout",
@@ -65,4 +68,5 @@ __all__ = [
     "Split",
     "Squeeze",
     "Standardize",
+    "VectorQuantizer",
 ]

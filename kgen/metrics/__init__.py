@@ -7,6 +7,7 @@ others.
 
 from kgen.metrics import features
 from kgen.metrics.classes import inception_score, mode_counts
+from kgen.metrics.codes import perplexity
 from kgen.metrics.evaluation import Evaluation, default_features
 from kgen.metrics.frechet import Moments, frechet_bias, frechet_distance
 from kgen.metrics.kernel import kernel_distance, polynomial_mmd
@@ -55,6 +56,7 @@ __all__ = [
     "mode_counts",
     "mutual_information_gap",
     "nearest",
+    "perplexity",
     "polynomial_mmd",
     "precision_recall",
     "psnr",

@@ -18,6 +18,7 @@ from kgen.warn import warn
 
 for _field in (
     fields.Attributes,
+    fields.CodeMap,
     fields.Image,
     fields.Label,
     fields.Mask,

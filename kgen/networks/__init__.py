@@ -24,6 +24,7 @@ from kgen.networks.pixel_cnn import gated_pixel_cnn, pixel_cnn
 from kgen.networks.pixel_cnn_plus_plus import pixel_cnn_plus_plus
 from kgen.networks.pixel_rnn import MultiScaleNetwork, pixel_rnn
 from kgen.networks.unet import unet
+from kgen.networks.vq_vae import vq_decoder, vq_encoder
 
 __all__ = [
     "CausalNetwork",
@@ -57,4 +58,6 @@ __all__ = [
     "recognition_head",
     "unet",
     "vector_flow",
+    "vq_decoder",
+    "vq_encoder",
 ]

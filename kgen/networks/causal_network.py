@@ -12,6 +12,7 @@ from kgen.layers import (
     ConditionCode,
     DiagonalBiLSTM,
     GatedBlock,
+    LevelEmbedding,
     ResidualLSTM,
     RowLSTM,
     ShiftedStem,
@@ -38,7 +39,7 @@ class CausalNetwork(keras.Model):
             `GatedBlock`, `ResidualLSTM`, `RowLSTM`, `DiagonalBiLSTM`; `ShiftedStem` and then
             `ShortcutStreams`), the first of mask "A", and of Keras' layers that change each number
             by itself: Activation, ReLU, LeakyReLU, ELU, Dropout. After a `ShiftedStem`,
-            `ColorHead` can be the last.
+            `ColorHead` can be the last. Before all, `LevelEmbedding` can stand.
         image_shape: tuple (height, width, channels).
         condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, with LSTMs of an
             image of the same height and width too, int for as many classes, or None. With it the
@@ -53,10 +54,14 @@ class CausalNetwork(keras.Model):
 
     def __init__(self, layers, image_shape, condition=None, **kwargs):
         super().__init__(**kwargs)
-        if getattr(layers[0], "mask", None) != "A":
+        self.embedding = None
+        if isinstance(layers[0], LevelEmbedding):
+            self.embedding, *layers = layers
+            self.autocast = False  # half precision would round its levels
+        if not layers or getattr(layers[0], "mask", None) != "A":
             raise ValueError(
                 'Expected a first layer of mask "A", which does not see the pixel itself. '
-                f"Received: layers[0]={layers[0]!r}"
+                f"Received: {layers[:1]!r}"
             )
         self.in_turn = getattr(layers[0], "sees_colors", True)
         self.color_head = None
@@ -124,6 +129,8 @@ class CausalNetwork(keras.Model):
     def call(self, inputs):
         x, y = (inputs, None) if self.condition is None else inputs
         code, above = self._code(y), None
+        if self.embedding is not None:
+            x = self.embedding(x)
         for layer in self.causal_layers:
             if isinstance(layer, TWO_STACKS):
                 x, above = layer(x, above, code)
@@ -195,6 +202,8 @@ class CausalNetwork(keras.Model):
 
         def advance_first(values, prepared, left):
             x = joined(values)
+            if self.embedding is not None:
+                return first.advance(self.embedding.call(x), prepared, left)
             return first.advance(x if dtype == "float32" else ops.cast(x, dtype), prepared, left)
 
         def make_pixel(row, column, state, at_pixel):
@@ -242,7 +251,8 @@ class CausalNetwork(keras.Model):
         return image, memory
 
     def get_config(self):
-        layers = [*self.causal_layers, *([] if self.color_head is None else [self.color_head])]
+        ends = [[] if each is None else [each] for each in (self.embedding, self.color_head)]
+        layers = [*ends[0], *self.causal_layers, *ends[1]]
         return {
             "name": self.name,
             "dtype": keras.saving.serialize_keras_object(self.dtype_policy),

@@ -2,7 +2,7 @@
 
 import keras
 
-from kgen.layers import GatedBlock, MaskedConv2D, MaskedResidualBlock
+from kgen.layers import GatedBlock, LevelEmbedding, MaskedConv2D, MaskedResidualBlock
 from kgen.layers.precision import full_precision
 from kgen.networks.causal_network import CausalNetwork
 
@@ -35,7 +35,14 @@ def pixel_cnn(image_shape, outputs, filters=None, blocks=None, head=None, name="
 
 
 def gated_pixel_cnn(
-    image_shape, outputs, filters=None, blocks=None, head=None, condition=None, name="network"
+    image_shape,
+    outputs,
+    filters=None,
+    blocks=None,
+    head=None,
+    named_levels=None,
+    condition=None,
+    name="network",
 ):
     """A first gated block of 7x7 and others of 3x3 (van den Oord et al. 2016b, figure 2).
 
@@ -46,6 +53,8 @@ def gated_pixel_cnn(
         blocks: int. Blocks after the first. Defaults to 15 for colour, 7 for grey images.
         head: int. Channels of the last hidden layer. Defaults to 1024 for colour, `filters` for
             grey images.
+        named_levels: int or None. So many levels, which are names and not numbers, as codes are:
+            each is looked up as `filters` numbers first.
         condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
             classes, or None. With it the network takes `[image, condition]`.
         name: str. Name of the model.
@@ -57,6 +66,7 @@ def gated_pixel_cnn(
     colors = image_shape[-1]
     filters, blocks = _sizes(colors, filters, blocks)
     layers = [
+        *([] if named_levels is None else [LevelEmbedding(named_levels, filters)]),
         GatedBlock(filters, 7, "A", colors),
         *(GatedBlock(filters, colors=colors) for _ in range(blocks)),
         *masked_head(head, filters, outputs, colors),

@@ -30,6 +30,7 @@ MODELS = {
     "semi_supervised_aae": "SemiSupervisedAAE",
     "vae": "VAE",
     "vaegan": "VAEGAN",
+    "vq_vae": "VQVAE",
     "wgan": "WGAN",
     "wgan_gp": "WGANGP",
 }

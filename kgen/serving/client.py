@@ -105,14 +105,15 @@ class Client:
         """The images of latent vectors.
 
         Args:
-            z: array (num, code_size).
+            z: array (num, code_size), or the codes (num, h, w) of a VQVAE.
             labels: as those of `generate`.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
         condition = self._condition("decode", labels, len(z))
-        return self._outputs("decode", "image", z=z, **condition)[0]
+        name = "code" if "code" in self._fields("decode") else "z"
+        return self._outputs("decode", "image", **{name: z}, **condition)[0]
 
     def encode(self, images, labels=None):
         """The codes of images; of a variational model the posterior's means.
@@ -123,7 +124,7 @@ class Client:
             labels: as those of `generate`.
 
         Returns:
-            NumPy array (num, latent_dim).
+            NumPy array (num, latent_dim), or int (num, h, w) of a VQVAE.
         """
         condition = self._condition("encode", labels, len(images))
         return self._of_images("encode", images, "code", **condition)[0]

@@ -8,6 +8,7 @@ from keras import ops
 
 from kgen import distributions, pictures
 from kgen.checks import number, whole_number
+from kgen.distributions.categorical import MOST_LEVELS
 from kgen.fields import Mask, Seed
 from kgen.losses import bits_per_dim
 from kgen.models.average import Average, without_average
@@ -67,7 +68,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
         super().__init__(
             image_shape, num_classes=num_classes, condition=condition, seed=seed, **kwargs
         )
-        self.levels = whole_number("levels", levels, at_least=2, at_most=256)
+        self.levels = whole_number("levels", levels, at_least=2, at_most=MOST_LEVELS)
         self.likelihood = likelihood
         self.distribution = _distribution(likelihood, self.levels, self.couples_colors)
         self.set_sizes(network, **(sizes or {}))
@@ -127,8 +128,12 @@ class AutoregressiveModel(OfLevels, ImageModel):
 
     def training_step(self, x, y, noise):
         self.minimize(self.negative_log_likelihood, "network", x, y, noise)
+        self.update_average(self.steps + 1)
+
+    def update_average(self, step):
+        """Moves the average of the weights, if there is one, after so many updates of them."""
         if self.average is not None:
-            self.average.update(self.network, self.steps + 1)
+            self.average.update(self.network, step)
 
     def evaluation_step(self, x, y, noise):
         self.negative_log_likelihood(x, y, noise, training=False)
