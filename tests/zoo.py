@@ -191,6 +191,12 @@ def dreg_vae(**kwargs):
     return kgen.VAE(SHAPE, 3, **settings, **dense_parts(3), **kwargs)
 
 
+def vq_vae(**kwargs):
+    sizes = {"width": 6, "depth": 1, "patch": 2, "prior_width": 4, "prior_depth": 1}
+    given = {"decay": 0.9, "restart_after": 2, "likelihood": "discretized_logistic"}
+    return kgen.VQVAE((5, 6, 1), 7, 2, **sizes | given | {"num_classes": 3} | kwargs)
+
+
 def perceptrons(judge="discriminator", **kwargs):
     """A generator and a judge that make some difference to each other from the first step."""
     critic = networks.maxout_discriminator(SHAPE, units=(4, 3), pieces=2, name=judge, **kwargs)
@@ -447,6 +453,17 @@ CASES = (
         condition=fields.Label(3),
         command="ladder_vae",
         settings={"latent_dims": (3, 2), "units": (6, 4)},
+        "vq_vae",
+        kgen.VQVAE,
+        vq_vae,
+        image_shape=(5, 6, 1),
+        condition=fields.Label(3),
+        optimizer=large_steps,
+        discrete=True,
+        rate=1e-4,
+        rounding=1e-5,
+        command="vq_vae",
+        settings={"num_codes": 8, "code_dim": 2, "width": 4, "prior_width": 4, "prior_depth": 1},
     ),
     Case(
         "colour_vae",

@@ -17,7 +17,8 @@ class VectorQuantizer(keras.layers.Layer):
     By averages, `update` moves the codebook to the mean of the vectors that each code was nearest
     to (section 3.2 and appendix A.1):
 
-        N_k <- decay N_k + (1 - decay) n_k,   m_k <- decay m_k + (1 - decay) sum z,   e_k = m_k / N_k
+        N_k <- decay N_k + (1 - decay) n_k,   m_k <- decay m_k + (1 - decay) sum z,
+        e_k = m_k / N_k
 
     Sizes N start at 1 and sums m at e. Unlike the authors' code, what is added to the sizes counts
     as vectors at e_k itself: a code that nothing is near stays where it is.
@@ -45,7 +46,13 @@ class VectorQuantizer(keras.layers.Layer):
     """
 
     def __init__(
-        self, num_codes, code_dim, codebook="averages", restart_after=None, dtype="float32", **kwargs
+        self,
+        num_codes,
+        code_dim,
+        codebook="averages",
+        restart_after=None,
+        dtype="float32",
+        **kwargs,
     ):
         super().__init__(dtype=dtype, **kwargs)
         self.num_codes = whole_number("num_codes", num_codes, at_least=2, at_most=65536)
@@ -54,8 +61,8 @@ class VectorQuantizer(keras.layers.Layer):
         self.restart_after = whole_number("restart_after", restart_after, optional=True)
         if restart_after is not None and codebook == "loss":
             raise ValueError(
-                "Expected restart_after=None for codebook='loss', whose vectors the optimizer moves "
-                f"alone. Received: {restart_after=}"
+                "Expected restart_after=None for codebook='loss', whose vectors the optimizer "
+                f"alone moves. Received: {restart_after=}"
             )
         shape, by_average = (self.num_codes, self.code_dim), codebook == "averages"
         self.vectors = self._weight("vectors", shape, "uniform", trainable=not by_average)
@@ -77,6 +84,8 @@ class VectorQuantizer(keras.layers.Layer):
     def call(self, z):
         vectors = ops.convert_to_tensor(self.vectors)
         z, fixed = (ops.stop_gradient(ops.cast(each, "float32")) for each in (z, vectors))
+        middle = ops.mean(fixed, axis=0)  # far from 0 squares would round
+        z, fixed = z - middle, fixed - middle
         products = ops.matmul(ops.reshape(z, (-1, self.code_dim)), ops.transpose(fixed))
         distances = ops.sum(ops.square(fixed), axis=-1) - 2.0 * products  # but for ||z||^2
         k = ops.reshape(ops.argmin(distances, axis=-1), ops.shape(z)[:-1])
@@ -143,5 +152,5 @@ def smoothed(sizes):
 
 
 def straight_through(z, e):
-    """The vectors `e`, with the gradient of `z`: the encoder gets the decoder's, the codebook none."""
+    """The vectors `e`, whose gradient is that of `z` alone: the encoder gets the decoder's."""
     return ops.stop_gradient(e) + (z - ops.stop_gradient(z))

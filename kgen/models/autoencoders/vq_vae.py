@@ -5,7 +5,7 @@ import numpy as np
 from keras import ops
 
 from kgen import distributions, networks, pictures
-from kgen.checks import choice, whole_number
+from kgen.checks import choice
 from kgen.fields import CodeMap, Mask, Seed
 from kgen.layers import VectorQuantizer
 from kgen.layers.vector_quantizer import CODEBOOKS, straight_through
