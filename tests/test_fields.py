@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 import kgen
-from kgen.fields import Attributes, Field, Image, Label, Mask, Seed, Tokens, Vector, as_text
+from kgen.fields import (
+    Attributes,
+    CodeMap,
+    Field,
+    Image,
+    Label,
+    Mask,
+    Seed,
+    Tokens,
+    Vector,
+    as_text,
+)
 
 FIELDS = [
     Image((4, 5, 1)),
@@ -22,10 +33,11 @@ FIELDS = [
     Vector(2, high=-3.0),
     Vector(1, low=5),
     Tokens(4, 10),
+    CodeMap((3, 2), 7),
     Mask((3, 2)),
     Seed(),
 ]
-CONDITIONS = [field for field in FIELDS if not isinstance(field, (Mask, Seed))]
+CONDITIONS = [field for field in FIELDS if not isinstance(field, (CodeMap, Mask, Seed))]
 each_field = pytest.mark.parametrize("field", FIELDS, ids=repr)
 
 

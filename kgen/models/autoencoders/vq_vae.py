@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from kgen import distributions, networks, pictures
+from kgen import backend, distributions, networks, pictures
 from kgen.checks import choice
 from kgen.fields import CodeMap, Mask, Seed
 from kgen.layers import VectorQuantizer
@@ -286,7 +286,9 @@ class VQVAE(Samples, ImageModel):
             NumPy array (num, height, width, channels) in [0, 1].
         """
         given = {"temperature": temperature, "seed": seed, "batch_size": batch_size}
-        return self._decoded(self.prior.sample(num, labels, **given), batch_size)
+        with backend.synchronized():  # in `fit` it is this model whose state is looked at
+            drawn = self.prior.sample(num, labels, **given)
+        return self._decoded(drawn, batch_size)
 
     def _decoded(self, images, batch_size):
         """The images of codes as the prior's verbs give them."""
@@ -401,15 +403,16 @@ class VQVAE(Samples, ImageModel):
         mask = Mask(self.image_shape[:2]).rows(mask, len(x))
         rows = {"image": x, "mask": mask}
         shown = self.run(self._shown, rows, self._any(labels), batch_size=batch_size)
-        drawn = self.prior.complete(
-            shown["code"][..., None] / (self.num_codes - 1.0),
-            shown["mask"],
-            labels,
-            copies=copies,
-            temperature=temperature,
-            seed=seed,
-            batch_size=batch_size,
-        )
+        with backend.synchronized():
+            drawn = self.prior.complete(
+                shown["code"][..., None] / (self.num_codes - 1.0),
+                shown["mask"],
+                labels,
+                copies=copies,
+                temperature=temperature,
+                seed=seed,
+                batch_size=batch_size,
+            )
         made = self._decoded(drawn.reshape(-1, *drawn.shape[2:]), batch_size)
         made = made.reshape(*drawn.shape[:2], *self.image_shape)
         return np.where(mask[:, None, ..., None], made, x[:, None])
