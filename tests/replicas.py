@@ -64,6 +64,7 @@ OPTIONS = {
     "dcgan": {"ema_decay": 0.9},
     "wgan_gp": {"log_gradient_norms": True},
     "pixel_cnn": {"levels": 2},
+    "vq_vae": {"restart_after": None},  # codes start anew on vectors of the first replica alone
 }
 
 
