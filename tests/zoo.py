@@ -453,6 +453,8 @@ CASES = (
         condition=fields.Label(3),
         command="ladder_vae",
         settings={"latent_dims": (3, 2), "units": (6, 4)},
+    ),
+    Case(
         "vq_vae",
         kgen.VQVAE,
         vq_vae,
