@@ -47,23 +47,25 @@ def every_option(seed=0):
     )
 
 
-def live(make, image_shape, y):
+def live(make, image_shape, given, y):
     """Trains, evaluates, samples, saves and loads a model; what its variables are of."""
     model = make(seed=0)
     model.compile(run_eagerly=EAGER)
     images = np.random.default_rng(0).random((4, *image_shape))
-    history = model.fit(images, y, batch_size=4, verbose=0).history
+    history = model.fit(images, given, batch_size=4, verbose=0).history
     assert np.isfinite(list(history.values())).all()
-    model.evaluate(images, y, verbose=0)
+    model.evaluate(images, given, verbose=0)
     samples = model.sample(2, None if y is None else y[:2], seed=0)
     assert samples.dtype == np.float32
     return model, samples
 
 
 MODELS = {
-    name: (case.make, case.image_shape, case.y(4)) for name, case in ZOO.items() if case.samples
+    name: (case.make, case.image_shape, case.given_to_fit(4), case.y(4))
+    for name, case in ZOO.items()
+    if case.samples
 }
-MODELS["every_option"] = (every_option, (16, 16, 1), np.arange(4) % 3)
+MODELS["every_option"] = (every_option, (16, 16, 1), np.arange(4) % 3, np.arange(4) % 3)
 QUICK = ("pixel_cnn", "every_option") if BACKEND == "torch" else ("pixel_cnn",)
 
 
@@ -78,7 +80,7 @@ def test_double_precision(settings, name, tmp_path):
         assert "float64" in {str(variable.dtype) for variable in model.trainable_variables}
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    labels = MODELS[name][2]
+    labels = MODELS[name][3]
     again = loaded.sample(2, None if labels is None else labels[:2], seed=0)
     np.testing.assert_allclose(again, samples, atol=1e-6)
 
