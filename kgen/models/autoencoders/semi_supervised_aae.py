@@ -14,7 +14,7 @@ from kgen.seeds import seeds_of
 
 @keras.saving.register_keras_serializable("kgen")
 class SemiSupervisedAAE(JudgedCodes):
-    """Adversarial autoencoder whose code is a category beside a style.
+    """Semi-supervised adversarial autoencoder: its code is a category beside a style.
 
     The encoder gives the style z and the logits of a category, whose softmax y is the other part of
     the code. Two discriminators bring z to its prior and y to the categorical distribution, and the
