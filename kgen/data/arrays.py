@@ -6,7 +6,7 @@ from kgen import backend
 from kgen.data.images import resize_all
 from kgen.data.imports import require
 from kgen.data.splits import IndexedSplit, Source, hold_out, in_memory, unpaired
-from kgen.fields import Attributes, Field, Image, Label, Vector, as_text
+from kgen.fields import UNKNOWN, Attributes, Field, Image, Label, PartialLabel, Vector, as_text
 
 Size = tuple[int, int] | None
 
@@ -177,7 +177,8 @@ def _field_of(values, kind):
         names = np.unique(values)
         return Label(len(names), names)
     if values.ndim == 1 and values.dtype.kind in "iu":
-        return None if values.max() > _MAX_LABEL else Label(max(0, int(values.max())) + 1)
+        label = PartialLabel if values.min() == UNKNOWN else Label
+        return None if values.max() > _MAX_LABEL else label(max(0, int(values.max())) + 1)
     size = values.shape[1] if values.ndim == 2 else 0
     if not size or values.dtype.kind not in "biuf":
         return None

@@ -5,19 +5,21 @@ import keras
 from kgen.layers import BatchNorm
 
 
-def normalize(x, batch_normalization=True):
+def normalize(x, batch_normalization=True, dtype=None):
     """Normalises over the batch, or leaves features as they are.
 
     Args:
         x: symbolic tensor (batch, ..., features).
         batch_normalization: bool.
+        dtype: of the layer, None for the global policy.
     """
     if not batch_normalization:
         return x
     # As in Torch: averages over ten steps, where Keras' default is a hundred, and an epsilon that
     # is small beside the variances that weights of 0.02 lead to.
     gamma = keras.initializers.RandomNormal(mean=1.0, stddev=0.02)
-    return BatchNorm(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma)(x)
+    layer = BatchNorm(momentum=0.9, epsilon=1e-5, gamma_initializer=gamma, dtype=dtype)
+    return layer(x)
 
 
 def hidden(layer, x, activation, batch_normalization=False):

@@ -3,7 +3,7 @@ import pytest
 
 from kgen.data import load
 from kgen.data.images import resize
-from kgen.fields import Attributes, Image, Label, Vector
+from kgen.fields import Attributes, Image, Label, PartialLabel, Vector
 from tests.data import forms
 from tests.data.forms import assert_same_set
 
@@ -21,6 +21,11 @@ def test_digits():
     images, labels = data.train[0]
     assert images.dtype == np.uint8 and images.max() == 255 and images.min() == 0
     assert labels.dtype == np.int32 and labels.shape == (100,)
+
+
+def test_labels_of_which_some_are_not_known():
+    data = load((np.zeros((4, 2, 2, 1)), np.array([0, -1, 2, -1])), batch_size=4)
+    assert data.condition == PartialLabel(3)
 
 
 def test_digits_keep_their_labels():
@@ -219,7 +224,7 @@ def test_wrong_images(images, message):
         (np.array([0, 1, 2, 2**31]), r"Number the classes.*in 0\.\.2147483648"),
         (np.full((4, 2), 1e300), r"labels that float32 can hold.*in 1e\+300\.\.1e\+300"),
         (np.zeros((4, 0)), r"Expected labels as integers.*labels.shape=\(4, 0\)"),
-        (np.array([0, 1, -1, 2]), r"in 0\.\.2. Received: labels in -1\.\.2"),
+        (np.array([0, 1, -2, 2]), r"in 0\.\.2. Received: labels in -2\.\.2"),
         (np.array([0.0, 1.0, 2.0, 3.0]), "integers from 0 or names.*labels.dtype=float64"),
         (np.full((4, 2), np.nan), "finite labels"),
         (np.array([["a", "b"]] * 4), "labels.dtype=<U1"),

@@ -9,6 +9,7 @@ from kgen.fields import PartialLabel
 from kgen.layers.precision import full_precision
 from kgen.losses import categorical_nll
 from kgen.models.autoencoders.judged_codes import JudgedCodes
+from kgen.networks.normalization import normalize
 from kgen.seeds import seeds_of
 
 
@@ -59,6 +60,10 @@ class SemiSupervisedAAE(JudgedCodes):
 
     Reference: Makhzani et al., Adversarial Autoencoders, 2015. https://arxiv.org/abs/1511.05644
     """
+
+    # Of encoder and decoder, and of what the encoder gives, as in the paper's appendix A.2.2:
+    # without it few of the categories are ever used.
+    batch_normalization = True
 
     def __init__(
         self,
@@ -111,6 +116,11 @@ class SemiSupervisedAAE(JudgedCodes):
         self.category_adversary = self.code_adversary(
             "category_discriminator", category_discriminator, categories
         )
+
+    def encoder_preset(self, outputs, name="encoder"):
+        network = super().encoder_preset(outputs, name)
+        outputs = normalize(network.output, dtype=full_precision())
+        return keras.Model(network.input, outputs, name=name)
 
     @property
     def discriminator(self):
