@@ -25,7 +25,7 @@ class LatentDiffusion(SampledInSteps, ImageModel):
         autoencoder: `kgen.VAE`, `kgen.Autoencoder` or another `kgen.EncoderDecoder`, trained, with
             the diffusion model's condition or none. It is copied as it is now.
         diffusion: `kgen.DDPM` with `clip=False`, `kgen.EDM` with a `sigma_data` of 1, or
-            `kgen.FlowMatching`, of `image_shape=(1, 1, latent_dim)`.
+            `kgen.FlowMatching`, of `image_shape=(1, 1, code_size)`.
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
@@ -59,7 +59,7 @@ class LatentDiffusion(SampledInSteps, ImageModel):
         self.autoencoder = autoencoder if is_rebuilt() else autoencoder.published()
         self.autoencoder.trainable = False
         self.diffusion = diffusion
-        size = (autoencoder.latent_dim,)
+        size = (autoencoder.code_size,)
         self._mean, self._std = (
             self.add_weight(shape=size, initializer=first, trainable=False, name=name)
             for first, name in (("zeros", "code_mean"), ("ones", "code_std"))
@@ -139,7 +139,7 @@ def _check(autoencoder, diffusion):
             "Expected autoencoder as a kgen.VAE, kgen.Autoencoder or another kgen.EncoderDecoder. "
             f"Received: {autoencoder!r:.80}"
         )
-    wanted = (1, 1, autoencoder.latent_dim)
+    wanted = (1, 1, autoencoder.code_size)
     if not isinstance(diffusion, DiffusionModel) or diffusion.image_shape != wanted:
         of = getattr(diffusion, "image_shape", None)
         raise ValueError(

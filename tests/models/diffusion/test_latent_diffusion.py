@@ -24,8 +24,14 @@ def flow(**kwargs):
     return kgen.FlowMatching((1, 1, 3), width=8, seed=0, **kwargs)
 
 
-def test_codes_are_measured():
-    model = kgen.LatentDiffusion(dense_vae(), flow(), seed=0)
+def codes_with_a_category():
+    sizes = {"latent_dim": 1, "categories": 2, "supervised": False, "width": 4}
+    return kgen.SemiSupervisedAAE(SHAPE, **sizes, seed=0)
+
+
+@pytest.mark.parametrize("make", [dense_vae, codes_with_a_category])
+def test_codes_are_measured(make):
+    model = kgen.LatentDiffusion(make(), flow(), seed=0)
     batches = [(IMAGES[:20], None), (IMAGES[20:], None)]
     model.adapt(batches)
     codes = model.autoencoder.encode(IMAGES)
