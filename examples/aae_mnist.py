@@ -13,7 +13,9 @@ labels a class, "embedding" adds category and style up in two dimensions.
 
 With JAX on one shared core, ten epochs of seed 0, in some three minutes each: with a hundred labels
 9.88% of the test images are wrong, with 16 clusters and no labels 37.03%; all categories are in
-use, and some hold two digits. The paper has 1.90% and 9.55% after far more epochs.
+use, and some hold two digits. In the embedding it is 16.54%. The paper has 1.90% with a hundred
+labels and 9.55% with 16 clusters, after far more epochs. In the plane codes take the prior's shape
+in five epochs.
 """
 
 import os
