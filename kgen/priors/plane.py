@@ -95,7 +95,7 @@ class SwissRoll(PlanePrior):
     has_full_support = False
 
     def draw(self, noise, num):
-        return self._draw_parts(noise, ops.zeros((num, 1)), 1)
+        return self._draw_parts(noise, ops.zeros((num, 1), "float32"), 1)
 
     def check_parts(self, num_parts):
         pass

@@ -204,7 +204,9 @@ class SemiSupervisedAAE(JudgedCodes):
         heads = ops.cast(self.heads.kernel, "float32")
         squares = ops.sum(ops.square(heads[:, None] - heads), axis=-1)
         missing = ops.maximum(self.head_distance - ops.sqrt(squares + 1e-12), 0.0)
-        penalty = 0.5 * ops.sum(missing * (1.0 - ops.eye(self.categories)))  # each pair once
+        penalty = 0.5 * ops.sum(
+            missing * (1.0 - ops.eye(self.categories, dtype="float32"))
+        )  # each pair once
         self.log(head_penalty=penalty)
         return loss + penalty
 
@@ -219,7 +221,7 @@ class SemiSupervisedAAE(JudgedCodes):
         """The cross-entropy of known labels, averaged over these; logs it, and the accuracy."""
         _, logits = self._style_and_logits(x, training)
         known = ops.cast(y >= 0, "float32")
-        nll = categorical_nll(ops.one_hot(ops.maximum(y, 0), self.categories), logits)
+        nll = categorical_nll(self._one_hot(y), logits)
         right = ops.equal(ops.cast(ops.argmax(logits, axis=-1), "int32"), y)
         self.log(known, classification_loss=nll, classification_accuracy=right)
         share = backend.mean_over_replicas(ops.mean(known))
@@ -257,8 +259,11 @@ class SemiSupervisedAAE(JudgedCodes):
 
     def _draw_of(self, y, noise, classes):
         style, drawn = self._split(self.prior.draw(noise, noise.num))
-        given = ops.one_hot(ops.maximum(classes, 0), self.categories)
+        given = self._one_hot(classes)
         return self._join(style, ops.where(classes[:, None] < 0, drawn, given))
+
+    def _one_hot(self, classes):
+        return ops.one_hot(ops.maximum(classes, 0), self.categories, dtype="float32")
 
     def signatures(self):
         def classify(y, image):
