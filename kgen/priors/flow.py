@@ -21,7 +21,7 @@ class Flowed(Prior):
         self.network_of_it = network
 
     def draw(self, noise, num):
-        eps = noise.normal((num, self.size))
+        eps = ops.cast(noise.normal((num, self.size)), self.network_of_it.compute_dtype)
         return ops.cast(self.network_of_it.inverse(eps)[:, 0, 0], "float32")
 
     def log_prob(self, z):

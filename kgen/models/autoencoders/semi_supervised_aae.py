@@ -204,9 +204,8 @@ class SemiSupervisedAAE(JudgedCodes):
         heads = ops.cast(self.heads.kernel, "float32")
         squares = ops.sum(ops.square(heads[:, None] - heads), axis=-1)
         missing = ops.maximum(self.head_distance - ops.sqrt(squares + 1e-12), 0.0)
-        penalty = 0.5 * ops.sum(
-            missing * (1.0 - ops.eye(self.categories, dtype="float32"))
-        )  # each pair once
+        is_pair = 1.0 - ops.eye(self.categories, dtype="float32")
+        penalty = 0.5 * ops.sum(is_pair * missing)  # each pair once
         self.log(head_penalty=penalty)
         return loss + penalty
 
