@@ -1,4 +1,4 @@
-"""Batch normalization of the networks that players train against each other."""
+"""Batch normalization as the networks of adversarial models have it."""
 
 import keras
 

@@ -236,6 +236,10 @@ def test_few_labels_are_balanced_and_their_images_come_without_them_too():
     rows = [int(np.flatnonzero((IMAGES == image).all(axis=(1, 2, 3)))[0]) for image in images[12:]]
     np.testing.assert_array_equal(labels[rows], known[12:])
     assert len(set(rows)) == 6 and np.bincount(known[12:]).tolist() == [4, 4, 4]
+    others = {kgen.data.few_labels(IMAGES, labels, 2, seed=s)[0].tobytes() for s in range(8)}
+    assert len(others) > 1
+    again, _ = kgen.data.few_labels(IMAGES, labels, per_class=2, share=0.5, seed=1)
+    np.testing.assert_array_equal(images, again)
 
 
 def test_the_prior_comes_back_with_the_model(tmp_path):
