@@ -62,6 +62,7 @@ _CLASSES = {
     "PixelCNN": "kgen.models.autoregressive.pixel_cnn",
     "PixelCNNPlusPlus": "kgen.models.autoregressive.pixel_cnn_plus_plus",
     "PixelRNN": "kgen.models.autoregressive.pixel_rnn",
+    "PixelVAE": "kgen.models.autoencoders.pixel_vae",
     "RealNVP": "kgen.models.flows.real_nvp",
     "SemiSupervisedAAE": "kgen.models.autoencoders.semi_supervised_aae",
     "VAE": "kgen.models.autoencoders.vae",

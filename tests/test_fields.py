@@ -10,6 +10,7 @@ import kgen
 from kgen.fields import (
     Attributes,
     CodeMap,
+    FeatureMap,
     Field,
     Image,
     Label,
@@ -34,6 +35,7 @@ FIELDS = [
     Vector(1, low=5),
     Tokens(4, 10),
     CodeMap((3, 2), 7),
+    FeatureMap((3, 2, 4)),
     Mask((3, 2)),
     Seed(),
 ]

@@ -455,6 +455,24 @@ CASES = (
         settings={"latent_dims": (3, 2), "units": (6, 4)},
     ),
     Case(
+        "pixel_vae",
+        kgen.PixelVAE,
+        lambda **kwargs: kgen.PixelVAE(
+            (4, 5, 1),
+            3,
+            **{"levels": 4, "width": 4, "pixel_width": 4, "pixel_depth": 1, "num_classes": 3}
+            | kwargs,
+        ),
+        image_shape=(4, 5, 1),
+        condition=fields.Label(3),
+        optimizer=large_steps,
+        discrete=True,
+        rate=0.01,
+        quick=False,
+        command="pixelvae",
+        settings={"latent_dim": 2, "levels": 4, "width": 4, "pixel_width": 4, "pixel_depth": 1},
+    ),
+    Case(
         "vq_vae",
         kgen.VQVAE,
         vq_vae,

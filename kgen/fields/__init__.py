@@ -5,6 +5,7 @@ the same field what a row of an input is, its shape, dtype and range, and refuse
 """
 
 from kgen.fields.code_map import CodeMap
+from kgen.fields.feature_map import FeatureMap
 from kgen.fields.field import Field
 from kgen.fields.image import Image, Mask
 from kgen.fields.label import UNKNOWN, Attributes, Label, PartialLabel, as_text
@@ -15,6 +16,7 @@ __all__ = [
     "UNKNOWN",
     "Attributes",
     "CodeMap",
+    "FeatureMap",
     "Field",
     "Image",
     "Label",

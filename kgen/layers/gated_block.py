@@ -13,8 +13,8 @@ class GatedBlock(keras.layers.Layer):
 
     The vertical stack sees the rows above, the horizontal one the row so far and, through a 1x1
     convolution, the vertical one. Each is gated:  y = tanh(W_f * x + V_f h) sigmoid(W_g * x + V_g
-    h)  (eq. 4), h the label's one-hot code. The horizontal stack is residual. The first block, of
-    mask "A", takes the image for both.
+    h)  (eq. 4), h the condition's code, which can be another at each pixel (eq. 5). The horizontal
+    stack is residual. The first block, of mask "A", takes the image for both.
 
     Args:
         filters: int. Channels of each stack.
@@ -25,7 +25,7 @@ class GatedBlock(keras.layers.Layer):
     Call:
         x: the horizontal stack (batch, height, width, channels), or the image.
         above: the vertical stack of the block before; None for the first.
-        one_hot: the label's code (batch, num_classes), or None.
+        code: the condition's, (batch, any), or for each pixel (batch, height, width, any); or None.
 
     Returns:
         Both stacks, (batch, height, width, filters) each.
@@ -62,38 +62,43 @@ class GatedBlock(keras.layers.Layer):
         )
         self.link = keras.layers.Dense(2 * filters, use_bias=False, **policy)
         self.output_layer = MaskedConv2D(filters, 1, "B", colors, **policy)
-        self.labels = []  # a linear layer for each stack, once it is known that there are labels
+        self.labels = []  # a linear layer for each stack, once it is known that there is a code
 
-    def build(self, x_shape, above_shape=None, one_hot_shape=None):
+    def build(self, x_shape, above_shape=None, code_shape=None):
         batch, _, _, channels = above_shape or x_shape
         self.vertical.build((batch, self.kernel_size, self.kernel_size, channels))
         self.horizontal.build(x_shape)
         self.link.build((None, 2 * self.filters))
         self.output_layer.build((None, None, None, self.filters))
-        if one_hot_shape is not None:
+        if code_shape is not None:
             for _ in range(2):
                 layer = keras.layers.Dense(
                     2 * self.filters, use_bias=False, dtype=self.dtype_policy
                 )
-                layer.build(one_hot_shape)
+                layer.build(code_shape)
                 self.labels.append(layer)
 
-    def call(self, x, above=None, one_hot=None):
+    def call(self, x, above=None, code=None):
         half = self.kernel_size // 2
         rows = x[:, :-1] if above is None else above
         padded = ops.pad(rows, ((0, 0), (half, 0), (half, half), (0, 0)))
         vertical, horizontal = self.vertical(padded), self.horizontal(x)
-        if one_hot is not None:
-            vertical, horizontal = (
-                stack + layer(one_hot)[:, None, None]
-                for stack, layer in zip((vertical, horizontal), self.labels, strict=True)
-            )
+        if code is not None:
+            of_vertical, of_horizontal = self.added(code)
+            vertical, horizontal = vertical + of_vertical, horizontal + of_horizontal
         y = self.output_layer(gate(horizontal + self.link(vertical)))
         return (y if above is None else x + y), gate(vertical)
 
-    def step(self, one_hot=None):
+    def added(self, code):
+        """What a code adds to each stack, (batch, 1 or height, 1 or width, 2 * filters)."""
+        added = [layer(code) for layer in self.labels]
+        return added if len(code.shape) == 4 else [each[:, None, None] for each in added]
+
+    def step(self, code=None):
         """The layer in a loop over pixels, with its weights as they are now."""
-        return GatedStep(self, one_hot)
+        if code is not None and len(code.shape) == 4:
+            return GatedStepByPlace(self, code)
+        return GatedStep(self, code)
 
     def get_config(self):
         return super().get_config() | {
@@ -113,32 +118,36 @@ def gate(x):
 class GatedStep(PointwiseStep):
     """A `GatedBlock` in a loop over pixels: the vertical stack once a row."""
 
-    def __init__(self, block, one_hot):
+    def __init__(self, block, code):
         self.block = block
         self.is_first = block.mask == "A"
         self.horizontal = block.horizontal.step()
         self.output = block.output_layer.step()
-        self.labels = (0.0, 0.0)
-        if one_hot is not None:
-            self.labels = tuple(layer(one_hot)[:, None] for layer in block.labels)
+        self.added = None if code is None else block.added(code)
 
     def start(self, batch_size, width):
         kernel = self.block.vertical.kernel
         shape = (batch_size, self.block.kernel_size // 2, width, kernel.shape[2])
         return ops.zeros(shape, self.horizontal.kernel.dtype)
 
-    def start_row(self, rows, above):
+    def start_row(self, rows, above, row=None):
         half = self.block.kernel_size // 2
         if not self.is_first:
             rows = ops.concatenate([rows, above[:, None]], axis=1)
         padded = ops.pad(rows, ((0, 0), (0, 0), (half, half), (0, 0)))
-        label_above, label_here = self.labels
-        vertical = ops.squeeze(self.block.vertical(padded), 1) + label_above
-        prepared = self.block.link(vertical) + self.horizontal.bias + label_here
+        of_vertical, of_horizontal = self.of_row(row)
+        vertical = ops.squeeze(self.block.vertical(padded), 1) + of_vertical
+        prepared = self.block.link(vertical) + self.horizontal.bias + of_horizontal
         left = ops.zeros(
             (ops.shape(rows)[0], half * self.horizontal.inputs), self.horizontal.kernel.dtype
         )
         return (rows if self.is_first else rows[:, 1:]), gate(vertical), prepared, left
+
+    def of_row(self, row):
+        """What the code adds to each stack in a row, (batch, 1 or width, 2 * filters)."""
+        if self.added is None:
+            return 0.0, 0.0
+        return [each[:, 0] if row is None else ops.take(each, row, axis=1) for each in self.added]
 
     def advance(self, x, prepared, left):
         sums, left = self.horizontal.advance(x, prepared, left)
@@ -147,3 +156,20 @@ class GatedStep(PointwiseStep):
 
     def end_row(self, rows, lefts):
         return self.horizontal.end_row(rows, lefts) if self.is_first else rows
+
+
+class GatedStepByPlace(GatedStep):
+    """A `GatedStep` whose code is another at each pixel. It keeps the row's number first."""
+
+    def start(self, batch_size, width):
+        return ops.zeros((batch_size,), "int32"), super().start(batch_size, width)
+
+    def start_row(self, rows, above, row=None):
+        number, rows = rows
+        row = ops.minimum(number[0], self.added[0].shape[1] - 1)  # rows may be padded
+        rows, *others = super().start_row(rows, above, row)
+        return (number, rows), *others
+
+    def end_row(self, rows, lefts):
+        number, rows = rows
+        return number + 1, super().end_row(rows, lefts)

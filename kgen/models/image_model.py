@@ -19,6 +19,7 @@ from kgen.warn import warn
 for _field in (
     fields.Attributes,
     fields.CodeMap,
+    fields.FeatureMap,
     fields.Image,
     fields.Label,
     fields.Mask,

@@ -191,6 +191,12 @@ class LatentModel(ImageModel):
         Returns:
             NumPy array (num, steps, height, width, channels) in [0, 1].
         """
+        z, y = self._on_the_way(start, end, labels, steps, spherical)
+        images = self.decode(z, y, batch_size=batch_size)
+        return images.reshape(-1, steps, *self.image_shape)
+
+    def _on_the_way(self, start, end, labels, steps, spherical):
+        """The latent vectors (num * steps, code_size) between pairs, and their conditions."""
         steps = whole_number("steps", steps, at_least=2)
         between = slerp if flag("spherical", spherical) else lerp
         start, end = (ops.convert_to_numpy(each) for each in (start, end))
@@ -204,8 +210,7 @@ class LatentModel(ImageModel):
         y = self.conditions(labels, len(z))
         if y is not None:
             y = np.repeat(y, steps, axis=0)
-        images = self.decode(z.reshape(-1, z.shape[-1]), y, batch_size=batch_size)
-        return images.reshape(-1, steps, *self.image_shape)
+        return z.reshape(-1, z.shape[-1]), y
 
     def signatures(self):
         def decode(y, z):
@@ -252,13 +257,20 @@ class Encodes:
         Returns:
             NumPy array (num, steps, height, width, channels) in [0, 1].
         """
-        start, end = (
+        return super().interpolate(
+            *self._codes_of(start, end, labels, batch_size),
+            labels,
+            steps=steps,
+            spherical=spherical,
+            batch_size=batch_size,
+        )
+
+    def _codes_of(self, start, end, labels, batch_size):
+        """Latent vectors as they are, and the codes of images."""
+        return [
             self.encode(each, labels, batch_size=batch_size) if np.ndim(each) > 2 else each
             for each in (start, end)
-        )
-        return super().interpolate(
-            start, end, labels, steps=steps, spherical=spherical, batch_size=batch_size
-        )
+        ]
 
     def signatures(self):
         def encode(y, image):

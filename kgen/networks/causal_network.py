@@ -6,7 +6,6 @@ import math
 import keras
 from keras import ops
 
-from kgen.fields import Image
 from kgen.layers import (
     ColorHead,
     ConditionCode,
@@ -41,9 +40,9 @@ class CausalNetwork(keras.Model):
             by itself: Activation, ReLU, LeakyReLU, ELU, Dropout. After a `ShiftedStem`,
             `ColorHead` can be the last. Before all, `LevelEmbedding` can stand.
         image_shape: tuple (height, width, channels).
-        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, with LSTMs of an
-            image of the same height and width too, int for as many classes, or None. With it the
-            network takes `[image, condition]`.
+        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, but with
+            `ShortcutStreams` of an image or features of the same height and width too, int for as
+            many classes, or None. With it the network takes `[image, condition]`.
 
     Call:
         inputs: images (batch, height, width, channels), or the list of these and the condition.
@@ -95,7 +94,7 @@ class CausalNetwork(keras.Model):
                 "Expected a GatedBlock, ShortcutStreams or LSTM among the layers with a condition: "
                 f"they alone see it. Received: condition={condition}"
             )
-        if isinstance(condition, Image):
+        if condition is not None and len(condition.shape) == 3:
             self._check_image(condition, image_shape, layers)
         self.period = math.lcm(*(getattr(layer, "period", 1) for layer in layers))
         if any(size % self.period for size in image_shape[:2]):
@@ -112,12 +111,12 @@ class CausalNetwork(keras.Model):
 
     @staticmethod
     def _check_image(condition, image_shape, layers):
-        others = [layer.name for layer in layers if isinstance(layer, TWO_STACKS)]
+        others = [layer.name for layer in layers if isinstance(layer, ShortcutStreams)]
         if condition.shape[:2] != tuple(image_shape[:2]) or others:
             raise ValueError(
                 "Expected labels, attributes, tokens or a vector as the condition of a causal "
-                "network, or where LSTMs alone see it an image of the same height and width. "
-                f"Received: condition={condition}, image_shape={tuple(image_shape)}"
+                "network, or without ShortcutStreams an image or features of the same height and "
+                f"width. Received: condition={condition}, image_shape={tuple(image_shape)}"
                 + (f", and the layers {others}" if others else "")
             )
 

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from kgen.checks import whole_number
-from kgen.fields import Image
+from kgen.fields import FeatureMap
 from kgen.layers import ConditionCode, Conv2DTranspose, MaskedConv2D, ResidualLSTM
 from kgen.networks.causal_network import CausalNetwork
 from kgen.networks.conditioning import as_field, check_vector
@@ -74,7 +74,7 @@ def pixel_rnn(
         seen += ConditionCode(condition).compute_output_shape((None, *condition.shape))[-1]
     return MultiScaleNetwork(
         one_scale([length // subsampling for length in size], condition, "small"),
-        one_scale(size, Image((*size, seen)), "large"),
+        one_scale(size, FeatureMap((*size, seen)), "large"),
         [_upsampled(2 * filters, n) for n in _factors(subsampling)],
         name=name,
     )
@@ -120,10 +120,11 @@ class MultiScaleNetwork(keras.Model):
         super().__init__(**kwargs)
         scale = large.image_shape[0] // small.image_shape[0]
         expected = (*(scale * n for n in small.image_shape[:2]), small.image_shape[2])
-        if large.image_shape != expected or not isinstance(large.condition, Image):
+        seen = getattr(large.condition, "shape", ())
+        if large.image_shape != expected or len(seen) != 3:
             raise ValueError(
                 "Expected networks of small images, and of large ones that are so many times as "
-                "high and wide, whose condition is an image. Received: small of "
+                "high and wide, whose condition is of their pixels. Received: small of "
                 f"{small.image_shape}, large of {large.image_shape}, {large.condition}"
             )
         self.small = small

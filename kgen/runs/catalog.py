@@ -26,6 +26,7 @@ MODELS = {
     "pixelcnn": "PixelCNN",
     "pixelcnn_plus_plus": "PixelCNNPlusPlus",
     "pixelrnn": "PixelRNN",
+    "pixelvae": "PixelVAE",
     "real_nvp": "RealNVP",
     "semi_supervised_aae": "SemiSupervisedAAE",
     "vae": "VAE",

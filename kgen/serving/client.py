@@ -10,7 +10,7 @@ from kgen.serving.signatures import input_field, listed
 # The largest number of images that a server computes at once, and a client asks for at once.
 MAX_ROWS = 64
 # What a conditional model's signatures call the condition, which the verbs call `labels`.
-CONDITIONS = ("label", "attributes", "vector", "tokens", "condition")
+CONDITIONS = ("label", "attributes", "vector", "tokens", "features", "condition")
 
 
 class Client:
@@ -101,19 +101,21 @@ class Client:
             given["codes"] = self._rows(signature, "codes", codes, num)
         return self._outputs(signature, "image", **given)[0]
 
-    def decode(self, z, labels=None):
+    def decode(self, z, labels=None, *, seed=0):
         """The images of latent vectors.
 
         Args:
             z: array (num, code_size), or the codes (num, h, w) of a VQVAE.
             labels: as those of `generate`.
+            seed: int, or one an image, or None, which draws one; of a PixelVAE, whose pixels are
+                drawn.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        condition = self._condition("decode", labels, len(z))
+        given = self._beside("decode", labels, seed, len(z))
         name = "code" if "code" in self._fields("decode") else "z"
-        return self._outputs("decode", "image", **{name: z}, **condition)[0]
+        return self._outputs("decode", "image", **{name: z}, **given)[0]
 
     def encode(self, images, labels=None):
         """The codes of images; of a variational model the posterior's means.
@@ -142,18 +144,19 @@ class Client:
         condition = self._condition("posterior", labels, len(images))
         return self._of_images("posterior", images, "mean", "log_var", **condition)
 
-    def reconstruct(self, images, labels=None):
+    def reconstruct(self, images, labels=None, *, seed=0):
         """Images encoded and decoded again.
 
         Args:
             images: as those of `encode`.
             labels: as those of `generate`.
+            seed: as that of `decode`.
 
         Returns:
             NumPy array (num, height, width, channels) in [0, 1].
         """
-        condition = self._condition("reconstruct", labels, len(images))
-        return self._of_images("reconstruct", images, "image", **condition)[0]
+        given = self._beside("reconstruct", labels, seed, len(images))
+        return self._of_images("reconstruct", images, "image", **given)[0]
 
     def complete(self, images, mask, labels=None, *, copies=1, seed=None):
         """Images whose hidden pixels are drawn given all that comes before them in scan order.
@@ -194,6 +197,11 @@ class Client:
             )
         found = self.predict(signature, **given)
         return tuple(found[name] for name in outputs)
+
+    def _beside(self, signature, labels, seed, num):
+        """The condition of a signature, and seeds if it takes them."""
+        seeds = {"seed": seeds_of(seed, num)} if "seed" in self._fields(signature) else {}
+        return self._condition(signature, labels, num) | seeds
 
     def _condition(self, signature, labels, num):
         """Rows of a conditional model's condition by its name; nothing of another's."""

@@ -9,7 +9,14 @@ from keras import ops
 import kgen
 from kgen import backend
 from kgen.fields import Image
-from kgen.layers import DiagonalBiLSTM, GatedBlock, MaskedConv2D, ResidualLSTM, RowLSTM
+from kgen.layers import (
+    DiagonalBiLSTM,
+    MaskedConv2D,
+    ResidualLSTM,
+    RowLSTM,
+    ShiftedStem,
+    ShortcutStreams,
+)
 from kgen.layers.diagonal_bi_lstm import skew, unskew
 from kgen.networks import CausalNetwork
 from tests.models.pixelwise import (
@@ -285,7 +292,11 @@ def test_bad_arguments(kwargs, message):
     ("layers", "condition", "message"),
     [
         (lambda: [MaskedConv2D(2, 3, "A"), RowLSTM(2)], Image((5, 5, 1)), "same height.*5, 5, 1"),
-        (lambda: [GatedBlock(2, 3, "A"), RowLSTM(2)], Image((5, 4, 1)), "the layers .*gated_block"),
+        (
+            lambda: [ShiftedStem(2), ShortcutStreams(2, 1, 1)],
+            Image((5, 4, 1)),
+            "the layers .*shortcut_streams",
+        ),
         (
             lambda: [MaskedConv2D(2, 3, "A")],
             Image((5, 4, 1)),

@@ -21,13 +21,17 @@ def own_answers(model, given):
     y = None if model.condition is None else given[model.condition.input_name]
     image, seed = given["image"], given["seed"]
     num = len(image)
+
+    def draws(signature):
+        return {"seed": seed} if "seed" in model.signatures()[signature][1] else {}
+
     answers = {}
     if hasattr(model, "sample"):
         answers["generate.image"] = model.sample(num, y, seed=seed)
     if hasattr(model, "decode"):
-        answers["decode.image"] = model.decode(given["z"], y)
+        answers["decode.image"] = model.decode(given["z"], y, **draws("decode"))
     if hasattr(model, "reconstruct"):
-        answers["reconstruct.image"] = model.reconstruct(image, y)
+        answers["reconstruct.image"] = model.reconstruct(image, y, **draws("reconstruct"))
         answers["encode.code"] = model.encode(image, y)
     if hasattr(model, "posterior"):
         mean, log_var = model.posterior(image, y)

@@ -25,6 +25,8 @@ class Bounded:
     A subclass gives `_log_weights_of`, and logs `reconstruction_loss` and `kl_loss`.
     """
 
+    for_8_bits = "likelihood='discretized_logistic'"
+
     def _log_weights_of(self, y, image, noise, turn, k):
         """Log p(x, z) - log q(z|x) of k samples z ~ q(z|x), (batch, k), in nats.
 
@@ -54,7 +56,7 @@ class Bounded:
             self.tell_once(
                 "grey",
                 "The likelihood 'bernoulli' draws each pixel black or white, and these images are "
-                "mostly grey: likelihood='discretized_logistic' is exact for 8-bit images.",
+                f"mostly grey: {self.for_8_bits} is exact for 8-bit images.",
             )
 
     def figures(self, logs):

@@ -115,13 +115,13 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
         family = posteriors.get(posterior_family)
         _check_objective(objective, family, free_bits)
         _check_prior(prior, objective, family, free_bits, num_classes, condition)
+        kwargs.setdefault("decoded_shape", (*size, distribution.num_outputs(channels)))
         super().__init__(
             image_shape,
             latent_dim,
             encoder,
             decoder,
             encoded_size=family.num_outputs(latent_dim),
-            decoded_shape=(*size, distribution.num_outputs(channels)),
             meanings={"encoder": family.meaning},
             unbounded=("encoder", "decoder") if isinstance(likelihood, str) else ("encoder",),
             architecture=architecture,
@@ -170,10 +170,15 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
                 or batches of them such as `kgen.data.load("digits").train`, of which the first
                 10,000 images count.
         """
+        images = self.adapt_prior(images)
+        self.start_at_mean(self.decoder, images, self.distribution.output_for)
+
+    def adapt_prior(self, images):
+        """Fits what a learned prior has before training, and returns images that stand for them."""
         if self.prior.is_learned:
             images = self.first_images(images)
             self.prior.adapt(self.prior_network, images)
-        self.start_at_mean(self.decoder, images, self.distribution.output_for)
+        return images
 
     def training_step(self, x, y, noise):
         if self.objective == "dreg":
@@ -189,12 +194,16 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
         loss = self.negative_elbo if self.objective == "elbo" else self.negative_iwae
         return loss(*batch, **how)
 
+    def divergence_weight(self):
+        """What the divergence is multiplied by in this step."""
+        return self.now("beta")
+
     def negative_elbo(self, x, y, noise, training=True):
         """The loss on one batch of images in [0, 1]; logs it and its two terms."""
         x = self.distribution.observe(x, noise)
         nll, q = self.log_weights(x, y, noise, self.num_samples, training)
         nll, kl = ops.mean(nll, axis=1), self._kl(q, training)
-        loss = nll + self.now("beta") * (kl + self._free(q))
+        loss = nll + self.divergence_weight() * (kl + self._free(q))
         self.log(loss=loss, reconstruction_loss=nll, kl_loss=kl)
         return ops.mean(loss)
 
@@ -206,7 +215,7 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
 
     def _weighted(self, nll, log_ratio):
         """Minus the bound, which it logs, and w~, of -log p(x|z) and log p(z) / q(z|x)."""
-        log_weights = self.now("beta") * log_ratio - nll
+        log_weights = self.divergence_weight() * log_ratio - nll
         loss = math.log(self.num_samples) - ops.logsumexp(log_weights, axis=1)
         terms = {"reconstruction_loss": nll, "kl_loss": -log_ratio}
         self.log(loss=loss, **{name: ops.mean(each, axis=1) for name, each in terms.items()})
@@ -226,7 +235,7 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
         log_prior = self._prior(training=True).log_prob(q.z)
         weights = ops.stop_gradient(self._weighted(nll, log_prior - q.log_q)[1])
         through_z = log_prior - q.fixed_log_q()
-        beta = self.now("beta")
+        beta = self.divergence_weight()
         factor = (1.0 - beta) * weights + beta * ops.square(weights)
         encoder_loss = factor * (nll - beta * through_z)
         decoder_loss = weights * (nll - beta * log_prior)
@@ -287,15 +296,24 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
         if k > 1:
             x = ops.repeat(x, k, axis=0)
             y = None if y is None else ops.repeat(y, k, axis=0)
-        nll = self.distribution.nll(x, self._read_network(self.decoder, z, y, training))
+        nll = self.distribution.nll(x, self._of_pixels(x, z, y, training))
         return ops.reshape(nll, (-1, k))
+
+    def _of_pixels(self, x, z, y, training):
+        """The likelihood's, of images of which p(x|z) is asked."""
+        return self._read_network(self.decoder, z, y, training)
 
     def figures(self, logs):
         """The ELBO in nats an image, its two terms, and its bits/dim where they are of 8 bits."""
         figures = super().figures(logs)
-        if self.objective != "elbo" and self.beta == 1.0:  # else the loss is no bound
+        if self.objective != "elbo" and self._is_bound:
             figures = {"iwae_bound": -logs["loss"]} | figures
         return figures
+
+    @property
+    def _is_bound(self):
+        """Whether the importance-weighted loss has been a bound all the time."""
+        return self.beta == 1.0
 
     def posterior(self, images, labels=None, *, batch_size=256):
         """The posterior q(z|x) of images, of which `encode` gives the mean.

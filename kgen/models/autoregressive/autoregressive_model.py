@@ -210,7 +210,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
         """
         rows = {"seed": seeds_of(seed, num)}
         y = self.conditions(labels, num)
-        return self._fill(self._nothing_known, rows, y, temperature, batch_size)
+        return self._fill(self.what_draws, rows, y, temperature, batch_size)
 
     def complete(
         self,
@@ -254,7 +254,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
         images = self._fill(self._shown, rows, y, temperature, batch_size)
         return images.reshape(len(x), copies, *self.image_shape)
 
-    def _nothing_known(self, y, noise):
+    def what_draws(self, y, noise):
         """What is known of images of which nothing is shown, and the numbers that draw them."""
         known = -ops.ones((noise.num, *self.image_shape))
         return {"uniform": self._uniform(noise), "known": known} | self._order(noise)
@@ -289,11 +289,26 @@ class AutoregressiveModel(OfLevels, ImageModel):
         return given | {"known": known}
 
     def _fill(self, start, rows, y, temperature, batch_size):
-        """Draws the hidden pixels of images, some images and rows of them at a time."""
+        """Draws the hidden pixels of images of which `start` says what is known."""
+        given = self.run(start, rows, y, show_progress=False, batch_size=batch_size)
+        return self.made(given, y, temperature, batch_size)
+
+    def made(self, given, y, temperature, batch_size):
+        """Images, some of them and of their rows at a time.
+
+        Args:
+            given: dict of arrays, as `what_draws` gives them.
+            y: array (num, ...), the condition, or None.
+            temperature: float above 0.
+            batch_size: int.
+
+        Returns:
+            NumPy array (num, height, width, channels) in [0, 1].
+        """
         temperature = np.float32(number("temperature", temperature, above=0))
         batch_size = whole_number("batch_size", batch_size)
-        num, height = len(rows["seed"]), self.image_shape[0]
-        given = self.run(start, rows, y, show_progress=False, batch_size=batch_size)
+        given = dict(given)
+        num, height = len(given["known"]), self.image_shape[0]
         # Batches and blocks of rows of one size each, so that nothing compiles twice.
         batch_size = size_of_batches(num, batch_size)
         order = given.pop("order", None)
@@ -356,7 +371,7 @@ class AutoregressiveModel(OfLevels, ImageModel):
             return {"image": image}
 
         def generate(y, noise):
-            return fill(self._nothing_known(y, noise), y)
+            return fill(self.what_draws(y, noise), y)
 
         def complete(y, image, mask, noise):
             return fill(self._shown(y, image, mask, noise), y)
