@@ -55,8 +55,9 @@ def gated_pixel_cnn(
             grey images.
         named_levels: int or None. So many levels, which are names and not numbers, as codes are:
             each is looked up as `filters` numbers first.
-        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, int for as many
-            classes, or None. With it the network takes `[image, condition]`.
+        condition: `kgen.fields.Field` of a label, attributes, tokens, a vector, or an image or
+            features of the same height and width, int for as many classes, or None. With it the
+            network takes `[image, condition]`.
         name: str. Name of the model.
 
     Returns:

@@ -31,7 +31,8 @@ class GatedPixelCNN(AutoregressiveModel):
             for 2 levels, else "categorical".
         ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
-        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, or None.
+        condition: `kgen.fields.Field` of a label, attributes, tokens, a vector, or an image or
+            features of the same height and width; or None.
         seed: int or None. Seeds the model's noise; None draws a seed.
 
     Example:
