@@ -39,7 +39,7 @@ def nll(model, x, z):
 def forget_images(model):
     """Makes the posterior of every image the prior."""
     for variable in model.encoder.trainable_variables[-2:]:
-        variable.assign(ops.zeros_like(variable))
+        variable.assign(np.zeros(variable.shape))
 
 
 def vector_parts(image_shape, levels=2):
@@ -70,7 +70,7 @@ def test_without_its_code_it_is_the_pixel_cnn():
     blocks = model.pixel_cnn.network.causal_layers[:2]
     of_code = [layer.kernel for block in blocks for layer in block.labels]
     for kernel in of_code:
-        kernel.assign(ops.zeros_like(kernel))
+        kernel.assign(np.zeros(kernel.shape))
     ignored = {id(kernel) for kernel in of_code}
     own = [v for v in model.pixel_cnn.network.trainable_variables if id(v) not in ignored]
     for mine, its in zip(own, alone.network.trainable_variables, strict=True):
