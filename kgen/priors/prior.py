@@ -30,6 +30,15 @@ class Prior:
         """
         return None
 
+    def check_model(self, family, objective, is_conditional):
+        """Raises a ValueError of a VAE that the prior does not go with; most go with any.
+
+        Args:
+            family: `kgen.posteriors.Posterior` of its codes.
+            objective: str, its `objective`.
+            is_conditional: bool.
+        """
+
     def adapt(self, network, images):
         """Sets what it has to learn to a start that the training images give; mostly nothing.
 

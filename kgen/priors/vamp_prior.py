@@ -81,6 +81,24 @@ class VampPrior(LearnedPrior):
         super().__init__()
         self.components = whole_number("components", components)
 
+    def check_model(self, family, objective, is_conditional):
+        if not family.has_density:
+            raise ValueError(
+                "Expected a posterior whose density of any code is known, 'normal' or 'full', for "
+                f"a mixture of posteriors as the prior. Received: {type(family).__name__}"
+            )
+        if objective == "dreg":
+            raise ValueError(
+                "Expected objective='elbo' or 'iwae' with prior='vamp', whose density is the "
+                "encoder's own: its gradient does not go through z alone, as that of 'dreg' does. "
+                f"Received: {objective=}"
+            )
+        if is_conditional:
+            raise ValueError(
+                "Expected no condition with prior='vamp', whose images to encode have none; "
+                "prior='flow' takes any. Received: a conditional model"
+            )
+
     def network(self, latent_dim, image_shape):
         return PseudoInputs(self.components, image_shape)
 

@@ -114,7 +114,9 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
         likelihood, distribution = distribution_of(likelihood, channels)
         family = posteriors.get(posterior_family)
         _check_objective(objective, family, free_bits)
-        _check_prior(prior, objective, family, free_bits, num_classes, condition)
+        _check_prior(prior, free_bits)
+        is_conditional = num_classes is not None or condition is not None
+        prior.check_model(family, objective, is_conditional)
         kwargs.setdefault("decoded_shape", (*size, distribution.num_outputs(channels)))
         super().__init__(
             image_shape,
@@ -389,29 +391,11 @@ def _check_objective(objective, family, free_bits):
         )
 
 
-def _check_prior(prior, objective, family, free_bits, num_classes, condition):
-    """Raises a ValueError of a prior that does not go with the other arguments."""
+def _check_prior(prior, free_bits):
+    """Raises a ValueError of free bits where no latent has a divergence of its own."""
     if free_bits is not None and not isinstance(prior, priors.Normal):
         raise ValueError(
             "Expected free_bits=None but for prior='normal': the divergence from another is of all "
             f"latents together, without each one's share. Received: {free_bits=}, and "
             f"{type(prior).__name__}"
-        )
-    if not isinstance(prior, priors.VampPrior):
-        return
-    if not family.has_density:
-        raise ValueError(
-            "Expected a posterior whose density of any code is known, 'normal' or 'full', for a "
-            f"mixture of posteriors as the prior. Received: {type(family).__name__}"
-        )
-    if objective == "dreg":
-        raise ValueError(
-            "Expected objective='elbo' or 'iwae' with prior='vamp', whose density is the encoder's "
-            "own: its gradient does not go through z alone, as that of 'dreg' does. Received: "
-            f"{objective=}"
-        )
-    if num_classes is not None or condition is not None:
-        raise ValueError(
-            "Expected no condition with prior='vamp', whose images to encode have none; "
-            f"prior='flow' takes any. Received: {num_classes=}, {condition=}"
         )
