@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from kgen import backend, checks, networks
+from kgen.checks import whole_number
 from kgen.fields import FeatureMap, Seed, Vector
 from kgen.models.autoencoders.vae import VAE
 from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel, check_preset_only
@@ -84,6 +85,7 @@ class PixelVAE(OfLevels, VAE):
     ):
         shape = checks.image_shape("image_shape", image_shape)
         check_preset_only(pixel_cnn, "likelihood", likelihood)
+        pixel_width = whole_number("pixel_width", pixel_width, optional=True)
         given = pixel_cnn
         if pixel_cnn is None:
             condition = _features_of(decoder) or FeatureMap((*shape[:2], pixel_width or 32))
@@ -172,17 +174,22 @@ class PixelVAE(OfLevels, VAE):
         return self._decode(self._draw_latents(y, noise), y, noise)
 
     def _start(self, y, noise, z=None, image=None):
-        """The features of codes, of images' codes or of the prior's, and what draws the pixels."""
+        """Codes, those of images or of the prior, and what draws the pixels."""
         if image is not None:
             z = self._encode(image, y)
         elif z is None:
             z = self._draw_latents(y, noise)
-        features = self._features(z, y)
-        return {"features": features} | self.pixel_cnn.what_draws(features, noise)
+        return {"z": z} | self.pixel_cnn.what_draws(None, noise)
 
     def _made(self, rows, labels, temperature, batch_size):
-        given = self.run(self._start, rows, labels, show_progress=False, batch_size=batch_size)
-        features = given.pop("features")
+        y = self.conditions(labels, len(rows["seed"]))
+        given = self.run(self._start, rows, y, show_progress=False, batch_size=batch_size)
+        z = given.pop("z")
+
+        def features(images):  # of a batch at a time, as they may be many
+            of_images = None if y is None else y[images]
+            return self.compiled_function(self._features)(z[images], of_images)
+
         with backend.synchronized():  # in `fit` it is this model whose state is looked at
             return self.pixel_cnn.made(given, features, temperature, batch_size)
 

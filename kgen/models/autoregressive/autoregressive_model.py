@@ -291,14 +291,16 @@ class AutoregressiveModel(OfLevels, ImageModel):
     def _fill(self, start, rows, y, temperature, batch_size):
         """Draws the hidden pixels of images of which `start` says what is known."""
         given = self.run(start, rows, y, show_progress=False, batch_size=batch_size)
-        return self.made(given, y, temperature, batch_size)
+        condition = (lambda images: None) if y is None else y.__getitem__
+        return self.made(given, condition, temperature, batch_size)
 
-    def made(self, given, y, temperature, batch_size):
+    def made(self, given, condition, temperature, batch_size):
         """Images, some of them and of their rows at a time.
 
         Args:
             given: dict of arrays, as `what_draws` gives them.
-            y: array (num, ...), the condition, or None.
+            condition: callable from the numbers of some images, an int array, to their conditions,
+                or to None.
             temperature: float above 0.
             batch_size: int.
 
@@ -318,7 +320,6 @@ class AutoregressiveModel(OfLevels, ImageModel):
         padding = [(0, -num % batch_size), (0, -height % block_rows), (0, 0), (0, 0)]
         order = None if order is None else np.pad(order, padding[:1])
         given = {name: np.pad(array, padding) for name, array in given.items()}
-        y = None if y is None else np.pad(y, padding[:1] + [(0, 0)] * (y.ndim - 1))
         made = np.zeros(given["known"].shape, "float32")
         starts = [
             (i, j) for i in range(0, len(made), batch_size) for j in range(0, height, block_rows)
@@ -328,10 +329,9 @@ class AutoregressiveModel(OfLevels, ImageModel):
             if j == 0:
                 own = None if order is None else order[batch]
                 memory = self.compiled_function(self._start)(given["uniform"][batch, :1], own)
+                y = condition(np.arange(i, i + batch_size).clip(max=num - 1))
             part = {name: array[batch, block] for name, array in given.items()}
-            values, memory = self.compiled_function(self._make_rows)(
-                part, None if y is None else y[batch], temperature, memory
-            )
+            values, memory = self.compiled_function(self._make_rows)(part, y, temperature, memory)
             made[batch, block] = ops.convert_to_numpy(values)
         made = made[:num, :height]
         if order is not None:
