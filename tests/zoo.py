@@ -12,7 +12,9 @@ import numpy as np
 
 import kgen
 from kgen import fields, networks, posteriors, priors
+from kgen.layers import ActNorm, Coupling, Reorder, Split, Squeeze
 from kgen.layers.precision import full_precision
+from kgen.networks.flows import residual_network
 from kgen.samplers import DDIM, ODE, Heun
 from tests import own_models
 from tests.toys import ToyWGANGP
@@ -315,6 +317,24 @@ def latent_diffusion(**kwargs):
     parts = {"prediction": "v", "ema_decay": 0.5, "sampler": DDIM(4), "num_classes": 3}
     diffusion = kgen.DDPM((1, 1, 3), network, timesteps=20, clip=False, **parts)
     return kgen.LatentDiffusion(dense_vae(), diffusion, **kwargs)
+
+
+def real_nvp(**kwargs):
+    """One coupling of the preset's three, three and four: of each half, mask and size."""
+
+    def coupling(shape, moves, *how):
+        network = residual_network(shape, 2 * moves, width=4, blocks=1)
+        return Coupling(network, *how, scale="tanh"), ActNorm()
+
+    steps = [
+        *coupling((8, 8, 2), 1, "checkerboard"),
+        Squeeze(),
+        *coupling((4, 4, 2), 2, "channels", True),
+        Reorder([0, 3, 1, 2]),
+        Split(),
+        *coupling((4, 4, 3), 2, "checkerboard"),
+    ]
+    return kgen.RealNVP(SHAPE, networks.InvertibleNetwork(SHAPE, steps), **kwargs)
 
 
 def codes(num):
@@ -710,7 +730,7 @@ CASES = (
     Case(
         "real_nvp",
         kgen.RealNVP,
-        lambda **kwargs: kgen.RealNVP(SHAPE, **{"width": 4, "depth": 1, "squeezes": 1} | kwargs),
+        real_nvp,
         rate=1e-5,
         rounding=1e-4,
         quick=False,
