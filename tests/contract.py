@@ -92,6 +92,11 @@ class Subject:
         return PlainTraining(self)
 
     @functools.cached_property
+    def loaded(self):
+        """The model of the plain training from its file, which a test trains further."""
+        return keras.saving.load_model(self.plain.archive)
+
+    @functools.cached_property
     def watched(self):
         """A model after an epoch, and by player which of the trainable variables it moved.
 
