@@ -81,7 +81,10 @@ QUICK = [name for name, case in ZOO.items() if case.on_replicas]
 
 DEVICES = ["devices"] if BACKEND in TWO_DEVICES else []
 PROCESSES = ["process-0", "process-1"]
-NAMES = in_tiers(DEVICES + PROCESSES, quick=DEVICES or PROCESSES)
+# Each model's step is divided over devices, where a backend has them, and else over processes.
+TRAINED = [(model, name) for name in DEVICES or PROCESSES for model in MODELS]
+TRAINED_QUICKLY = [(model, name) for model, name in TRAINED if model in QUICK]
+TRAINED += [(model, name) for name in PROCESSES for model in QUICK if DEVICES]
 
 
 @pytest.fixture(scope="module")
@@ -91,14 +94,14 @@ def ends(request, tmp_path_factory):
     started = {}
     is_full = request.config.getoption("full")
     names = MODELS if is_full else QUICK
-    models = ",".join(names)
     if DEVICES:
         path = folder / "devices.npz"
-        started[path] = start("tests.replicas", path, models, TWO_DEVICES[BACKEND])
+        started[path] = start("tests.replicas", path, ",".join(names), TWO_DEVICES[BACKEND])
     environment.ports = [free_port(), free_port()]
     strategy = [TWO_PROCESSES[BACKEND]] if TWO_PROCESSES[BACKEND] else []
     for i, name in enumerate(PROCESSES if is_full or not DEVICES else []):
         path = folder / f"{name}.npz"
+        models = ",".join(QUICK if DEVICES else names)
         started[path] = start("tests.replicas", path, models, *strategy, index=i)
     one = replicas.train(names)
     for status, _, err in finish(*started.values()):
@@ -106,8 +109,7 @@ def ends(request, tmp_path_factory):
     return {"one": one} | {path.stem: np.load(path) for path in started}
 
 
-@pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("model", in_tiers(MODELS, quick=QUICK))
+@pytest.mark.parametrize(("model", "name"), in_tiers(TRAINED, quick=TRAINED_QUICKLY))
 def test_two_replicas_train_as_one(ends, model, name):
     keys = [key for key in ends["one"] if key.startswith(f"{model}/")]
     assert any("loss" in key for key in keys) and len(keys) > 10

@@ -389,8 +389,9 @@ CASES = (
             **kwargs,
         ),
         image_shape=(4, 4, 1),
+        quick=False,
     ),
-    Case("dreg_vae", kgen.VAE, dreg_vae),
+    Case("dreg_vae", kgen.VAE, dreg_vae, quick=False),
     Case(
         "vamp_vae",
         kgen.VAE,
@@ -439,6 +440,7 @@ CASES = (
         kgen.AdversarialAutoencoder,
         aae,
         labels=fields.PartialLabel(3),
+        quick=False,  # the semi-supervised one is
         command="aae",
         settings={"latent_dim": 2, "width": 4},
     ),
@@ -462,6 +464,7 @@ CASES = (
         "vae_gan",
         kgen.VAEGAN,
         vae_gan,
+        quick=False,  # of a VAE and a GAN, which are here themselves
         command="vaegan",
         settings={"latent_dim": 2, "width": 4},
     ),
@@ -753,6 +756,7 @@ CASES = (
         image_shape=(5, 4, 3),
         condition=fields.Label(3),
         rounding=5e-5,  # five turns of a loop whose network amplifies; up to 9.4e-6 seen
+        quick=False,  # DDPM is
     ),
     Case(
         "toy",

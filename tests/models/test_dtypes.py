@@ -67,6 +67,9 @@ MODELS = {
 }
 MODELS["every_option"] = (every_option, (16, 16, 1), np.arange(4) % 3, np.arange(4) % 3)
 QUICK = ("pixel_cnn", "every_option") if BACKEND == "torch" else ("pixel_cnn",)
+# One of each family, and of each kind of loop and of integers in a step.
+OF_64_BITS = [name for name in MODELS if name in ZOO and ZOO[name].family]
+OF_64_BITS += ["every_option", "pixel_rnn", "made", "vq_vae", "ladder_vae"]
 
 
 @pytest.mark.filterwarnings("ignore:.*judges a batch together", "ignore:Explicitly requested dtype")
@@ -78,6 +81,8 @@ def test_double_precision(settings, name, tmp_path):
     model, samples = live(*MODELS[name])
     if BACKEND != "jax":  # whose float64 is float32 unless JAX_ENABLE_X64 says otherwise
         assert "float64" in {str(variable.dtype) for variable in model.trainable_variables}
+    if BACKEND == "tensorflow" and name not in QUICK:
+        return  # a file is the same on each, and a model that was loaded is traced anew
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
     labels = MODELS[name][3]
@@ -87,7 +92,7 @@ def test_double_precision(settings, name, tmp_path):
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of JAX")
 @pytest.mark.filterwarnings("ignore:.*judges a batch together")
-@pytest.mark.parametrize("name", in_tiers(list(MODELS), quick=("dcgan",)))
+@pytest.mark.parametrize("name", in_tiers(OF_64_BITS, quick=("dcgan",)))
 def test_jax_with_64_bits(name):
     import jax
 
