@@ -6,6 +6,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from absl import flags
 
 import kgen
 from tests.examples.conftest import EXAMPLES
@@ -38,16 +39,21 @@ def test_each_gan_has_a_setting_and_each_setting_a_row(gan):
 
 @pytest.mark.full_on_one
 @pytest.mark.parametrize("model", MODELS)
-def test_each_trains_draws_and_measures(model, digits, tmp_path):
+def test_each_trains_draws_and_measures(model, gan, digits, tmp_path, capsys):
     images, labels = (each[:10] for each in digits)
     large = np.repeat(np.repeat(images, 4, axis=1), 4, axis=2)
     np.savez(tmp_path / "digits.npz", images=large, labels=np.arange(10))
-    command = [sys.executable, str(EXAMPLES / "gan.py"), "--model", model, "--epochs", "1"]
-    command += ["--samples", "100"]
-    paths = ["--dataset", str(tmp_path / "digits.npz"), "--out", str(tmp_path)]
-    done = subprocess.run(command + paths, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert MEASURED.get(model, "") in done.stdout
+    command = [str(EXAMPLES / "gan.py"), "--model", model, "--epochs", "1", "--samples", "100"]
+    command += ["--dataset", str(tmp_path / "digits.npz"), "--out", str(tmp_path)]
+    if model == MODELS[0]:
+        done = subprocess.run(
+            [sys.executable, *command], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+    else:  # without another process, which takes longer to start than to train
+        flags.FLAGS(command)
+        gan["main"]([])
+        assert MEASURED.get(model, "") in capsys.readouterr().out
     assert (tmp_path / "samples.png").exists() and (tmp_path / "history.csv").exists()
     assert (tmp_path / "codes.png").exists() == (model == "infogan")
     assert (tmp_path / "interpolation.png").exists() == (model not in MEASURED)
