@@ -59,20 +59,17 @@ def pytest_addoption(parser):
     )
 
 
-# Of these files the quick tier runs on PyTorch alone what is not marked `each_backend`. It is a
-# formula, and goldens tie what the others compute to that:
-FORMULAS = ("tests/models/", "tests/networks/")
-# or Python that no backend has a part in, which with --full runs on the default one too:
+# Of these files the quick tier runs on PyTorch alone what is not marked `each_backend`, and --full
+# on the default backend too, where it is not marked `one_backend`. It is Python that no backend has
+# a part in, or a formula, and goldens tie what the others compute to that.
 AROUND_MODELS = (
+    "tests/models/",
+    "tests/networks/",
     "tests/data/",
     "tests/pictures/",
     "tests/demo/",
     "tests/examples/",
     "tests/runs/",
-    "tests/models/test_arguments.py",
-    "tests/models/test_keras_habits.py",
-    "tests/models/test_monitors.py",
-    "tests/models/test_output_ranges.py",
     "tests/test_checks.py",
     "tests/test_cli.py",
     "tests/test_fields.py",
@@ -94,12 +91,12 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if item.nodeid.startswith("kgen/"):  # examples of docstrings, of what has tests on each
             item.add_marker("anywhere")
-        if item.get_closest_marker("each_backend") or item.nodeid.startswith(BUT_THESE):
+        if item.get_closest_marker("each_backend") or item.get_closest_marker("one_backend"):
+            continue
+        if item.nodeid.startswith(BUT_THESE):
             continue
         if item.nodeid.startswith(AROUND_MODELS):
             item.add_marker("around_models")
-        elif item.nodeid.startswith(FORMULAS):
-            item.add_marker("one_backend")
     left_out = [] if full else ["full", "full_on_one"]
     if backend != "torch":
         left_out += ["anywhere", "full_on_one"] + ([] if full else ["one_backend"])

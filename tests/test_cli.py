@@ -210,7 +210,6 @@ print(json.dumps(found))
 """
 
 
-@pytest.mark.one_backend
 def test_help_and_wrong_commands_answer_at_once():
     """Without an import of Keras."""
     answered = [["--help"], [], ["--version"], ["generate", "--help"], ["export", "--help"]]

@@ -247,7 +247,6 @@ def test_a_config_is_what_it_was_made_with(field):
     assert [other for other in FIELDS if other == field] == [field]
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize("field", CONDITIONS, ids=repr)
 def test_a_saved_model_has_its_field(field, tmp_path):
     if isinstance(field, Image):
@@ -270,7 +269,6 @@ def test_limits_as_numpy_arrays_are_limits(tmp_path):
         copy.check([[0.0, -1.5]])
 
 
-@pytest.mark.one_backend
 def test_fields_and_seeds_are_of_numpy_alone():
     import subprocess
     import sys

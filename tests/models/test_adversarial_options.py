@@ -48,6 +48,7 @@ def images(num):
     return np.random.default_rng(5).random((num, *SHAPE), dtype="float32")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     ("model_class", "name", "logged"),
     [
@@ -75,6 +76,7 @@ def test_a_term_counts_by_its_weight(model_class, name, logged):
     assert differences["generator"] == pytest.approx(in_both, rel=1e-4, abs=1e-6)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("label_smoothing", [0.0, 0.3])
 @pytest.mark.parametrize("loss", ["minimax", "non_saturating"])
 def test_the_losses_that_a_gan_was_asked_for(loss, label_smoothing):
@@ -131,6 +133,7 @@ def test_steps_of_the_discriminator_to_one_of_the_generator():
     assert updates == {"discriminator": 6, "generator": 2}
 
 
+@pytest.mark.one_backend
 def test_the_critic_is_clipped_after_each_of_its_steps():
     gan = tiny(kgen.WGAN, n_critic=3)
     gan.compile(run_eagerly=True)
@@ -145,6 +148,7 @@ def test_the_critic_is_clipped_after_each_of_its_steps():
     assert largest == pytest.approx([0.01] * 3, abs=1e-8)
 
 
+@pytest.mark.one_backend
 def test_gradient_norms_by_the_way_that_weights_go():
     """With SGD at a rate of 1 a step is as long as the gradient."""
     gan = tiny(kgen.DCGAN, log_gradient_norms=True)

@@ -5,6 +5,7 @@ from keras import ops
 import kgen
 
 
+@pytest.mark.one_backend
 def test_loss_by_hand():
     model = kgen.Autoencoder((1, 2, 1), latent_dim=1)
     for variable in model.trainable_variables:

@@ -77,6 +77,7 @@ def numbers_of(layer, shape):
     return x, sums, ops.convert_to_numpy(layer.state_to_state).astype("float64")
 
 
+@pytest.mark.one_backend
 def test_a_row_lstm_is_equation_3():
     layer, shape = RowLSTM(3), (2, 4, 5, 2)
     layer.build(shape)
@@ -90,6 +91,7 @@ def test_a_row_lstm_is_equation_3():
     np.testing.assert_allclose(ops.convert_to_numpy(layer(x)), expected, atol=1e-5)
 
 
+@pytest.mark.one_backend
 def test_a_diagonal_bilstm_is_equation_3():
     layer, shape = DiagonalBiLSTM(3), (2, 4, 5, 2)
     layer.build(shape)

@@ -204,6 +204,7 @@ def test_what_a_network_predicts_is_x0_in_the_end(prediction):
     np.testing.assert_allclose(nothing, by_hand, rtol=1e-5)
 
 
+@pytest.mark.one_backend
 def test_min_snr_weighs_the_error_of_x0():
     """Whatever the network predicts, the error of x_0 counts min(SNR, 5)."""
     t = np.array([0, 7, 12])
@@ -255,6 +256,7 @@ def test_conditions_are_left_out_at_random():
         np.testing.assert_allclose(found, numpy(model.guided(x, row, y, guidance)), atol=1e-6)
 
 
+@pytest.mark.one_backend
 def test_the_bound_moves_the_variance_alone(monkeypatch):
     model = small(variance="learned")
     model.compile()
@@ -295,6 +297,7 @@ def test_an_image_is_of_its_seed(sampler):
     assert np.abs(together[0] - together[1]).max() > 0.1
 
 
+@pytest.mark.one_backend
 def test_the_likelihood_is_the_sum_of_the_terms():
     model = small()
     images = RNG.integers(0, 256, (3, 8, 8, 1), dtype="uint8")

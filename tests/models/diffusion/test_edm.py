@@ -54,6 +54,7 @@ def test_ancestral_steps_are_of_the_posterior():
     assert x.var() == pytest.approx(variances[0], rel=0.05)
 
 
+@pytest.mark.one_backend
 def test_the_loss_is_that_of_the_raw_network():
     """lambda makes it ||F - (y - c_skip x) / c_out||^2, whatever sigma is."""
     model = kgen.EDM((8, 8, 1), denoiser(), ema_decay=None, seed=0)

@@ -164,6 +164,7 @@ class Drawn:
         return ops.convert_to_tensor(self.drawn["uniform"])
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("coupling", ["independent", "optimal_transport"])
 def test_the_loss_by_hand(coupling):
     """Of a network that gives 0, the squared way from noise to image: of the pairs."""

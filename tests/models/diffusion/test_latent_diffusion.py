@@ -43,6 +43,7 @@ def test_codes_are_measured(make):
     np.testing.assert_allclose(standard.std(axis=0), 1.0, rtol=1e-4)
 
 
+@pytest.mark.one_backend
 def test_the_loss_is_that_of_the_codes():
     model = kgen.LatentDiffusion(dense_vae(), flow(dropout=0.0), seed=0)
     model.adapt(IMAGES)
@@ -71,6 +72,7 @@ def test_samples_are_decoded():
     np.testing.assert_allclose(images, model.autoencoder.decode(codes), atol=1e-5)
 
 
+@pytest.mark.one_backend
 def test_the_autoencoder_stays():
     model = latent_diffusion(seed=0)
     before = [numpy(v) for v in model.autoencoder.variables]
