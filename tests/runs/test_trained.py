@@ -14,6 +14,7 @@ from kgen.cli import main
 from kgen.runs import named, trained
 from kgen.runs.config import require_config
 from tests.runs.tiny import train
+from tests.tiers import in_tiers
 
 REPOSITORY = pathlib.Path(__file__).parents[2] / "saved_models"
 TRAINED = sorted(each.parent.name for each in REPOSITORY.glob("*/model.keras"))
@@ -21,10 +22,7 @@ QUICK = ("digits", "mnist_dcgan", "mnist_gated_pixelcnn")
 
 
 @pytest.mark.each_backend
-@pytest.mark.parametrize(
-    "name",
-    [pytest.param(name, marks=() if name in QUICK else pytest.mark.full) for name in TRAINED],
-)
+@pytest.mark.parametrize("name", in_tiers(TRAINED, quick=QUICK, on_each=QUICK))
 def test_the_repositorys_models_are_loaded(name):
     """With the oldest Keras too, where CI runs it."""
     model = kgen.load(str(REPOSITORY / name))
