@@ -31,6 +31,7 @@ HERE = pathlib.Path(__file__).parent
 PROJECT = HERE.parents[1] / "pyproject.toml"
 NOTEBOOKS = {  # and their titles on Kaggle
     "vae": "kgen variational autoencoder",
+    "what_a_latent_knows": "kgen what a latent knows",
     "gans": "kgen GAN to WGAN GP",
     "conditional": "kgen conditional GAN and InfoGAN",
     "pixelcnn": "kgen PixelCNN",
