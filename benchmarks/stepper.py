@@ -4,7 +4,10 @@ import keras
 
 
 def stepper(model, batch):
-    """A function that runs Keras' compiled train function, as `fit` does, some number of times."""
+    """A function that runs Keras' compiled train function, as `fit` does, some number of times.
+
+    It returns the logs of the last.
+    """
     model.make_train_function()
     backend = keras.backend.backend()
     if backend == "tensorflow":  # which `fit` gives an iterator that is part of the graph
@@ -29,11 +32,13 @@ def stepper(model, batch):
         }
         model._jax_state_synced = False
         model.jax_state_sync()
+        return logs
 
     def run(steps):
         for _ in range(steps):
             data = endless if backend == "tensorflow" else [(batch,)]
             logs = model.train_function(data)
         float(next(iter(logs.values())))
+        return logs
 
     return run_jax if backend == "jax" else run

@@ -9,7 +9,8 @@ DCGAN of `dcgan_r1` has a discriminator without batch normalization and an R1 pe
 is a pass of its own. The VAE's second line times `fit`, from its start to its end, over two epochs
 of 600 batches in memory, as many images as MNIST has, against as many bare steps. The other GANs
 are timed besides against the same in PyTorch alone; a DCGAN also against itself with Keras' own
-transposed convolution, and its `sample(1024)` against the bare generator.
+transposed convolution, and its `sample(1024)` against the bare generator; a VQ-VAE's `sample(128)`
+against that of its prior.
 """
 
 import importlib.util
@@ -20,6 +21,7 @@ import sys
 import time
 from unittest import mock
 
+import by_hand_autoencoders
 import by_hand_gan
 import by_hand_likelihood
 import keras
@@ -41,13 +43,28 @@ BINARY = {
     "nade": lambda: kgen.NADE(IMAGE_SHAPE, width=100, seed=0),
     "made": lambda: kgen.MADE(IMAGE_SHAPE, seed=0),
 }
-MODELS = ["vae", *BINARY, "glow", "ddpm", "dcgan", "dcgan_r1", "wgan_gp"]
+OF_CODES = {
+    "iwae": (by_hand_autoencoders.IWAE, kgen.VAE, {"objective": "iwae", "num_samples": 5}),
+    "iaf": (by_hand_autoencoders.IAF, kgen.VAE, {"posterior_family": "iaf"}),
+    "ladder_vae": (by_hand_autoencoders.LadderVAE, kgen.LadderVAE, {}),
+}
+OF_PLAYERS = {
+    "aae": (by_hand_autoencoders.AAE, kgen.AdversarialAutoencoder),
+    "vaegan": (by_hand_autoencoders.VAEGAN, kgen.VAEGAN),
+    "bigan": (by_hand_autoencoders.BiGAN, kgen.BiGAN),
+    "vq_vae": (by_hand_autoencoders.VQVAE, kgen.VQVAE),
+}
+GANS = ["dcgan", "dcgan_r1", "wgan_gp"]
+MODELS = ["vae", *BINARY, "glow", "ddpm", *GANS, *OF_CODES, *OF_PLAYERS]
 MODEL = flags.DEFINE_enum("model", "vae", MODELS, "Which model.")
 ROUNDS = flags.DEFINE_integer("rounds", 15, "Alternations of the two steps.")
 STEPS = flags.DEFINE_integer("steps", None, "Steps in a round: by default 100 of a VAE, else 10.")
 FIT_ROUNDS = flags.DEFINE_integer("fit_rounds", 7, "Alternations of fit and the bare step.")
 FIT_STEPS = flags.DEFINE_integer("fit_steps", 600, "Batches in an epoch of fit.")
 BATCH_SIZE = flags.DEFINE_integer("batch_size", None, "Images in a step: by default the paper's.")
+PROCESSORS = flags.DEFINE_boolean(
+    "processor_time", False, "Seconds of processors, which other work on the machine adds none to."
+)
 JIT = flags.DEFINE_boolean("jit_compile", None, "Instead of the default.")
 IMAGE_SHAPE = (28, 28, 1)
 EPOCHS = 2
@@ -59,10 +76,11 @@ def adam():
 
 
 def seconds(function, *args):
-    """Wall-clock time of one call."""
-    started = time.perf_counter()
+    """How long one call takes."""
+    clock = time.process_time if PROCESSORS.value else time.perf_counter
+    started = clock()
     function(*args)
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def report(name, ratios, milliseconds):
@@ -140,7 +158,8 @@ def measure_gan(gan, jit_compile):
     steps = STEPS.value or 10
     compare("kgen's step / by hand", ours, theirs, steps)
 
-    if MODEL.value != "dcgan_r1" and importlib.util.find_spec("torch"):
+    is_own_time = PROCESSORS.value  # without that of another process
+    if MODEL.value != "dcgan_r1" and not is_own_time and importlib.util.find_spec("torch"):
         command = [sys.executable, os.path.join(os.path.dirname(__file__), "plain_torch.py")]
         with subprocess.Popen(
             [*command, MODEL.value, str(batch_size)],
@@ -182,6 +201,25 @@ def measure_dcgan(jit_compile):
     compare("sample(1024) / bare generator", sample, bare, 3)
 
 
+def measure_players(jit_compile):
+    """The step against that by hand, and a VQ-VAE's sampling against its prior's."""
+    by_hand, kind = OF_PLAYERS[MODEL.value]
+    model = kind(IMAGE_SHAPE, seed=0)
+    model.compile(jit_compile=jit_compile)
+    batch_size = BATCH_SIZE.value or model.default_batch_size
+    batch = ops.convert_to_tensor(random_images(batch_size))
+    backend = keras.backend.backend()
+    print(f"{backend}, {MODEL.value}, jit_compile={model.jit_compile}, batch {batch_size}")
+    theirs = by_hand_autoencoders.stepper(by_hand(model), batch, model.jit_compile)
+    compare("kgen's step / by hand", stepper(model, batch), theirs, STEPS.value or 10)
+    if isinstance(model, kgen.VQVAE):
+
+        def sampling(model):
+            return lambda calls: [model.sample(128, seed=i) for i in range(calls)]
+
+        compare("sample(128) / the prior's", sampling(model), sampling(model.prior), 1)
+
+
 def main(_):
     """Measures and prints the ratios."""
     jit_compile = "auto" if JIT.value is None else JIT.value
@@ -194,6 +232,13 @@ def main(_):
         by_hand = written.make(*own.get(MODEL.value, network))
         batch_size = BATCH_SIZE.value or model.default_batch_size
         measure_likelihood(model, by_hand, batch_size, 10, jit_compile)
+    elif MODEL.value in OF_CODES:
+        by_hand, kind, arguments = OF_CODES[MODEL.value]
+        model = kind(IMAGE_SHAPE, seed=0, **arguments)
+        batch_size = BATCH_SIZE.value or (100 if kind is kgen.VAE else model.default_batch_size)
+        measure_likelihood(model, by_hand_likelihood.make(by_hand, model), batch_size, 10, jit_compile)
+    elif MODEL.value in OF_PLAYERS:
+        measure_players(jit_compile)
     elif MODEL.value == "glow":
         sizes = {"width": 32, "depth": 2, "alpha": None, "seed": 0}
         model, other = kgen.Glow(IMAGE_SHAPE, **sizes), kgen.Glow(IMAGE_SHAPE, **sizes)
