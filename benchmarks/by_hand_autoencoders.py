@@ -176,9 +176,7 @@ class VAEGAN(OfPlayers):
 
     def losses_of(self, x):
         mean, log_var = ops.split(self.encoder(x, training=True), 2, axis=-1)
-        eps, z = (
-            keras.random.normal(ops.shape(mean), seed=self.seed_generator) for _ in range(2)
-        )
+        eps, z = (keras.random.normal(ops.shape(mean), seed=self.seed_generator) for _ in range(2))
         x_copy = self.decoder(mean + ops.exp(0.5 * log_var) * eps, training=True)
         x_fake = self.decoder(z, training=True)
         (real, features), (copied, of_copy), (fake, _) = (

@@ -1,4 +1,4 @@
-"""What figures of samples cost: their time and memory, and the share of a training they take.
+"""What figures cost, of samples and of likelihoods: time, memory, and their share of a training.
 
     KERAS_BACKEND=torch python benchmarks/metrics.py
 
@@ -69,6 +69,26 @@ def share():
     gan.fit(data.train, epochs=30, verbose=0, callbacks=[evaluate])
 
 
+def bound_of_vae():
+    """Log p(x) of a VAE by many samples."""
+    _bound(kgen.VAE((28, 28, 1), seed=0))
+
+
+def bound_of_ladder_vae():
+    """Log p(x) of a ladder VAE by as many."""
+    _bound(kgen.LadderVAE((28, 28, 1), seed=0))
+
+
+def _bound(model):
+    images = np.random.default_rng(0).random((100, 28, 28, 1), "float32")
+    model.log_likelihood(images, num_samples=64, seed=0)
+    of_few, started = peak(), time.perf_counter()
+    model.log_likelihood(images, num_samples=5000, seed=0)
+    seconds = time.perf_counter() - started
+    name = type(model).__name__
+    print(f"5,000 samples of log p(x) of 100 images, {name}: {seconds:.1f} s; of 64 {of_few:,} MiB")
+
+
 def main(_):
     """Runs each measurement in a process."""
     if ONLY.value:
@@ -77,7 +97,7 @@ def main(_):
         print(f"    {peak():,} MiB at most, {before:,} after the imports")
         return
     print(keras.backend.backend(), flush=True)
-    for each in (frechet, many, share):
+    for each in (frechet, many, share, bound_of_vae, bound_of_ladder_vae):
         subprocess.run([sys.executable, __file__, f"--only={each.__name__}"], check=True)
 
 

@@ -9,8 +9,8 @@ DCGAN of `dcgan_r1` has a discriminator without batch normalization and an R1 pe
 is a pass of its own. The VAE's second line times `fit`, from its start to its end, over two epochs
 of 600 batches in memory, as many images as MNIST has, against as many bare steps. The other GANs
 are timed besides against the same in PyTorch alone; a DCGAN also against itself with Keras' own
-transposed convolution, and its `sample(1024)` against the bare generator; a VQ-VAE's `sample(128)`
-against that of its prior.
+transposed convolution, and its `sample(1024)` against the bare generator; a VQ-VAE's `sample(64)`
+against its prior's, and against this and the bare decoder.
 """
 
 import importlib.util
@@ -213,11 +213,24 @@ def measure_players(jit_compile):
     theirs = by_hand_autoencoders.stepper(by_hand(model), batch, model.jit_compile)
     compare("kgen's step / by hand", stepper(model, batch), theirs, STEPS.value or 10)
     if isinstance(model, kgen.VQVAE):
+        decode = kgen.backend.compile_function(model, model.decoder)
+        vectors = np.zeros((64, *model.code.shape, model.code_dim), "float32")
 
-        def sampling(model):
-            return lambda calls: [model.sample(128, seed=i) for i in range(calls)]
+        def sample(calls):
+            for i in range(calls):
+                model.sample(64, seed=i)
 
-        compare("sample(128) / the prior's", sampling(model), sampling(model.prior), 1)
+        def draw_codes(calls):
+            for i in range(calls):
+                model.prior.sample(64, seed=i)
+
+        def draw_and_decode(calls):
+            draw_codes(calls)
+            for _ in range(calls):
+                ops.convert_to_numpy(decode(vectors))
+
+        compare("sample(64) / the prior's", sample, draw_codes, 2)
+        compare("sample(64) / and the decoder's", sample, draw_and_decode, 2)
 
 
 def main(_):
@@ -236,7 +249,9 @@ def main(_):
         by_hand, kind, arguments = OF_CODES[MODEL.value]
         model = kind(IMAGE_SHAPE, seed=0, **arguments)
         batch_size = BATCH_SIZE.value or (100 if kind is kgen.VAE else model.default_batch_size)
-        measure_likelihood(model, by_hand_likelihood.make(by_hand, model), batch_size, 10, jit_compile)
+        measure_likelihood(
+            model, by_hand_likelihood.make(by_hand, model), batch_size, 10, jit_compile
+        )
     elif MODEL.value in OF_PLAYERS:
         measure_players(jit_compile)
     elif MODEL.value == "glow":

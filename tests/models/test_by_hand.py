@@ -54,9 +54,7 @@ def modules(monkeypatch):
     return [importlib.import_module(name) for name in names]
 
 
-@pytest.mark.parametrize(
-    "name", in_tiers([*OF_ONE_LOSS, *OF_PLAYERS], quick=[], on_each=["BiGAN"])
-)
+@pytest.mark.parametrize("name", in_tiers([*OF_ONE_LOSS, *OF_PLAYERS], quick=[], on_each=["BiGAN"]))
 def test_step_by_hand_does_what_the_model_s_does(name, digits, modules, monkeypatch):
     normal = numbers(lambda generator, shape: generator.standard_normal(shape))
     monkeypatch.setattr(keras.random, "normal", normal)

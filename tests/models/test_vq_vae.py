@@ -327,6 +327,7 @@ def test_a_prior_of_ones_own_with_an_average_is_published_as_that():
     assert model.prior.average is not None
     copy = model.published()
     assert copy.prior.average is None
+    assert int(copy.steps) == int(model.steps) > 0
     found = copy.sample(4, 1, seed=0)
     np.testing.assert_allclose(found, model.sample(4, 1, seed=0), atol=1e-6)
     np.testing.assert_allclose(copy.elbo(images(), LABELS), model.elbo(images(), LABELS), rtol=1e-5)

@@ -462,6 +462,7 @@ class VQVAE(Samples, ImageModel):
         mine, its = [*pairs, prior], [copy.encoder, copy.decoder, copy.quantizer, copy.prior]
         for part, other in zip(mine, its, strict=True):
             other.set_weights(part.get_weights())
+        copy._steps.assign(self._steps)
         return copy
 
     def get_config(self):
