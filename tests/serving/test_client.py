@@ -139,10 +139,13 @@ def test_completions(client_of, served):
     np.testing.assert_array_equal(of_one_mask, expected)
 
 
-@pytest.mark.parametrize("verb", ["generate", "decode", "encode", "posterior", "complete"])
+@pytest.mark.parametrize(
+    "verb", ["generate", "decode", "encode", "posterior", "reconstruct", "complete"]
+)
 def test_the_arguments_are_those_of_the_models_verbs(verb):
     """But for batches and the like, which the server has of its own."""
     models = {"generate": kgen.InfoGAN.sample, "complete": kgen.PixelCNN.complete}
+    models |= {name: getattr(kgen.PixelVAE, name) for name in ("decode", "reconstruct")}
     own = inspect.signature(models.get(verb, getattr(kgen.VAE, verb, None))).parameters
     own = [(p.name, p.kind) for p in own.values()]
     found = [(p.name, p.kind) for p in inspect.signature(getattr(Client, verb)).parameters.values()]
