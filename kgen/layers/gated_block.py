@@ -25,7 +25,8 @@ class GatedBlock(keras.layers.Layer):
     Call:
         x: the horizontal stack (batch, height, width, channels), or the image.
         above: the vertical stack of the block before; None for the first.
-        code: the condition's, (batch, any), or for each pixel (batch, height, width, any); or None.
+        one_hot: the condition's code, (batch, any), or for each pixel (batch, height, width, any);
+            or None.
 
     Returns:
         Both stacks, (batch, height, width, filters) each.
@@ -64,27 +65,27 @@ class GatedBlock(keras.layers.Layer):
         self.output_layer = MaskedConv2D(filters, 1, "B", colors, **policy)
         self.labels = []  # a linear layer for each stack, once it is known that there is a code
 
-    def build(self, x_shape, above_shape=None, code_shape=None):
+    def build(self, x_shape, above_shape=None, one_hot_shape=None):
         batch, _, _, channels = above_shape or x_shape
         self.vertical.build((batch, self.kernel_size, self.kernel_size, channels))
         self.horizontal.build(x_shape)
         self.link.build((None, 2 * self.filters))
         self.output_layer.build((None, None, None, self.filters))
-        if code_shape is not None:
+        if one_hot_shape is not None:
             for _ in range(2):
                 layer = keras.layers.Dense(
                     2 * self.filters, use_bias=False, dtype=self.dtype_policy
                 )
-                layer.build(code_shape)
+                layer.build(one_hot_shape)
                 self.labels.append(layer)
 
-    def call(self, x, above=None, code=None):
+    def call(self, x, above=None, one_hot=None):
         half = self.kernel_size // 2
         rows = x[:, :-1] if above is None else above
         padded = ops.pad(rows, ((0, 0), (half, 0), (half, half), (0, 0)))
         vertical, horizontal = self.vertical(padded), self.horizontal(x)
-        if code is not None:
-            of_vertical, of_horizontal = self.added(code)
+        if one_hot is not None:
+            of_vertical, of_horizontal = self.added(one_hot)
             vertical, horizontal = vertical + of_vertical, horizontal + of_horizontal
         y = self.output_layer(gate(horizontal + self.link(vertical)))
         return (y if above is None else x + y), gate(vertical)
