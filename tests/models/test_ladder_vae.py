@@ -182,6 +182,20 @@ def test_likelihoods_agree_with_quadrature():
 
 
 @pytest.mark.each_backend
+def test_samples_at_a_time_are_as_many_as_the_codes_of_all_levels_let_fit(monkeypatch):
+    """Images of 4 numbers, codes of 3,000, of which a pass holds six times as many."""
+    model, passes = ladder((2000, 1000), (2, 2)), []
+
+    def run(function, rows, labels, *, k, **kwargs):
+        passes.append(k)
+        return np.zeros((len(rows["image"]), k))
+
+    monkeypatch.setattr(model, "run", run)
+    model.log_likelihood(np.zeros((1, 2, 2, 1)), num_samples=5, seed=0)
+    assert passes == [2, 2, 2]
+    assert 100 * passes[0] * 4 * 6 * 3000 <= 2**24 < 100 * (passes[0] + 1) * 4 * 6 * 3000
+
+
 def test_what_is_kept_from_a_level_up():
     model = ladder((3, 2, 1), (6, 5, 4), scale=1.0)
     x = np.repeat(np.random.default_rng(0).random((2, 2, 2, 1)), 200, axis=0).round()

@@ -214,6 +214,10 @@ class LadderVAE(Bounded, SamplesPrior, Reconstructs):
         nll = self._nll(_repeated(x, k), _repeated(y, k), levels[0].z, False)
         return ops.reshape(sum(level.log_ratio() for level in levels) - nll, (-1, k))
 
+    def _numbers_of_each(self):
+        # Of each level too: what posterior and prior say of it, the numbers drawn, and z.
+        return super()._numbers_of_each() + 6 * sum(self.latent_dims)
+
     def _encode(self, x, y, training=False):
         """Means, of each level given the means of those above it."""
         said, levels = self._said(x, y, 1, training), []
