@@ -80,6 +80,6 @@ def test_step_by_hand_does_what_the_model_s_does(name, digits, modules, monkeypa
     ours, logs = stepper.stepper(model, batch), []
     for _ in range(3):
         logs.append([{k: float(v) for k, v in run(1).items()} for run in (ours, theirs)])
-    assert [found for found, _ in logs] == [pytest.approx(found, rel=1e-5) for _, found in logs]
+    assert [found for found, _ in logs] == [pytest.approx(found, rel=2e-5) for _, found in logs]
     moved = {k: abs(v / logs[0][0][k] - 1.0) for k, v in logs[2][0].items() if "loss" in k}
-    assert min(moved.values()) > 2e-5, moved
+    assert min(moved.values()) > 3e-5, moved
