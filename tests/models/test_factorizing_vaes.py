@@ -57,6 +57,7 @@ def test_weights_of_stratified_sampling():
     np.testing.assert_array_equal(alone, [[0.0]])
 
 
+@pytest.mark.one_backend
 def test_stratified_sampling_has_no_bias():
     """The mean over all batches of three of five images is q(z) of each code."""
     q = np.exp(log_q_by_latent().sum(axis=-1))
@@ -97,6 +98,7 @@ def some_images(num=6):
     return np.random.default_rng(0).random((num, 2, 2, 1)).astype("float32")
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("dataset_size", [None, 40])
 def test_a_beta_tc_vae_by_hand(monkeypatch, dataset_size):
     x, eps = some_images(), np.random.default_rng(1).standard_normal((6, 1, 3))
@@ -174,6 +176,7 @@ def test_of_the_best_discriminator_the_logit_is_the_total_correlation():
     assert float(ops.convert_to_numpy(loss)) < np.log(2.0) - 0.1
 
 
+@pytest.mark.one_backend
 def test_a_factor_vae_by_hand(monkeypatch):
     """The even rows are the VAE's, the odd ones are permuted."""
     x, eps = some_images(6), np.random.default_rng(1).standard_normal((6, 1, 3))

@@ -55,6 +55,7 @@ def test_the_bound_of_k_samples(k, monkeypatch):
     assert bound == pytest.approx(BOUNDS[k], abs=2e-6)
 
 
+@pytest.mark.one_backend
 def test_with_the_posterior_the_bound_is_the_likelihood(monkeypatch):
     vae = line(0.5, 0.5, objective="iwae", num_samples=2)
     eps = np.random.default_rng(0).standard_normal((5, 2))
@@ -104,6 +105,7 @@ def test_both_gradients_of_the_encoder_have_one_mean(k, beta):
         assert (np.var(bias["dreg"], axis=0) < np.var(bias["iwae"], axis=0)).all()
 
 
+@pytest.mark.one_backend
 def test_what_is_logged_is_the_bound(monkeypatch):
     """And not the surrogates that encoder and decoder minimise."""
     vae = line(0.1, 0.8, objective="dreg", num_samples=3)

@@ -145,6 +145,7 @@ def test_divergences_of_each_level_by_hand(monkeypatch):
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
+@pytest.mark.one_backend
 def test_likelihoods_agree_with_quadrature():
     """Log p(x) of all images of 2x2, of two levels of one and two latents on a grid."""
     model = ladder((2, 1), (5, 4))

@@ -89,6 +89,7 @@ def test_of_one_component_it_is_the_posterior(family):
     np.testing.assert_allclose(vae.draw_latents(4000, seed=0).mean(axis=0), mean, atol=0.1)
 
 
+@pytest.mark.one_backend
 def test_a_mixture_by_hand():
     """(N(z; -1, 1) + N(z; 2, 1/4)) / 2 at z = 0."""
     family = kgen.posteriors.Normal()
@@ -157,6 +158,7 @@ def test_a_bound_by_hand(name, monkeypatch):
     np.testing.assert_allclose(numbers(logged["loss"]), loss, rtol=1e-4)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", list(CASES))
 def test_probabilities_sum_to_1(name):
     """Log p(x) of all images of 2x2 by importance sampling, and on a grid of two latents."""

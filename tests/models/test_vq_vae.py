@@ -201,6 +201,7 @@ def test_by_averages_no_gradient_moves_the_codebook_and_a_step_uses_it_first(mon
     np.testing.assert_allclose(array(model.quantizer.vectors)[used], means, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.one_backend
 def test_the_bound_by_hand():
     """log p(x | e) of the normal distribution's formula, log p(k) a code after the other."""
     model = spread(tiny(likelihood=FixedNormal(0.3), num_classes=3))
@@ -225,6 +226,7 @@ def test_the_bound_by_hand():
     assert found["bits_per_dim"] == pytest.approx(-found["elbo"] / (16 * np.log(2.0)), rel=1e-5)
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("num_codes", [2, 3])
 def test_the_prior_sums_to_one_and_samples_are_of_it(num_codes):
     model = tiny(num_codes=num_codes, num_classes=2)

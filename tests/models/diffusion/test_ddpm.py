@@ -91,6 +91,7 @@ def terms_of(model, x_0, eps, outputs):
     return found.sum() / BITS
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(("name", "variance"), NOTHING)
 def test_the_bound_of_a_network_that_says_nothing(name, variance):
     """Where each eps^2 is 1 it is the sum of the terms' weights, to the reference's digits."""
@@ -123,6 +124,7 @@ def test_the_last_term_is_a_probability():
 DDIMS = {(0.25, 10): 0.1399721299, (0.25, 100): 0.2361771118, (1.0, 10): 0.6917180315}
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize(("v", "steps"), DDIMS)
 def test_ddim_of_gaussian_data(v, steps):
     noise = RNG.standard_normal((2, *SHAPE)).astype("float32") * 0.3
@@ -132,6 +134,7 @@ def test_ddim_of_gaussian_data(v, steps):
     np.testing.assert_allclose(x, noise * np.sqrt(DDIMS[v, steps]), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.one_backend
 def test_ancestral_of_gaussian_data():
     """The mean goes to 0, and what is drawn makes the variance: here with each draw a 0 it is what
     is left of the start."""

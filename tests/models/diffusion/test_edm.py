@@ -84,6 +84,7 @@ class Fixed:
         return self.value * ops.ones(shape)
 
 
+@pytest.mark.one_backend
 def test_the_logged_loss_by_hand():
     """Of a network that gives 0, images of 1 and draws of 1: sigma is 1 at mean -1, deviation 1."""
     model = silent(log_sigma_mean=-1.0, log_sigma_std=1.0)
@@ -92,6 +93,7 @@ def test_the_logged_loss_by_hand():
     assert float(loss) == pytest.approx((1.0 + 4.0) * (guess - 1.0) ** 2, rel=1e-5), x
 
 
+@pytest.mark.one_backend
 def test_the_density_of_gaussian_data():
     model = silent()
     x = 0.5 * RNG.standard_normal((3, *SHAPE)).astype("float32")

@@ -66,6 +66,7 @@ def test_eulers_method_is_ddim():
     np.testing.assert_allclose(euler, ddim, atol=1e-5)
 
 
+@pytest.mark.one_backend
 def test_the_density_of_gaussian_data():
     model = exact()
     x = STD * RNG.standard_normal((3, *SHAPE)).astype("float32")

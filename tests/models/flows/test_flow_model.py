@@ -98,6 +98,7 @@ def test_the_inverse_in_single_precision():
     np.testing.assert_allclose(model.decode(model.encode(x)), x / 255.0, atol=1e-3)
 
 
+@pytest.mark.one_backend
 def test_a_density_integrates_to_one():
     steps = [coupling(2), InvertibleConv(), coupling(2, swap=True), ActNorm(), coupling(2)]
     network = perturbed(InvertibleNetwork((1, 1, 2), steps), 0.5)
@@ -136,6 +137,7 @@ def test_levels_of_the_identity_after_the_logit():
     assert np.mean([bound for bound, _ in bits.values()]) == pytest.approx(8.207529431, abs=1e-4)
 
 
+@pytest.mark.one_backend
 def test_the_logit_by_hand():
     model = FlowModel((1, 1, 1), InvertibleNetwork((1, 1, 1), []))
     values = ops.reshape(ops.convert_to_tensor([0.0, 128.0]), (2, 1, 1, 1))
