@@ -1,7 +1,7 @@
 """VQ-VAE of van den Oord et al. 2017 on MNIST or on a folder of images, at a size for a CPU core.
 
     python examples/vq_vae.py --data_dir ~/tensorflow_datasets
-    python examples/vq_vae.py --data FOLDER --num_codes 256 --epochs 40 --prior_epochs 40
+    python examples/vq_vae.py --data FOLDER --num_codes 256 --epochs 30 --prior_epochs 20
 
 Autoencoder and prior train together, then the prior alone, as in the paper.
 
@@ -10,6 +10,13 @@ MNIST with JAX, on a fifth of a busy CPU core: six epochs of both took 39 minute
 perplexity of 103. The 7x7 codes cost 97.9 nats on the test images, where uniform ones would cost
 237.7. Of the samples at a temperature of 0.8 most are the digit that was asked for, at 1 fewer.
 The picture and the figures are from before the epochs of the prior alone.
+
+1,700 emoji of 64x64 in nine classes, by the second command with `--restart_after 100`:
+reconstructions of test images are sharp, of a squared error of .0069, all 256 codes are in use,
+with a perplexity of 132, and the 16x16 codes cost 469 nats, where uniform ones would cost 1,420.
+Samples have the colours and outlines of their class, such as yellow faces and flags, and are hardly
+objects: this prior, which sees six rows of codes above a code, does not know how far down it is,
+and often ends a picture too early. A deeper one, by `--prior_depth`, was not tried.
 """
 
 import os
@@ -28,6 +35,7 @@ NUM_CODES = flags.DEFINE_integer("num_codes", 128, "K.")
 CODE_DIM = flags.DEFINE_integer("code_dim", 32, "D.")
 WIDTH = flags.DEFINE_integer("width", 32, "Channels of encoder and decoder.")
 PRIOR_WIDTH = flags.DEFINE_integer("prior_width", 32, "Channels of the prior's stacks.")
+PRIOR_DEPTH = flags.DEFINE_integer("prior_depth", 3, "The prior's blocks after the first.")
 CODEBOOK = flags.DEFINE_enum("codebook", "averages", ["averages", "loss"], "What moves it.")
 RESTART = flags.DEFINE_integer("restart_after", None, "Steps after which a dead code restarts.")
 EPOCHS = flags.DEFINE_integer("epochs", 6, "Epochs of both together.")
@@ -64,7 +72,7 @@ def main(_):
         CODE_DIM.value,
         width=WIDTH.value,
         prior_width=PRIOR_WIDTH.value,
-        prior_depth=3,
+        prior_depth=PRIOR_DEPTH.value,
         codebook=CODEBOOK.value,
         restart_after=RESTART.value,
         num_classes=data.num_classes,
