@@ -139,7 +139,6 @@ def test_the_embedding_adds_a_head_to_a_style():
     assert evaluated(model, LABELS)["head_penalty"] == pytest.approx(expected, rel=1e-5)
 
 
-@pytest.mark.one_backend
 def test_a_network_of_several_players_is_regularised_once_and_has_slots_of_each(monkeypatch):
     encoder = keras.Sequential(
         [
