@@ -13,7 +13,7 @@ THIRD = 0.9674216  # the normal quantile of 5/6
 class Stub:
     """A decoder whose one-row images are the codes themselves, and its record of what it saw."""
 
-    interpolate = LatentModel.interpolate
+    interpolate, _on_the_way = LatentModel.interpolate, LatentModel._on_the_way
 
     def __init__(self, latent_dim=3, num_classes=None):
         self.code_size = latent_dim
