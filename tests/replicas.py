@@ -146,8 +146,8 @@ def train(names):
         keras.random.normal, keras.random.uniform, keras.random.randint = functions
         ends |= {f"{name}/{i}": array for i, array in enumerate(arrays(model))}
         ends |= {f"{name}/{log}": np.array(value) for log, value in history.items()}
+        ends[f"noise/{name}"] = draws(model)
     return ends | {
-        "noise": draws(model),
         "rows": rows(),
         "policy": os.sched_getscheduler(0),
         "overflow": overflow(),

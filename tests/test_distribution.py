@@ -127,9 +127,10 @@ def of_two(ends, what):
     return found
 
 
-def test_replicas_draw_noise_of_their_own(ends):
-    first = ends["one"]["noise"]
-    for noise in of_two(ends, "noise"):
+@pytest.mark.parametrize("name", QUICK)
+def test_replicas_draw_noise_of_their_own(ends, name):
+    first = ends["one"][f"noise/{name}"]
+    for noise in of_two(ends, f"noise/{name}"):
         if BACKEND == "jax":  # draws for all replicas at once, as for one
             np.testing.assert_array_equal(noise, np.resize(first, noise.shape))
             continue
