@@ -25,8 +25,7 @@ class GatedBlock(keras.layers.Layer):
     Call:
         x: the horizontal stack (batch, height, width, channels), or the image.
         above: the vertical stack of the block before; None for the first.
-        one_hot: the condition's code, (batch, any), or for each pixel (batch, height, width, any);
-            or None.
+        one_hot: the condition's code, (batch, any) or (batch, height, width, any); or None.
 
     Returns:
         Both stacks, (batch, height, width, filters) each.
