@@ -61,10 +61,10 @@ def pytest_addoption(parser):
     )
 
 
-# Of these files the quick tier runs on PyTorch alone what is not marked `each_backend`, and --full
-# on the default backend too, where it is not marked `one_backend`. It is Python that no backend has
-# a part in, or a formula, and goldens tie what the others compute to that.
-AROUND_MODELS = (
+# Of these files what is not marked `each_backend` or `one_backend` runs on PyTorch alone. It is
+# Python that no backend has a part in, or a formula, and goldens tie what the others compute to it.
+ANYWHERE = (
+    "kgen/",  # examples of docstrings
     "tests/models/",
     "tests/networks/",
     "tests/data/",
@@ -91,18 +91,13 @@ BUT_THESE += tuple(f"tests/models/test_{name}.py" for name in ("changes", "contr
 def pytest_collection_modifyitems(config, items):
     backend, full = keras.backend.backend(), config.getoption("full")
     for item in items:
-        if item.nodeid.startswith("kgen/"):  # examples of docstrings, of what has tests on each
-            item.add_marker("anywhere")
         if item.get_closest_marker("each_backend") or item.get_closest_marker("one_backend"):
             continue
-        if item.nodeid.startswith(BUT_THESE):
-            continue
-        if item.nodeid.startswith(AROUND_MODELS):
-            item.add_marker("around_models")
+        if item.nodeid.startswith(ANYWHERE) and not item.nodeid.startswith(BUT_THESE):
+            item.add_marker("anywhere")
     left_out = [] if full else ["full", "full_on_one"]
     if backend != "torch":
         left_out += ["anywhere", "full_on_one"] + ([] if full else ["one_backend"])
-        left_out += [] if full and backend == "tensorflow" else ["around_models"]
     _deselect(config, items, *left_out)
 
 
@@ -115,8 +110,9 @@ def _deselect(config, items, *markers):
 @pytest.fixture(scope="session", autouse=True)
 def compile_once(tmp_path_factory):
     """Keeps what JAX compiles: the tests build the same small models again and again."""
+    of_all_shards = os.environ.get("JAX_COMPILATION_CACHE_DIR")
     settings = {
-        "jax_compilation_cache_dir": str(tmp_path_factory.mktemp("jax")),
+        "jax_compilation_cache_dir": of_all_shards or str(tmp_path_factory.mktemp("jax")),
         "jax_disable_most_optimizations": not DEFAULT_COMPILERS,
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": 0,

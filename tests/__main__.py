@@ -224,7 +224,9 @@ def main(arguments):
         shards = [shard for shard in shards if shard.group in options.group]
     start = time.monotonic()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    run_all(shards, options.jobs, rest, options.full)
+    with tempfile.TemporaryDirectory() as compiled:
+        os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", compiled)
+        run_all(shards, options.jobs, rest, options.full)
     allowed = (0, NOTHING_COLLECTED) if selects else (0,)
     failed = [shard for shard in shards if shard.status not in allowed]
     print("\n".join(table(shards)))

@@ -264,6 +264,7 @@ KINDS = {
 }
 
 
+@pytest.mark.one_backend
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_left_of_an_epoch_is_what_an_unbroken_one_ends_with(storage, write_two, kind):
     folders = write_two()

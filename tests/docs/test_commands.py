@@ -11,7 +11,7 @@ from kgen.runs.catalog import MODELS
 from kgen.runs.config import SETTINGS
 from tests.docs import pages
 
-pytestmark = pytest.mark.around_models
+pytestmark = pytest.mark.anywhere
 
 WITH_COMMANDS = [name for name, page in pages.PAGES.items() if any(pages.commands(page))]
 CARD = pages.ROOT / "saved_models" / "digits" / "README.md"

@@ -38,7 +38,7 @@ HERE = [
 ]
 
 
-@pytest.mark.around_models
+@pytest.mark.anywhere
 @pytest.mark.parametrize("name", WITH_PYTHON)
 def test_names_of_kgen_are_there(name):
     for source in sources(name):

@@ -102,6 +102,7 @@ def test_kernels_for_kaggle(build, tmp_path, monkeypatch):
 
 
 @pytest.mark.full
+@pytest.mark.each_backend
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_from_a_clean_kernel(name, build, monkeypatch):
     wanted = "tensorflow" if name in ON_TENSORFLOW else "torch"
