@@ -15,7 +15,7 @@ from tests.examples.conftest import EXAMPLES  # noqa: E402
 
 FOLDER = EXAMPLES / "notebooks"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.ipynb"))
-ON_TENSORFLOW = ("serving", "vae")
+ON = {"serving": "tensorflow", "vae": "tensorflow", "diffusion": "jax"}  # others on PyTorch
 MACHINE_PATHS = re.compile(
     r"/(home|root|tmp|work|usr|opt|Users|mnt|var)/|site-packages|ipykernel_\d"
 )
@@ -105,7 +105,7 @@ def test_kernels_for_kaggle(build, tmp_path, monkeypatch):
 @pytest.mark.each_backend
 @pytest.mark.parametrize("name", NAMES)
 def test_a_notebook_runs_from_a_clean_kernel(name, build, monkeypatch):
-    wanted = "tensorflow" if name in ON_TENSORFLOW else "torch"
+    wanted = ON.get(name, "torch")
     if keras.backend.backend() != wanted:
         pytest.skip(f"runs on {wanted}")
     monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent), prepend=os.pathsep)

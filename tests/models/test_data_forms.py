@@ -113,7 +113,7 @@ OTHERS = {
 
 
 @pytest.mark.each_backend
-@pytest.mark.parametrize("form", in_tiers(FORMS, quick=["tf_data"]))
+@pytest.mark.parametrize("form", in_tiers(FORMS, quick=["tf_data"], on_each=["generator"]))
 def test_streams_of_any_plain_form_train_alike(form, trained):
     for x, y in ((IMAGES, LABELS), *OTHERS.values()):
         model = make()
