@@ -1,6 +1,5 @@
 """The families of models that make an image from a vector, and that draw this vector."""
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -8,33 +7,7 @@ from kgen.checks import flag, whole_number
 from kgen.fields import Vector
 from kgen.models.image_model import ImageModel, Samples
 from kgen.models.latents import lerp, slerp
-from kgen.models.output_range import EXCLUDED, last_activation
 from kgen.seeds import seeds_of
-
-
-def declared_otherwise(network, inputs):
-    """The shape of an input that a network declares and that these are not of, or None.
-
-    Keras takes any last axis where one of the two has length 1.
-    """
-    declared = keras.tree.flatten(getattr(network, "inputs", None) or ())
-    for own, given in zip(declared, keras.tree.flatten(inputs), strict=False):
-        pairs = zip(own.shape[1:], given.shape[1:], strict=False)
-        if any(size not in (None, asked) for size, asked in pairs):
-            return own.shape
-    return None
-
-
-def symbolic_inputs(input_shape, *beside):
-    """What a network takes, as `keras.KerasTensor`s.
-
-    Args:
-        input_shape: tuple, without the batch.
-        *beside: `kgen.fields.Field` of its other inputs, or None for one that it lacks.
-    """
-    x = keras.KerasTensor((None, *input_shape))
-    others = [keras.KerasTensor((None, *each.shape), each.dtype) for each in beside if each]
-    return [x, *others] if others else x
 
 
 class LatentModel(ImageModel):
@@ -72,74 +45,6 @@ class LatentModel(ImageModel):
     def _decode(self, z, y):
         """Images in [0, 1] of latent vectors, as tensors."""
         raise NotImplementedError
-
-    def check_network(
-        self,
-        name,
-        network,
-        input_shape,
-        *output_shapes,
-        meaning="",
-        is_conditional=True,
-        beside=(),
-        gives=None,
-    ):
-        """Raises a ValueError unless a network maps between these shapes.
-
-        Args:
-            name: str. What the error calls it.
-            network: keras.Model.
-            input_shape: tuple, without the batch.
-            *output_shapes: tuples, without the batch; "n" for any length.
-            meaning: str. What is in the outputs, in words.
-            is_conditional: bool. Of a conditional model the network takes the condition as well.
-            beside: sequence of `kgen.fields.Field`. What else the network takes, before it.
-            gives: one of `kgen.models.output_range.EXCLUDED`, or None for what has any range.
-
-        Returns:
-            The outputs' shapes, without the batch.
-        """
-
-        def batch_of(shape):
-            return f"(batch, {', '.join(map(str, shape))})"
-
-        def refuse(received, error=None):
-            also = "".join(f" and a {field.what.removesuffix('s')}" for field in beside)
-            raise ValueError(
-                f"Expected {name} to map {batch_of(input_shape)}{also} to "
-                f"{' and '.join(map(batch_of, output_shapes))}{meaning and ', '}{meaning}. "
-                f"Received: {received}"
-            ) from error
-
-        if is_conditional and self.condition is not None:
-            beside = *beside, self.condition
-        if not isinstance(network, keras.Model):
-            refuse(f"{name}={network!r}, which is no keras.Model")
-        inputs = symbolic_inputs(input_shape, *beside)
-        if (declared := declared_otherwise(network, inputs)) is not None:
-            refuse(f"{name}={network.name}, which takes {declared}")
-        try:
-            outputs = network(inputs)
-        except Exception as error:  # of whatever a user's network raises
-            takes = getattr(network, "input_shape", "other inputs")
-            refuse(f"{name}={network.name}, which takes {takes}", error)
-        shapes = [output.shape for output in keras.tree.flatten(outputs)]
-        wanted = [(None, *shape) for shape in output_shapes]
-        fits = len(shapes) == len(wanted) and all(
-            len(shape) == len(want) and all(w in (s, "n") for s, w in zip(shape, want, strict=True))
-            for shape, want in zip(shapes, wanted, strict=True)
-        )
-        if not fits:
-            advice = " Concatenate them." if len(wanted) == 1 < len(shapes) else ""
-            given = " and ".join(map(str, shapes))
-            refuse(f"{name}={network.name}, whose output is {given}.{advice}")
-        activation = last_activation(network)
-        if gives is not None and activation in EXCLUDED[gives]:
-            raise ValueError(
-                f"Expected {name} to end in {gives}, which {activation} cannot make. Received: "
-                f"{name}={network.name}"
-            )
-        return [shape[1:] for shape in shapes]
 
     def start_at_mean(self, network, images, output_for):
         """Sets the bias of a network's last layer to what makes the mean image.

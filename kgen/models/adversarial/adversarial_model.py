@@ -11,7 +11,8 @@ from kgen.models.adversary import R1, Adversary
 from kgen.models.average import Average, without_average
 from kgen.models.image_model import preset_dtype
 from kgen.models.kept import is_rebuilt
-from kgen.models.latent_model import LatentModel, SamplesPrior, symbolic_inputs
+from kgen.models.latent_model import LatentModel, SamplesPrior
+from kgen.models.network_check import check_network, symbolic_inputs
 from kgen.models.penalties import as_penalties
 from kgen.models.scalar import ScalarOf
 from kgen.noise import SeededNoise
@@ -125,11 +126,12 @@ class AdversarialModel(SamplesPrior, LatentModel):
                 spectral_normalization=self.spectral_normalization,
                 name=player,
             )
-        self.check_network(
+        check_network(
             "generator",
             self.generator,
             (self.code_size,),
             self.image_shape,
+            beside=[self.condition],
             gives=output_range.IMAGES,
         )
         self.check_adversary(player, judge)
@@ -184,7 +186,8 @@ class AdversarialModel(SamplesPrior, LatentModel):
 
     def check_adversary(self, name, network):
         """Raises a ValueError unless the adversary maps images to logits."""
-        self.check_network(name, network, self.image_shape, (1,), gives=self._logits())
+        shapes, beside = [self.image_shape, (1,)], [self.condition]
+        check_network(name, network, *shapes, beside=beside, gives=self._logits())
 
     def _logits(self):
         """What the adversary gives; a loss of the user's own may ask for any range."""

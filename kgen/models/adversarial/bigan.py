@@ -10,6 +10,7 @@ from kgen.losses import minimax_discriminator_loss
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import SamplesPrior
+from kgen.models.network_check import check_network
 
 
 @keras.saving.register_keras_serializable("kgen")
@@ -109,8 +110,8 @@ class BiGAN(SamplesPrior, EncoderDecoder):
         if discriminator is None:
             with preset_dtype(self.dtype_policy):
                 discriminator = self._discriminator_preset()
-        beside = (Vector(self.latent_dim),)
-        self.check_network("discriminator", discriminator, self.image_shape, (1,), beside=beside)
+        beside = Vector(self.latent_dim), self.condition
+        check_network("discriminator", discriminator, self.image_shape, (1,), beside=beside)
         self.discriminator = discriminator
 
     def _discriminator_preset(self):

@@ -13,6 +13,7 @@ from kgen.losses import categorical_nll, normal_nll
 from kgen.models import output_range
 from kgen.models.adversarial.dcgan import DCGAN
 from kgen.models.image_model import preset_dtype
+from kgen.models.network_check import check_network
 from kgen.models.scalar import Scalar
 from kgen.priors import Codes
 from kgen.seeds import seeds_of
@@ -103,19 +104,13 @@ class InfoGAN(DCGAN):
         _, features = self.check_adversary("discriminator", self.discriminator)
         with preset_dtype(self.dtype_policy):
             self.recognition = recognition or networks.recognition_head(*features, outputs)
-        self.check_network(
-            "recognition",
-            self.recognition,
-            features,
-            (outputs,),
-            is_conditional=False,
-            gives=output_range.NUMBERS,
+        check_network(
+            "recognition", self.recognition, features, (outputs,), gives=output_range.NUMBERS
         )
 
     def check_adversary(self, name, network):
-        return self.check_network(
-            name, network, self.image_shape, (1,), ("n",), gives=self._logits()
-        )
+        shapes, beside = [self.image_shape, (1,), ("n",)], [self.condition]
+        return check_network(name, network, *shapes, beside=beside, gives=self._logits())
 
     def players(self):
         return {

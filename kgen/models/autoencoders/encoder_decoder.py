@@ -3,6 +3,7 @@
 from kgen import networks
 from kgen.models.autoencoders.reconstructs import Reconstructs
 from kgen.models.image_model import preset_dtype
+from kgen.models.network_check import check_network
 from kgen.models.output_range import NUMBERS
 
 ARCHITECTURES = ("dense", "convolutional")
@@ -75,7 +76,8 @@ class EncoderDecoder(Reconstructs):
         ):
             meaning = (meanings or {}).get(name, "")
             gives = NUMBERS if name in unbounded else None
-            self.check_network(name, network, takes, maps_to, meaning=meaning, gives=gives)
+            others = {"beside": [self.condition], "meaning": meaning, "gives": gives}
+            check_network(name, network, takes, maps_to, **others)
 
     def encoder_preset(self, outputs, name="encoder"):
         """A network from images to (batch, outputs)."""

@@ -6,6 +6,7 @@ from keras import ops
 from kgen import networks
 from kgen.models.autoencoders.factorizing_vae import FactorizingVAE
 from kgen.models.image_model import preset_dtype
+from kgen.models.network_check import check_network
 from kgen.models.scalar import Scalar
 
 
@@ -66,9 +67,7 @@ class FactorVAE(FactorizingVAE):
         if discriminator is None:
             with preset_dtype(self.dtype_policy):
                 discriminator = networks.dense_discriminator(self.latent_dim)
-        self.check_network(
-            "discriminator", discriminator, (self.latent_dim,), (1,), is_conditional=False
-        )
+        check_network("discriminator", discriminator, (self.latent_dim,), (1,))
         self.discriminator = discriminator
         self.gamma = gamma
 

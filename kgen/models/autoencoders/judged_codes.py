@@ -8,6 +8,7 @@ from kgen.models.adversary import Adversary
 from kgen.models.autoencoders.autoencoder import Autoencoder
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import SamplesPrior
+from kgen.models.network_check import check_network
 
 
 class JudgedCodes(SamplesPrior, Autoencoder):
@@ -38,8 +39,7 @@ class JudgedCodes(SamplesPrior, Autoencoder):
                 network = networks.dense_discriminator(
                     size, units=(1000, 1000), negative_slope=0.0, condition=beside, name=name
                 )
-        beside = () if beside is None else (beside,)
-        self.check_network(name, network, (size,), (1,), is_conditional=False, beside=beside)
+        check_network(name, network, (size,), (1,), beside=[beside])
         adversary = Adversary(network, name=name)
         self.add_logs(*(_own(name, log) for log in adversary.log_names()))
         return adversary

@@ -13,6 +13,7 @@ from kgen.models import output_range
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 from kgen.models.image_model import preset_dtype
 from kgen.models.latent_model import SamplesPrior
+from kgen.models.network_check import check_network
 from kgen.models.scalar import Scalar
 
 
@@ -109,12 +110,13 @@ class VAEGAN(SamplesPrior, EncoderDecoder):
                 discriminator = networks.dcgan_discriminator(
                     self.image_shape, self.width, condition=self.condition, with_features=True
                 )
-        self.check_network(
+        check_network(
             "discriminator",
             discriminator,
             self.image_shape,
             (1,),
             ("n",),
+            beside=[self.condition],
             gives=output_range.NUMBERS,
         )
         self.discriminator = discriminator

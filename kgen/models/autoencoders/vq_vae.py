@@ -13,6 +13,7 @@ from kgen.losses import bits_per_dim
 from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel
 from kgen.models.autoregressive.gated_pixel_cnn import GatedPixelCNN
 from kgen.models.image_model import ImageModel, Samples, preset_dtype
+from kgen.models.network_check import check_network
 from kgen.models.scalar import Scalar
 from kgen.seeds import seeds_of
 
@@ -129,9 +130,10 @@ class VQVAE(Samples, ImageModel):
         decoded = (*size, self.distribution.num_outputs(channels))
         with preset_dtype(self.dtype_policy):
             self.encoder = encoder or networks.vq_encoder(self.image_shape, self.code_dim, **sizes)
-            z = mapped("encoder", self.encoder, self.image_shape, (None, None, self.code_dim))
+            wanted = "n", "n", self.code_dim
+            (z,) = check_network("encoder", self.encoder, self.image_shape, wanted)
             self.decoder = decoder or networks.vq_decoder(z, decoded, **sizes)
-            mapped("decoder", self.decoder, z, decoded)
+            check_network("decoder", self.decoder, z, decoded)
             self.code = CodeMap(z[:2], self.num_codes)
             self.prior = prior or self._preset_prior()
         self._check_prior()
@@ -488,28 +490,3 @@ class VQVAE(Samples, ImageModel):
 def squared_distance(a, b):
     """||a - b||^2 of each row, (batch,)."""
     return ops.sum(ops.square(a - b), axis=tuple(range(1, len(a.shape))))
-
-
-def mapped(name, network, input_shape, output_shape):
-    """The shape that a network maps one to, without the batch; None stands for any size.
-
-    Raises:
-        ValueError: it maps it to another.
-    """
-    wanted = f"(batch, {', '.join('n' if size is None else str(size) for size in output_shape)})"
-    received = f"{name}={network!r:.80}"
-    if isinstance(network, keras.Model):
-        try:
-            found = tuple(network(keras.KerasTensor((None, *input_shape))).shape[1:])
-        except Exception as error:  # of whatever a user's network raises
-            found, received = (), f"{name}={network.name}, which says: {error!s:.200}"
-        else:
-            received = f"{name}={network.name}, whose output is (batch, {str(found)[1:]}"
-        pairs = zip(output_shape, found, strict=False)
-        fits = all(own is not None and size in (None, own) for size, own in pairs)
-        if len(found) == len(output_shape) and fits:
-            return found
-    raise ValueError(
-        f"Expected {name} to map (batch, {', '.join(map(str, input_shape))}) to {wanted}. "
-        f"Received: {received}"
-    )

@@ -10,7 +10,7 @@ from kgen.models.diffusion.given_images import OfGivenImages
 from kgen.models.diffusion.in_steps import SampledInSteps
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.kept import is_rebuilt
-from kgen.models.latent_model import declared_otherwise
+from kgen.models.network_check import declared_otherwise
 from kgen.models.scalar import ScalarOf
 from kgen.networks import dense_denoiser, dit, unet
 from kgen.networks.convolutional import halvings
