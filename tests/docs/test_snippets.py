@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 
 import kgen
+from kgen.metrics.features import Classifier
 from kgen.models.generative_model import GenerativeModel
 from tests.docs import pages
 
 BACKENDS = {"keras.distribution": "jax", "tf.distribute": "tensorflow", "Client(": "tensorflow"}
+BACKENDS["resamplings="] = "jax"  # which compiles loops of a thousand steps
 QUICK = [f"docs/models/{name}.md" for name in ("autoencoder", "gan", "lsgan", "vae")]
 
 
@@ -52,14 +54,15 @@ def test_names_of_kgen_are_there(name):
 
 @pytest.fixture
 def two_steps(monkeypatch):
-    """`fit` for one epoch of two steps."""
-    fit = GenerativeModel.fit
+    """`fit` for one epoch of two steps, and as many for a classifier."""
+    fit, train = GenerativeModel.fit, Classifier.train
 
     def short(self, *args, **kwargs):
         epochs = kwargs.get("initial_epoch", 0) + 1
         return fit(self, *args, **kwargs | {"epochs": epochs, "steps_per_epoch": 2, "verbose": 0})
 
     monkeypatch.setattr(GenerativeModel, "fit", short)
+    monkeypatch.setattr(Classifier, "train", lambda data, **kwargs: train(data, steps=2))
 
 
 @contextlib.contextmanager
