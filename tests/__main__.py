@@ -41,13 +41,13 @@ COMPILED = "uninterrupted or agree_over"
 # About the CPU seconds of a group on the three backends, without and with --full: the longest start
 # first.
 SECONDS = {
-    "contract": ((85, 55, 35), (290, 200, 160)),
-    "models": ((60, 80, 45), (1000, 200, 222)),
-    "replicas": ((25, 25, 25), (100, 90, 37)),
-    "serving": ((57, 12, 31), (200, 15, 193)),
-    "runs": ((45, 28, 55), (150, 40, 141)),
-    "others": ((55, 65, 45), (200, 200, 400)),
-    COMPILERS: ((0, 0, 0), (40, 60, 0)),
+    "contract": ((85, 55, 35), (300, 225, 200)),
+    "models": ((60, 80, 45), (540, 480, 340)),
+    "replicas": ((25, 25, 25), (210, 170, 90)),
+    "serving": ((57, 12, 31), (150, 90, 150)),
+    "runs": ((45, 28, 55), (140, 155, 215)),
+    "others": ((55, 65, 45), (265, 280, 295)),
+    COMPILERS: ((0, 0, 0), (30, 60, 0)),
 }
 
 # Where JAX and PyTorch find TensorFlow; to the other groups it is not installed.
