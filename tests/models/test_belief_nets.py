@@ -73,7 +73,7 @@ def test_a_number_sees_those_before_it_in_the_order_and_no_other(name):
         np.testing.assert_array_equal(sees, np.tril(np.ones((size, size), bool), -1))
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", in_tiers(CASES, quick=["made, of orders"]))
 def test_probabilities_sum_to_1(name):
     model = model_of(name)
@@ -102,7 +102,7 @@ def test_samples_have_the_probabilities_of_the_model(name):
     assert found[~counted].sum() < 2 * expected[~counted].sum() + 20
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", in_tiers(CASES, quick=["nade, told, in an order"]))
 def test_completions_are_of_what_comes_before_in_the_order(name):
     model = model_of(name)
@@ -286,7 +286,7 @@ def test_components_of_a_mixture_learn_different_things(model_class, adapted):
     assert np.ptp(means, axis=-1).min() > 1e-4 and np.ptp(log_scales, axis=-1).min() > 1e-4
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("dtype", in_tiers(["mixed_bfloat16", "mixed_float16"], quick=[]))
 @pytest.mark.parametrize("model_class", [kgen.FVSBN, kgen.NADE, kgen.MADE])
 def test_mixed_precision_rounds_no_outputs(model_class, dtype):
@@ -307,7 +307,7 @@ def test_mixed_precision_rounds_no_outputs(model_class, dtype):
     assert keras.backend.standardize_dtype(outputs.dtype) == "float32"
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("model_class", in_tiers([kgen.FVSBN, kgen.NADE, kgen.MADE], quick=[]))
 def test_double_precision_of_copies(model_class, tmp_path):
     """What is made outside `dtype=` again: an average, a config's model, a file's."""

@@ -33,7 +33,7 @@ def numbers(*tensors):
     return [ops.convert_to_numpy(each) for each in tensors]
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_the_total_correlation_of_five_codes():
     terms = ops.convert_to_tensor(log_q_by_latent())
     alike = losses.aggregate_log_weights(5)
@@ -46,7 +46,7 @@ def test_the_total_correlation_of_five_codes():
     assert tc.mean() == pytest.approx(3.585537109, abs=2e-6)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_weights_of_stratified_sampling():
     weights = np.exp(ops.convert_to_numpy(losses.aggregate_log_weights(5, 20)))
     np.testing.assert_allclose(np.diag(weights), 1 / 20, rtol=1e-5)
@@ -143,7 +143,7 @@ class Linear(keras.layers.Layer):
         return (self.a * (-0.5 * square - 0.5 * np.log(rest)) + self.b)[:, None]
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_of_the_best_discriminator_the_logit_is_the_total_correlation():
     """-1/2 log(1 - r^2) of two normals of correlation r, where its loss is least."""
     from kgen import backend
@@ -212,7 +212,7 @@ def test_a_factor_vae_by_hand(monkeypatch):
     assert found == pytest.approx(right, abs=1e-6)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_each_latent_is_permuted_by_itself():
     z = np.arange(3000, dtype="float32").reshape(1000, 3)
     noise = StepNoise(keras.random.SeedGenerator(0).next())

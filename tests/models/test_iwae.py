@@ -42,7 +42,7 @@ def losses(vae, eps, monkeypatch):
     return ops.convert_to_numpy(logged["loss"])
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("k", list(BOUNDS))
 def test_the_bound_of_k_samples(k, monkeypatch):
     """By quadrature over all k samples."""
@@ -78,7 +78,7 @@ def gradients(vae, of, eps):
     return [[ops.convert_to_numpy(each) for each in group] for group in found]
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_with_the_posterior_the_encoder_has_no_gradient_of_any_sample():
     vae = line(0.5, 0.5, objective="dreg", num_samples=3)
     for row in np.random.default_rng(0).standard_normal((3, 1, 3)):
@@ -91,7 +91,7 @@ def test_with_the_posterior_the_encoder_has_no_gradient_of_any_sample():
             np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize(("k", "beta"), [(1, 1.0), (4, 1.0), (4, 0.5), (4, 2.0)])
 def test_both_gradients_of_the_encoder_have_one_mean(k, beta):
     vae = line(-0.2, 0.7, objective="dreg", num_samples=k, beta=beta)
@@ -138,7 +138,7 @@ def test_more_samples_of_the_elbo_are_its_mean(monkeypatch):
 FAMILIES = {"full": "full", "iaf": posteriors.IAF(steps=2, units=(6,), context=3)}
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_whatever_the_posterior_probabilities_sum_to_1(name):
     """Log p(x) of all images of 2x2 by importance sampling and on a grid of two latents."""

@@ -50,7 +50,7 @@ def logs_of(model, x, eps, monkeypatch, training=False):
     return {name: ops.convert_to_numpy(value) for name, value in logged.items()}
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_two_normals_are_merged_by_precision():
     given = [np.array([value], "float32") for value in (1.0, np.log(0.5), 0.0, 0.0)]
     mean, log_var = losses.merge_normals(*map(ops.convert_to_tensor, given))
@@ -73,14 +73,14 @@ def test_two_normals_are_merged_by_precision():
         np.testing.assert_allclose(density - at_0, product - of_0, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_merging_far_variances_does_not_overflow():
     given = [np.array([value], "float32") for value in (1.0, -90.0, -1.0, 90.0)]
     mean, log_var = losses.merge_normals(*map(ops.convert_to_tensor, given))
     assert (float(mean[0]), float(log_var[0])) == (1.0, -90.0)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_with_one_level_it_is_a_vae(monkeypatch):
     """Of the same two networks: loss, its terms, codes and importance weights."""
     model = ladder((2,), (5,), likelihood=FixedNormal(std=0.5), beta=1.5)
@@ -107,7 +107,7 @@ def test_with_one_level_it_is_a_vae(monkeypatch):
     np.testing.assert_allclose(logs["loss"], nll + 1.5 * kl, rtol=1e-5)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_divergences_of_each_level_by_hand(monkeypatch):
     model = ladder((3, 2, 1), (6, 5, 4), likelihood=FixedNormal(std=0.5))
     x = np.random.default_rng(0).random((4, 2, 2, 1)).astype("float32")
@@ -182,7 +182,7 @@ def test_likelihoods_agree_with_quadrature():
     np.testing.assert_allclose(np.mean(drawn[0] ** 2, axis=0), weights @ z_1**2, rtol=0.1)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_samples_at_a_time_are_as_many_as_the_codes_of_all_levels_let_fit(monkeypatch):
     """Images of 4 numbers, codes of 3,000, of which a pass holds six times as many."""
     model, passes = ladder((2000, 1000), (2, 2)), []

@@ -51,7 +51,7 @@ def plane(limit=8.0, steps=320):
     return np.stack(np.meshgrid(line, line, indexing="ij"), axis=-1).astype("float32"), side
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", list(CASES))
 def test_densities_integrate_to_1_and_draws_follow_them(name):
     """By chi-square in 8x8 squares of the plane, and what is outside."""
@@ -102,7 +102,7 @@ def test_a_mixture_by_hand():
     np.testing.assert_allclose(found, [np.log(by_hand)], rtol=1e-6)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("size", [2, 3, 5])
 def test_a_flow_counts_how_it_stretches_and_goes_back(size):
     network = networks.vector_flow(size, steps=5, units=(6,))
@@ -130,7 +130,7 @@ def test_at_first_a_flow_is_the_normal_prior():
     np.testing.assert_allclose(log_prior(vae, z), stats.norm.logpdf(z).sum(axis=1), rtol=1e-5)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", list(CASES))
 def test_a_bound_by_hand(name, monkeypatch):
     """-log p(x|z) + beta (log q(z|x) - log p(z)) of the same samples."""
@@ -179,7 +179,7 @@ def test_probabilities_sum_to_1(name):
     np.testing.assert_allclose(images, vae.decode(vae.draw_latents(40, seed=3)), atol=1e-6)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", list(CASES))
 def test_gradients_of_the_bound_are_its_differences(name):
     """A mixture's reach the encoder through the posterior and through the prior."""
@@ -221,7 +221,7 @@ def gradients(vae, eps):
     return [[[numbers(each) for each in group] for group in by] for by in (of_dreg, of_bound)]
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("beta", [1.0, 0.5])
 def test_dreg_of_a_flow(beta):
     """Decoder and prior have the bound's own gradient; the encoder's have one mean."""
@@ -259,7 +259,7 @@ def test_dreg_of_a_flow(beta):
         assert (np.var(bias["dreg"], axis=0) < np.var(bias["bound"], axis=0)).all()
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", ["vamp", "flow"])
 def test_a_prior_of_the_codes_of_a_trained_model(name, digits):
     """With the networks frozen it alone moves, and the codes get likelier."""

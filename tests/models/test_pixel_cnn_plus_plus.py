@@ -56,7 +56,7 @@ def test_all_that_is_before_a_pixel_is_seen_and_nothing_else(name):
     assert sees[1, 0] and sees[width, : width // 2].all()
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", in_tiers(CASES, quick=["colour"], on_each=ON_EACH))
 def test_cached_outputs_are_parallel_outputs(name):
     model = model_of(name)
@@ -148,7 +148,7 @@ def test_dropout_is_off_but_in_training():
     assert np.abs(trained[0] - trained[1]).max() > 1e-3
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.full
 def test_colours_in_turn_are_sampled_in_double_precision():
     model = kgen.PixelCNNPlusPlus((2, 2, 3), levels=2, width=3, depth=1, dtype="float64", seed=0)
@@ -205,7 +205,7 @@ def test_a_coupled_mixture_of_a_network_that_sees_colours():
         kgen.PixelCNN((4, 4, 3), width=3, depth=1, likelihood=LogisticMixture(2, coupled=True))
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize(
     "model_class", in_tiers([kgen.PixelCNN, kgen.GatedPixelCNN], quick=[kgen.PixelCNN])
 )

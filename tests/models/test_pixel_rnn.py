@@ -162,7 +162,7 @@ def test_nothing_sees_what_comes_later(name):
     assert before.all() if name == "diagonal" else before.mean() > 0.8
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", in_tiers(CASES, quick=["scales"], on_each=ON_EACH))
 def test_sampling_is_naive_sampling(name):
     model = model_of(name)

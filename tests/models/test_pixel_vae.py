@@ -52,7 +52,7 @@ def vector_parts(image_shape, levels=2):
     return {"decoder": decoder, "pixel_cnn": pixel_cnn, "pixel_width": None, "pixel_depth": None}
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("kind", ["features", "vector", "colours"])
 def test_pixels_given_a_code_have_a_distribution(kind):
     shape, levels = ((1, 2, 2), 3) if kind == "colours" else ((2, 2, 1), 2)
@@ -64,7 +64,7 @@ def test_pixels_given_a_code_have_a_distribution(kind):
     assert np.abs(likely[0] - likely[1]).max() > 0.01
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_without_its_code_it_is_the_pixel_cnn():
     model = make((4, 3, 1), latent_dim=2)
     alone = kgen.GatedPixelCNN((4, 3, 1), levels=2, width=4, depth=1)
@@ -85,7 +85,7 @@ def test_without_its_code_it_is_the_pixel_cnn():
     np.testing.assert_array_equal(images, alone.sample(5, seed=3))
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_the_bound_comes_to_the_likelihood():
     model = make(scale=0.8)
     forget_images(model)
@@ -99,7 +99,7 @@ def test_the_bound_comes_to_the_likelihood():
     assert (model.elbo(x, num_samples=300, seed=0) < log_p).all()
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("kind", ["features", "vector"])
 def test_decoding_is_naive_sampling(kind):
     shape = (9, 3, 1)  # nine rows are made in two blocks of five
@@ -132,7 +132,7 @@ def test_a_pixel_sees_features_of_its_row_and_of_those_above():
     assert not differs[:3].any() and differs[4:6].all() and differs[6:].any()
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_the_weight_of_the_divergence_rises():
     model = make(beta=3.0, warmup=4)
     x = np.random.default_rng(0).integers(0, 2, (2, 2, 2, 1)).astype("float32")

@@ -41,13 +41,13 @@ def spread(model):
     return model
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_laplace_smoothed_sizes():
     found = array(smoothed(ops.convert_to_tensor([3.0, 0.0, 1.0])))
     np.testing.assert_allclose(found, [2.9999875, 9.999925e-06, 1.0000025], rtol=1e-6)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_the_nearest_codes():
     rng = np.random.default_rng(0)
     layer, z = VectorQuantizer(9, 3), rng.standard_normal((2, 4, 5, 3)).astype("float32")
@@ -59,7 +59,7 @@ def test_the_nearest_codes():
     np.testing.assert_array_equal(e, vectors[by_hand])
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_the_nearest_code_is_found_in_float32():
     """Of numbers that half precision would not tell apart."""
     keras.config.set_dtype_policy("mixed_bfloat16")
@@ -83,7 +83,7 @@ def test_the_nearest_code_is_found_in_float32():
     assert np.abs(seen - other).max() > 0.0
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_without_decay_codes_are_the_means_of_their_vectors():
     rng = np.random.default_rng(0)
     layer, z = VectorQuantizer(6, 2), rng.standard_normal((3, 2, 2, 2)).astype("float32")
@@ -101,7 +101,7 @@ def test_without_decay_codes_are_the_means_of_their_vectors():
     np.testing.assert_allclose(array(layer.sizes), np.bincount(array(k).ravel(), minlength=6))
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_averages_by_hand_and_an_unused_code_stays():
     layer, z = VectorQuantizer(2, 1), np.array([1.0, 2.0, 3.0], "float32").reshape(3, 1, 1, 1)
     layer.vectors.assign([[2.5], [-7.0]])
@@ -118,7 +118,7 @@ def test_averages_by_hand_and_an_unused_code_stays():
     np.testing.assert_allclose(array(layer.vectors), [[2.0], [-7.0]], rtol=1e-5)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_dead_codes_start_anew():
     z = np.random.default_rng(0).random((2, 2, 2, 2)).astype("float32")
     layer = VectorQuantizer(4, 2, restart_after=2)
@@ -136,7 +136,7 @@ def test_dead_codes_start_anew():
     assert not array(layer.unused).any()
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_straight_through():
     """The vectors to the bit; the gradient of z is the decoder's, that of e is none."""
     z, e = (keras.Variable(np.random.default_rng(i).standard_normal((2, 3))) for i in (0, 1))
@@ -160,7 +160,7 @@ def gradients(model, x, variables):
     return [array(each) for each in backend.value_and_grad(loss, variables)[1]]
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_each_term_moves_its_own_part(monkeypatch):
     model = spread(tiny(codebook="loss", commitment=0.0, likelihood=FixedNormal(1e4)))
     monkeypatch.setattr(model, "log", lambda **values: None)
@@ -182,7 +182,7 @@ def test_each_term_moves_its_own_part(monkeypatch):
     np.testing.assert_array_equal(same, of_decoder)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_by_averages_no_gradient_moves_the_codebook_and_a_step_uses_it_first(monkeypatch):
     model = spread(tiny(decay=0.0))
     assert not model.quantizer.trainable_variables
@@ -296,7 +296,7 @@ def test_usage_and_perplexity():
         metrics.perplexity([0, 0])
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("codebook", ["averages", "loss"])
 def test_frozen_codes_are_the_second_stage(codebook):
     model = tiny(codebook=codebook)

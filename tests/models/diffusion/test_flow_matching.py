@@ -180,7 +180,7 @@ def test_the_loss_by_hand(coupling):
     assert loss == pytest.approx(expected[coupling], rel=1e-5)
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_it_trains_on_pairs():
     """In compiled steps, too, by SciPy: the ways of pairs are shorter, so that the loss is."""
     images = RNG.random((32, *SHAPE)).astype("float32")

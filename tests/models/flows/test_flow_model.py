@@ -68,7 +68,7 @@ NETWORKS = {
 }
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 @pytest.mark.parametrize("name", NETWORKS)
 def test_it_has_an_inverse_and_the_jacobians_determinant(name, double):
     network = perturbed(NETWORKS[name]())
@@ -239,7 +239,7 @@ def test_half_leaves_by_what_the_other_says():
     assert float(numpy(log_det)[0]) == pytest.approx(-math.log(3.0))
 
 
-@pytest.mark.each_backend
+@pytest.mark.one_backend
 def test_adapt_makes_each_normalization_normal():
     model = Glow((8, 8, 1), width=6, depth=2, seed=0)
     rate = np.array([0.2, 0.5], "float32").repeat(20)[:, None, None, None]
