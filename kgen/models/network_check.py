@@ -37,7 +37,7 @@ def check_network(name, network, input_shape, *output_shapes, beside=(), meaning
         name: str. What the error calls it.
         network: keras.Model.
         input_shape: tuple, without the batch.
-        *output_shapes: tuples, without the batch; "n" for any length.
+        *output_shapes: tuples, without the batch; "n" for any length that is known.
         beside: sequence of `kgen.fields.Field`, what else the network takes; None stands for one
             that it lacks.
         meaning: str. What is in the outputs, in words.
@@ -71,7 +71,8 @@ def check_network(name, network, input_shape, *output_shapes, beside=(), meaning
     shapes = [output.shape for output in keras.tree.flatten(outputs)]
     wanted = [(None, *shape) for shape in output_shapes]
     fits = len(shapes) == len(wanted) and all(
-        len(shape) == len(want) and all(w in (s, "n") for s, w in zip(shape, want, strict=True))
+        len(shape) == len(want)
+        and all(w == s or (w == "n" and s is not None) for s, w in zip(shape, want, strict=True))
         for shape, want in zip(shapes, wanted, strict=True)
     )
     if not fits:

@@ -342,6 +342,16 @@ def test_named_levels_are_looked_up():
     assert array(layer(x)).tolist() == [[[[0.0, 2.0, 1.0, 3.0], [4.0, 2.0, 5.0, 3.0]]]]
 
 
+class OfAnySize(keras.layers.Layer):
+    """A map of vectors whose size is not known before there is an image."""
+
+    def call(self, x):
+        return ops.repeat(x, 3, axis=-1)
+
+    def compute_output_spec(self, x):
+        return keras.KerasTensor((None, None, None, 3))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -360,6 +370,10 @@ def test_named_levels_are_looked_up():
         (
             lambda: kgen.VQVAE((4, 4, 1), 5, 3, kgen.networks.vq_encoder((4, 4, 1), 2, 4)),
             r"encoder to map \(batch, 4, 4, 1\) to \(batch, n, n, 3\). Received: .*, 2\)",
+        ),
+        (
+            lambda: kgen.VQVAE((4, 4, 1), 5, 3, keras.Sequential([OfAnySize()])),
+            r"to \(batch, n, n, 3\). Received: .*output is \(None, None, None, 3\)",
         ),
         (
             lambda: kgen.VQVAE(
