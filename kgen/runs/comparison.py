@@ -13,6 +13,7 @@ from kgen.runs.best import FOLDER
 from kgen.runs.many import conditions
 from kgen.runs.quality import evaluation_of
 from kgen.runs.run import load
+from kgen.warn import warn
 from kgen.whole_file import replacing
 
 
@@ -40,7 +41,8 @@ def compare(
 
     Runs whose settings differ in the seed alone are one row, with the mean and the standard
     deviation over them. All are compared by the same features with the same real images; the best
-    by the first metric comes first.
+    by the first metric comes first. A run whose samples are no images is no row: a warning and the
+    text say why, and the others have theirs.
 
     Args:
         *runs: str. Run folders, or trained models' names.
@@ -56,7 +58,7 @@ def compare(
         The path of the table.
 
     Raises:
-        ValueError: the runs are of different data.
+        ValueError: the runs are of different data, or of none there are figures.
     """
     if not runs:
         raise ValueError("Expected at least one run. Received: none")
@@ -68,13 +70,11 @@ def compare(
     evaluation = evaluation_of(runs[0], data, metrics, num, features, split, seed)
     for run in read:
         evaluation.check(run.model)
-    rows = []
-    for names, group in _groups(runs, read):
-        found = [_measured(*each, evaluation) for each in zip(names, group, strict=True)]
-        images = [_images(run.model, seed) for run in group]
-        rows.append(_Row(names, _steps(group[0].model), [each.values for each in found], images))
+    rows, found, failed = _measured(_groups(runs, read), evaluation, seed)
+    if not rows:
+        raise ValueError(f"Expected runs that have figures. Received: {' '.join(failed)}")
     rows = _best_first(rows, evaluation.names)
-    text = _markdown(rows, found[-1], os.path.basename(picture))
+    text = _markdown(rows, found, failed, os.path.basename(picture))
     images = [each for row in rows for each in row.images]
     pictures.grid(np.concatenate(images), columns=_PICTURES, path=picture)
     with replacing(out) as temporary, open(temporary, "w") as file:
@@ -83,11 +83,24 @@ def compare(
     return out
 
 
-def _measured(name, run, evaluation):
-    try:
-        return evaluation(run.model)
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
+def _measured(groups, evaluation, seed):
+    """The rows, the last of their `SampleFigures`, and sentences of the runs that have none."""
+    rows, last, failed = [], None, []
+    for names, group in groups:
+        row = _Row([], _steps(group[0].model), [], [])
+        for name, run in zip(names, group, strict=True):
+            try:
+                last = evaluation(run.model)
+            except ValueError as error:
+                failed.append(f"No figures of {name}: {error}.")
+                warn(failed[-1])
+                continue
+            row.runs.append(name)
+            row.figures.append(last.values)
+            row.images.append(_images(run.model, seed))
+        if row.runs:
+            rows.append(row)
+    return rows, last, failed
 
 
 def _check_same_data(names, runs):
@@ -140,7 +153,7 @@ def _images(model, seed):
     return model.sample(_PICTURES, conditions(model, labels, _PICTURES), seed=seed)
 
 
-def _markdown(rows, found, picture):
+def _markdown(rows, found, failed, picture):
     """The table, what it is of, and the pictures."""
     names = [name for name in found.values if not name.endswith("_std")]
     lines = ["| | steps | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
@@ -157,6 +170,7 @@ def _markdown(rows, found, picture):
     return (
         "\n".join(lines)
         + f"\n\nOf {said}. Of several seeds the mean and the standard deviation.\n\n"
+        + "".join(f"{sentence}\n\n" for sentence in failed)
         + f"![Samples, a row a run: {order}]({picture})\n"
     )
 

@@ -118,13 +118,36 @@ def test_what_cannot_be_compared(folder, tmp_path, names, given, message):
     assert not list(tmp_path.iterdir())
 
 
-def test_samples_that_are_no_images_name_their_run(folder, tmp_path, monkeypatch):
-    def sample(model, num, *args, **kwargs):
-        return np.full((num, *model.image_shape), np.nan)
+@pytest.fixture
+def diverged(monkeypatch):
+    """Chooses the latent sizes of which samples are no images."""
+    sizes, sample = [], kgen.VAE.sample
 
-    monkeypatch.setattr(kgen.VAE, "sample", sample)
-    names = [str(folder / name) for name in "ac"]
-    with pytest.raises(ValueError, match=r"a: Expected finite"):
+    def sampled(model, num, *args, **kwargs):
+        images = sample(model, num, *args, **kwargs)
+        return np.full_like(images, np.nan) if model.latent_dim in sizes else images
+
+    monkeypatch.setattr(kgen.VAE, "sample", sampled)
+    return sizes.append
+
+
+def test_a_run_without_figures_leaves_the_others_theirs(folder, diverged):
+    alone = compared(folder, "a", "b")
+    diverged(3)
+    with pytest.warns(UserWarning, match=r"No figures of .*c: Expected finite"):
+        text = compared(folder, "c", "a", "b")
+    assert rows(text) == rows(alone)
+    assert f"No figures of {folder / 'c'}: Expected finite" in text
+    assert "a row a run: a; b]" in text
+
+
+def test_no_run_with_figures(folder, diverged, tmp_path):
+    diverged(2)
+    names = [str(folder / name) for name in "ab"]
+    with (
+        pytest.warns(UserWarning, match="No figures of"),
+        pytest.raises(ValueError, match=r"a: Expected finite.* No figures of .*b: Expected"),
+    ):
         runs.compare(*names, out=str(tmp_path / "table.md"), **GIVEN)
     assert not list(tmp_path.iterdir())
 
