@@ -5,7 +5,7 @@
 In their own setting: a generator 2-400-400-400-400-2 with batch normalization and ReLU, a
 discriminator of three layers of maxout, 200 units of 5 pieces each, weights of N(0, 0.02), Adam at
 1e-4 with beta_1 0.8, batches of 100 of 100,000 points, 400 epochs, ten seeds; figures as
-`benchmarks/mixtures.py` has them. A training takes the better part of an hour: each goes on where
+`benchmarks/mixtures.py` has them. A training takes more than an hour of a core: each goes on where
 it stopped, and leaves a file in `--runs`.
 """
 
@@ -20,9 +20,14 @@ import kgen
 from kgen.whole_file import replacing
 
 FLAGS = flags.FLAGS
-PUBLISHED = {  # modes, high quality in %, reverse KL; mean and standard error of ten
-    "ring": "6.3 ± 0.5, 98.2 ± 0.2, 0.45 ± 0.09",
-    "grid": "17.3 ± 0.8, 94.8 ± 0.7, 0.70 ± 0.07",
+FIGURES = {  # how each is written, after a factor
+    "modes": (1, ".1f"),
+    "high_quality": (100, ".1f"),
+    "reverse_kl": (1, ".2f"),
+}
+PUBLISHED = {  # in this order, means and standard errors of ten
+    "ring": ("6.3 ± 0.5", "98.2 ± 0.2", "0.45 ± 0.09"),
+    "grid": ("17.3 ± 0.8", "94.8 ± 0.7", "0.70 ± 0.07"),
 }
 
 
@@ -65,25 +70,42 @@ def train(mixture, seed):
 
 
 def table(results):
-    """Means over the seeds with their standard errors, beside the paper's."""
-    columns = "mixture", "seeds", "modes, high quality in %, reverse KL", "the paper's"
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    """A row a training, then the means with their standard errors, and the paper's."""
+    rows = [("mixture", "seed", "modes", "high quality, %", "reverse KL"), ["---"] * 5]
     for mixture, found in results.items():
-        columns = []
-        for name, scale, form in (
-            ("modes", 1, ".1f"),
-            ("high_quality", 100, ".1f"),
-            ("reverse_kl", 1, ".2f"),
-        ):
-            values = np.array([scale * each[name] for each in found])
-            error = values.std(ddof=1) / len(values) ** 0.5 if len(values) > 1 else np.nan
-            columns.append(f"{values.mean():{form}} ± {error:{form}}")
-        lines.append(f"| {mixture} | {len(found)} | {', '.join(columns)} | {PUBLISHED[mixture]} |")
-    return "\n".join(lines) + "\n"
+        scaled = {
+            name: scale * np.array([each[name] for each in found])
+            for name, (scale, _) in FIGURES.items()
+        }
+        for seed in range(len(found)):
+            cells = (f"{scaled[name][seed]:{form}}" for name, (_, form) in FIGURES.items())
+            rows.append((mixture, str(seed), *cells))
+        if len(found) > 1:
+            cells = (
+                f"{scaled[name].mean():{form}} ± "
+                f"{scaled[name].std(ddof=1) / len(found) ** 0.5:{form}}"
+                for name, (_, form) in FIGURES.items()
+            )
+            rows.append((mixture, f"mean of {len(found)}", *cells))
+        rows.append((mixture, "the paper's ten", *PUBLISHED[mixture]))
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def write(results):
+    """The table of what is done so far, as a file."""
+    text = (
+        "# Mixtures of Gaussians in the setting of PacGAN\n\n"
+        f"`python benchmarks/published_mixtures.py` on {keras.backend.backend()}, Keras "
+        f"{keras.__version__}: {FLAGS.epochs} epochs of 1,000 steps; means and standard errors "
+        f"over the seeds.\n\n{table(results)}"
+    )
+    path = os.path.join(FLAGS.out, "published_mixtures.md")
+    with replacing(path) as temporary, open(temporary, "w") as file:
+        file.write(text)
 
 
 def main(_):
-    """Trains what has no file yet; the table after each."""
+    """Trains what has no file yet; the table after each training."""
     os.makedirs(FLAGS.runs, exist_ok=True)
     results = {}
     for seed in range(FLAGS.seeds):
@@ -96,15 +118,7 @@ def main(_):
             found = dict(np.load(path))
             results.setdefault(mixture, []).append(found)
             print(path, {k: v.item() for k, v in found.items() if k != "points"}, flush=True)
-        text = (
-            "# Mixtures of Gaussians in the setting of PacGAN\n\n"
-            f"`python benchmarks/published_mixtures.py` on {keras.backend.backend()}, Keras "
-            f"{keras.__version__}: {FLAGS.epochs} epochs of 1,000 steps; means over the seeds and "
-            "their standard errors.\n\n"
-        )
-        print(table(results), flush=True)
-        with open(os.path.join(FLAGS.out, "published_mixtures.md"), "w") as file:
-            file.write(text + table(results))
+            write(results)
 
 
 if __name__ == "__main__":
