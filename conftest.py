@@ -61,8 +61,8 @@ def pytest_addoption(parser):
     )
 
 
-# Of these files what is not marked `each_backend` or `one_backend` runs on PyTorch alone. It is
-# Python that no backend has a part in, or a formula, and goldens tie what the others compute to it.
+# Of a test's markers the closest says where it runs. In these files one without is `anywhere`: Python
+# that no backend has a part in, or a formula, and goldens tie what the others compute to it.
 ANYWHERE = (
     "kgen/",  # examples of docstrings
     "tests/models/",
@@ -84,27 +84,47 @@ ANYWHERE = (
     "tests/test_seeds.py",
     "tests/test_whole_file.py",
 )
-BUT_THESE = ("tests/data/test_batches.py", "tests/data/test_augment.py")
-BUT_THESE += tuple(f"tests/models/test_{name}.py" for name in ("changes", "contract", "scalars"))
+BUT_THESE = (
+    "tests/data/test_augment.py",
+    "tests/data/test_batches.py",
+    "tests/models/test_changes.py",
+    "tests/models/test_contract.py",
+    "tests/models/test_scalars.py",
+)
+# In these it is `one_backend`: what is a backend's own of it is tried by the contract too.
+ONE_BACKEND = (
+    "tests/metrics/",
+    "tests/models/test_changes.py",
+    "tests/models/test_scalars.py",
+    "tests/test_backups.py",
+    "tests/test_callbacks.py",
+    "tests/test_evaluate.py",
+    "tests/test_runs.py",
+)
+BACKENDS = ("each_backend", "one_backend", "anywhere")
 
 
 def pytest_collection_modifyitems(config, items):
     backend, full = keras.backend.backend(), config.getoption("full")
-    for item in items:
-        if item.get_closest_marker("each_backend") or item.get_closest_marker("one_backend"):
-            continue
-        if item.nodeid.startswith(ANYWHERE) and not item.nodeid.startswith(BUT_THESE):
-            item.add_marker("anywhere")
-    left_out = [] if full else ["full", "full_on_one"]
+    left_out = set() if full else {"full", "full_on_one"}
     if backend != "torch":
-        left_out += ["anywhere", "full_on_one"] + ([] if full else ["one_backend"])
-    _deselect(config, items, *left_out)
-
-
-def _deselect(config, items, *markers):
-    left = [item for item in items if not any(map(item.get_closest_marker, markers))]
+        left_out |= {"anywhere", "full_on_one"} if full else {"anywhere", "one_backend"}
+    left = [item for item in items if not left_out.intersection(_markers(item))]
     config.hook.pytest_deselected(items=[item for item in items if item not in set(left)])
     items[:] = left
+
+
+def _markers(item):
+    """Names of a test's markers; of those that say on which backends it runs the closest alone."""
+    names = [marker.name for marker in item.iter_markers()]
+    yield from (name for name in names if name not in BACKENDS)
+    yield next(filter(BACKENDS.__contains__, names), _of_file(item.nodeid))
+
+
+def _of_file(path):
+    if path.startswith(ANYWHERE) and not path.startswith(BUT_THESE):
+        return "anywhere"
+    return "one_backend" if path.startswith(ONE_BACKEND) else "each_backend"
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -112,7 +112,8 @@ def test_a_finished_training_is_restored(whole, folder):
     assert names(folder) == names(whole[0])
 
 
-@pytest.mark.parametrize("steps", [1, 2, 3, 4, 5])
+@pytest.mark.each_backend
+@pytest.mark.parametrize("steps", in_tiers([1, 2, 3, 4, 5], quick=[2, 4]))
 def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path, whole, steps):
     for others in ([Interrupt(steps)], []):
         try:
@@ -126,7 +127,6 @@ def jumps():
     return keras.optimizers.schedules.PiecewiseConstantDecay([2, 4], [1e-3, 1e-1, 1e-2])
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize(("halved", "interrupted_after"), [(False, [4]), (True, [1, 5])])
 def test_learning_rates_that_change_are_those_of_a_training_that_was_not_interrupted(
     tmp_path, halved, interrupted_after
@@ -142,7 +142,6 @@ def test_learning_rates_that_change_are_those_of_a_training_that_was_not_interru
         assert_same(state(run(tmp_path / str(steps))), expected)
 
 
-@pytest.mark.one_backend
 def test_a_roll_back_halves_a_schedule_to_its_end(tmp_path):
     backup = callbacks.Backup(str(tmp_path))
     tiny(jumps()).fit(load().train, verbose=0, callbacks=[backup])
@@ -153,7 +152,6 @@ def test_a_roll_back_halves_a_schedule_to_its_end(tmp_path):
     assert float(optimizer.learning_rate) == pytest.approx(0.25 * 1e-2)
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize("kills", in_tiers(["3", "20"], quick=["3"]))
 def test_a_training_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, kills):
     command = [sys.executable, "-m", "tests.kills", str(tmp_path), kills]
@@ -227,7 +225,6 @@ def test_a_folder_that_cannot_be_written(tmp_path):
         train(tmp_path / "file" / "backups")
 
 
-@pytest.mark.one_backend
 def test_a_second_training_with_the_same_backups_is_refused(folder):
     with lock.locked(str(folder), "trains"):
         with pytest.raises(BlockingIOError, match="no other process trains. Received: .*copy"):
@@ -261,7 +258,6 @@ def test_a_full_disk_keeps_the_last_backup_and_training_goes_on(folder, whole, m
     assert_same(state(model), state(train(folder, epochs=3)))
 
 
-@pytest.mark.one_backend
 def test_a_full_disk_as_hdf5_says_it_when_it_closes_a_file(folder, monkeypatch):
     words = ["flush failed (file write failed: filename = 'a', errno = 28, error message = 'No')"]
     words.append("of something else")
@@ -277,7 +273,6 @@ def test_a_full_disk_as_hdf5_says_it_when_it_closes_a_file(folder, monkeypatch):
         train(folder, epochs=3)
 
 
-@pytest.mark.one_backend
 def test_a_backup_that_failed_is_tried_again_at_the_end(tmp_path, monkeypatch):
     write, left = backups.write, [backups.write]
 

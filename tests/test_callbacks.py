@@ -49,7 +49,6 @@ class StubModel:
         return np.zeros((num, 8, 8, 1))
 
 
-@pytest.mark.one_backend
 def test_tensorboard_reads_what_each_epoch_logged(tmp_path):
     reading = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     for epochs in ((0, 1), (2,)):  # as of a training that goes on
@@ -67,7 +66,6 @@ def test_tensorboard_reads_what_each_epoch_logged(tmp_path):
     assert curves["validation"] == [(0, 0.0), (1, -1.0), (2, -2.0)]
 
 
-@pytest.mark.one_backend
 def test_no_validation_makes_no_folder_for_it(tmp_path):
     callbacks.TensorBoardScalars(str(tmp_path)).on_epoch_end(0, {"loss": 1.0})
     assert os.listdir(tmp_path) == ["train"]

@@ -12,8 +12,6 @@ from kgen.metrics.features import Classifier, EfficientNetLite0, Features, Pixel
 from tests.contract import arrays, assert_same
 from tests.zoo import dense_vae
 
-pytestmark = pytest.mark.each_backend
-
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype="uint8")
 
 
@@ -37,6 +35,7 @@ def of(data, *metrics, num=20, **kwargs):
     return callbacks.Evaluate(data, metrics or ["kid"], num, features=Pixels(), **kwargs)
 
 
+@pytest.mark.each_backend
 def test_the_training_is_as_without(data):
     with_it, without = made(ema_decay=0.9), made(ema_decay=0.9)
     history = fitted(with_it, data, of(data, every=1))

@@ -120,6 +120,7 @@ def test_the_loss_falls(whole):
     assert losses == sorted(losses, reverse=True)
 
 
+@pytest.mark.each_backend
 def test_two_epochs_and_one_are_three(half, whole):
     train(half, epochs=3)
     assert_same_state(half, whole)
@@ -142,7 +143,6 @@ def test_a_finished_run_is_only_evaluated(copy, monkeypatch, capsys):
         np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
 
 
-@pytest.mark.one_backend
 def test_a_finished_run_without_a_history_shows_none(copy):
     for name in ("history.csv", "losses.png", "samples.gif"):
         (copy / name).unlink()
@@ -188,7 +188,6 @@ def test_a_setting_that_only_the_folder_has_is_refused(copy):
         train(copy, epochs=4)
 
 
-@pytest.mark.one_backend
 def test_other_versions_go_on_and_are_written(copy):
     edit_config(copy, versions={"keras": "3.0.0"})
     train(copy, epochs=3)
@@ -224,7 +223,6 @@ def test_bad_arguments_leave_no_folder(tmp_path, arguments, message):
     assert keras.config.dtype_policy().name == "float32"
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize("held", ["photo.png", "folder/photo.png"])
 def test_a_folder_of_something_else_is_left_alone(tmp_path, held):
     path = tmp_path / "photos" / held
@@ -236,14 +234,12 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path, held):
     assert files(tmp_path) == {f"photos/{held}": b"photo"}
 
 
-@pytest.mark.one_backend
 def test_an_empty_folder_may_hold_what_is_hidden(tmp_path):
     (tmp_path / ".tmp-config.json").write_text("what a kill left")
     train(tmp_path, batch_size=1500)
     assert (tmp_path / "model.keras").exists()
 
 
-@pytest.mark.one_backend
 def test_a_run_that_is_no_folder_to_write_in(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("words")
     for name in ("file", "file/run"):
@@ -312,6 +308,7 @@ def test_a_diverging_run_keeps_its_last_good_state(tmp_path):
     assert int(runs.load(str(tmp_path / "run")).model.optimizer.iterations) == 0
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize("bad_rates", in_tiers([2, 9], quick=[2]))
 def test_a_diverging_run_rolls_back_to_half_the_learning_rate(
     tmp_path, monkeypatch, capsys, bad_rates
@@ -342,7 +339,6 @@ def test_a_diverging_run_rolls_back_to_half_the_learning_rate(
     assert float(keras.ops.convert_to_numpy(learning_rate)) == pytest.approx(0.01)
 
 
-@pytest.mark.one_backend
 def test_a_run_that_is_deterministic(tmp_path, monkeypatch):
     called = []
     monkeypatch.setattr(training.backend, "set_deterministic", lambda: called.append(True))
@@ -408,7 +404,6 @@ def autoregressive(tmp_path_factory):
     return folder
 
 
-@pytest.mark.one_backend
 def test_a_run_completes_images(autoregressive, tmp_path):
     assert (autoregressive / "completions.png").exists()
     figures = json.loads((autoregressive / "results.json").read_text())
@@ -428,7 +423,6 @@ def test_a_run_completes_images(autoregressive, tmp_path):
     np.testing.assert_array_equal(picture[6:54:6, -54:-6:6], images[0, ..., 0])
 
 
-@pytest.mark.one_backend
 def test_a_run_completes_a_file(autoregressive, tmp_path, capsys):
     image, mask = (str(tmp_path / f"{name}.png") for name in ("image", "mask"))
     Image.fromarray(np.full((16, 20), 239, "uint8")).save(image)
@@ -476,7 +470,6 @@ def test_what_becomes_of_an_image_of_another_size_is_told(capsys, size, told):
     assert capsys.readouterr().out == told
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize("argument", ["image", "mask"])
 def test_files_that_are_no_images(autoregressive, tmp_path, monkeypatch, argument):
     monkeypatch.setattr(results, "load", lambda *_: pytest.fail("read the run first"))
@@ -488,7 +481,6 @@ def test_files_that_are_no_images(autoregressive, tmp_path, monkeypatch, argumen
             runs.complete(str(autoregressive), **given)
 
 
-@pytest.mark.one_backend
 def test_almost_no_temperature_leaves_one_choice(autoregressive, tmp_path):
     run, out = str(autoregressive), str(tmp_path / "cold.png")
     for command, arguments in ((runs.sample, {"labels": (3,)}), (runs.complete, {"copies": 1})):
@@ -507,7 +499,6 @@ def test_a_model_that_completes_nothing(whole):
         runs.sample(str(whole), temperature=0.5)
 
 
-@pytest.mark.one_backend
 def test_an_exact_likelihood_has_no_bound(autoregressive):
     with pytest.raises(ValueError, match="whose log_likelihood takes num_samples"):
         runs.evaluate(str(autoregressive), num_samples=5)
@@ -539,7 +530,6 @@ def test_bad_verbs(whole, verb, arguments, message):
     assert files(whole) == before
 
 
-@pytest.mark.one_backend
 def test_a_conditional_run(tmp_path):
     folder = tmp_path / "run"
     this = train(folder, conditional=True, batch_size=1500)
@@ -559,6 +549,7 @@ def test_a_conditional_run(tmp_path):
     runs.reconstruct(str(folder), num=2)
 
 
+@pytest.mark.each_backend
 def test_half_precision(tmp_path):
     settings = {"model": "autoencoder", "batch_size": 1500, "precision": "mixed_bfloat16"}
     train(tmp_path / "run", **settings)
@@ -579,7 +570,6 @@ def folder_of_images(tmp_path):
     return folder
 
 
-@pytest.mark.one_backend
 def test_a_folder_of_images(tmp_path, folder_of_images):
     this = train(
         tmp_path / "run",
@@ -600,7 +590,6 @@ def test_labels_are_needed_for_a_conditional_run(tmp_path, folder_of_images):
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.one_backend
 def test_an_autoencoder_of_an_npz_in_the_default_folder(tmp_path, monkeypatch, digits):
     monkeypatch.chdir(tmp_path)
     np.savez(tmp_path / "few.npz", images=digits[0], labels=digits[1])
@@ -619,7 +608,6 @@ def test_an_autoencoder_of_an_npz_in_the_default_folder(tmp_path, monkeypatch, d
         runs.evaluate(this.folder, num_samples=5)
 
 
-@pytest.mark.one_backend
 def test_an_info_gan_run_goes_on_and_shows_its_codes(tmp_path):
     settings = {"model": "infogan", "categorical": (3,), "continuous": 1, "learning_rate": 1e-3}
     train(tmp_path, epochs=1, **settings)

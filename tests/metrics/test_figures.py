@@ -8,8 +8,6 @@ from kgen.metrics.features import Pixels
 from kgen.metrics.samples import real_images
 from kgen.models.monitors import mode_of
 
-pytestmark = pytest.mark.one_backend
-
 
 def test_all_figures(digits, classifier):
     (train, labels), test = digits.train.take(), digits.test.take()[0]

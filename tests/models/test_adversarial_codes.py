@@ -11,7 +11,7 @@ from kgen.noise import StepNoise
 from tests.contract import set_weights_by_formula
 from tests.zoo import SHAPE, bigan, vae_gan
 
-pytestmark = pytest.mark.each_backend
+pytestmark = pytest.mark.one_backend
 IMAGES = np.random.default_rng(0).random((6, *SHAPE), dtype="float32")
 LABELS = np.arange(6, dtype="int32") % 3
 STEP = 3e-3
@@ -51,7 +51,6 @@ def gradients(model, name):
     )
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize("name", list(LOSSES))
 def test_each_player_moves_by_its_own_loss(name):
     """By finite differences of its loss, along its gradient."""
@@ -72,7 +71,6 @@ def test_each_player_moves_by_its_own_loss(name):
         assert (ends[0] - ends[1]) / (2 * STEP) == pytest.approx(norm, rel=3e-2), player
 
 
-@pytest.mark.one_backend
 def test_the_encoder_sees_no_gan_and_the_discriminator_no_error():
     model = vae_gan(seed=0)
     before, _ = gradients(model, "vae_gan")
@@ -90,7 +88,6 @@ def test_the_encoder_sees_no_gan_and_the_discriminator_no_error():
     assert np.abs(before["decoder"][0] - of_other_weight["decoder"][0]).max() > 1e-5
 
 
-@pytest.mark.one_backend
 def test_the_losses_of_a_vae_gan_by_hand():
     model = vae_gan(seed=0, feature_weight=0.3)
     draws = noise()
@@ -114,7 +111,6 @@ def test_the_losses_of_a_vae_gan_by_hand():
         assert float(ops.convert_to_numpy(loss)) == pytest.approx(expected[player].mean(), rel=1e-5)
 
 
-@pytest.mark.one_backend
 def test_the_losses_of_a_bigan_by_hand():
     model = bigan(seed=0)
     draws = noise()

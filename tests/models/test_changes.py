@@ -51,6 +51,7 @@ def assert_as_fresh(model, before, atol=1e-5):
     np.testing.assert_array_equal(verbs(model)[0], found[0])
 
 
+@pytest.mark.each_backend
 def test_another_decoder():
     model = vae()
     before = verbs(model)
@@ -104,7 +105,6 @@ def test_other_averaged_weights():
     np.testing.assert_allclose(after, expected, atol=1e-5)
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize("case", SIGNED, ids=repr)
 def test_a_signature_is_compiled_once(case):
     model = case.make(seed=0)
@@ -116,6 +116,7 @@ def test_a_signature_is_compiled_once(case):
     assert num == len(model.signatures())
 
 
+@pytest.mark.each_backend
 def test_nothing_is_compiled_twice_without_a_change():
     model = vae()
     verbs(model)
@@ -238,7 +239,6 @@ sized = pytest.mark.parametrize(
 )
 
 
-@pytest.mark.one_backend
 @sized
 def test_presets_grow_with_their_sizes(model_class, arguments, sizes, tmp_path):
     smallest = {name: size for name, (size, _) in sizes.items()}
@@ -260,7 +260,6 @@ def nets(model):
     return [network for network in every if network.name != "recognition"]
 
 
-@pytest.mark.one_backend
 @sized
 def test_sizes_with_networks_of_ones_own(model_class, arguments, sizes):
     smallest = {name: size for name, (size, _) in sizes.items()}
@@ -280,7 +279,6 @@ def test_sizes_with_networks_of_ones_own(model_class, arguments, sizes):
         model_class(SHAPE, **arguments, **first, **smallest)
 
 
-@pytest.mark.one_backend
 def test_depth_of_convolutional_presets():
     with pytest.raises(ValueError, match="no depth of convolutional presets.*depth=3"):
         kgen.VAE(SHAPE, latent_dim=2, architecture="convolutional", depth=3)

@@ -1,7 +1,9 @@
 """What every model of the zoo promises.
 
-A test of a `case` runs on each model of tests/zoo.py. Where it is marked `house`, it tries what the
-base classes promise: on one model of each family, and with --full on each of them on PyTorch.
+A test of a `case` runs on each model of tests/zoo.py; in the quick tier on PyTorch, and on one of
+each family on the other backends, or where it is marked `each_backend` on each there too. Where it
+is marked `house`, it tries what the base classes promise: on one model of each family, and with
+--full on each of them on PyTorch.
 """
 
 import inspect
@@ -34,10 +36,10 @@ def pytest_generate_tests(metafunc):
     wanted = metafunc.definition.get_closest_marker("of")
     house = metafunc.definition.get_closest_marker("house")
     cases = [case for case in ZOO.values() if wanted is None or wanted.args[0](case)]
-    of_house = house.args[0] if house and house.args else lambda case: case.family
-    quick = [case for case in cases if case.quick and (house is None or of_house(case))]
-    if "KGEN_TESTS_DEFAULT_COMPILERS" in os.environ:
-        quick = [case for case in quick if case.family]
+    is_of_all = BACKEND == "torch" or metafunc.definition.get_closest_marker("each_backend")
+    is_of_all = is_of_all and not house and "KGEN_TESTS_DEFAULT_COMPILERS" not in os.environ
+    is_quick = house.args[0] if house and house.args else lambda case: case.family or is_of_all
+    quick = [case for case in cases if case.quick and is_quick(case)]
     families = [case for case in cases if case.quick and case.family]
     cases = in_tiers(cases, quick=quick, on_each=families if house else None)
     metafunc.parametrize("case", cases, scope="module", indirect=True, ids=repr)
@@ -209,6 +211,7 @@ def test_an_image_is_of_its_seed(subject):
 
 
 @samplers
+@pytest.mark.each_backend
 def test_the_images_of_a_seed_agree_over_the_backends(subject):
     expected = goldens.read()[subject.case.name]
     found = goldens.images_of(subject.case, subject.anew())

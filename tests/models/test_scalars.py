@@ -157,6 +157,7 @@ def trained(make, steps, **kwargs):
     return gan
 
 
+@pytest.mark.each_backend
 @pytest.mark.parametrize(
     ("model_class", "arguments", "name", "first", "second"),
     changes(("GAN", "r1_weight"), ("WGAN", "clip")),
@@ -245,7 +246,6 @@ def test_a_schedule_counts_the_steps_of_fit_not_those_of_the_critic():
     assert_same(arrays(first.trainable_variables), weights["none"], 1e-7)
 
 
-@pytest.mark.one_backend
 class TestWhatIsNotTaken:
     @pytest.mark.parametrize(
         ("make", "name", "value", "message"),

@@ -52,7 +52,6 @@ def of(sampler, v, **kwargs):
     return variance_at_the_end(sampler, LINEAR.path(times), v, **kwargs)
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize(
     ("v", "log_variance", "expected"),
     [
@@ -75,7 +74,6 @@ DDIMS = {
 }
 
 
-@pytest.mark.one_backend
 @pytest.mark.parametrize(("v", "eta"), DDIMS)
 def test_ddim(v, eta):
     found = [of(DDIM(s, "leading", eta), v) for s in (10, 20, 50, 100, 1000)]
@@ -122,7 +120,6 @@ def edm(sampler, steps):
     return 80.0 * variance_at_the_end(sampler, edm_path(steps), 0.25) ** 0.5
 
 
-@pytest.mark.one_backend
 def test_heun_is_of_second_order():
     found = [edm(Heun(n), n) for n in (18, 36, 72)]
     np.testing.assert_allclose(found, [0.527624637, 0.5060970919, 0.5014256262], rtol=1e-9)
