@@ -61,8 +61,8 @@ def pytest_addoption(parser):
     )
 
 
-# Of a test's markers the closest says where it runs. In these files one without is `anywhere`: Python
-# that no backend has a part in, or a formula, and goldens tie what the others compute to it.
+# Of a test's markers the closest says where it runs. In these files one without is `anywhere`:
+# Python that no backend has a part in, or a formula, and goldens tie the others' figures to it.
 ANYWHERE = (
     "kgen/",  # examples of docstrings
     "tests/models/",
