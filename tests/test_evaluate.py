@@ -132,7 +132,43 @@ def test_samples_that_are_no_images_end_no_training(data, monkeypatch):
     )
     with pytest.warns(UserWarning, match="no figures of the samples of epoch 1: .*NaN"):
         history = fitted(gan, data, of(data), epochs=1)
-    assert "val_kid" not in history and "generator_loss" in history
+    assert np.isnan(history["val_kid"]).all() and "generator_loss" in history
+
+
+def test_figures_of_an_epoch_that_has_none_are_not_those_before(data, monkeypatch, tmp_path):
+    gan, sample, calls = made(), kgen.DCGAN.sample, []
+    best = keras.callbacks.ModelCheckpoint(
+        str(tmp_path / "best.keras"), "val_kid", save_best_only=True
+    )
+
+    def sampled(self, num, *args, **kwargs):
+        calls.append(num)
+        images = sample(self, num, *args, **kwargs)
+        return np.full_like(images, np.nan) if len(calls) == 2 else images
+
+    monkeypatch.setattr(type(gan), "sample", sampled)
+    with pytest.warns(UserWarning, match="no figures of the samples of epoch 2"):
+        found = fitted(gan, data, best, of(data, every=1), epochs=3)["val_kid"]
+    assert np.isnan(found).tolist() == [False, True, False]
+    assert best.best == min(found[0], found[2])
+
+
+def test_a_likelihood_that_is_no_number(data, monkeypatch):
+    vae = dense_vae(seed=0)
+    given = kgen.data.load(np.random.default_rng(0).random((30, *vae.image_shape)), batch_size=5)
+    evaluation = Evaluation(given, ["log_likelihood"], num=20)
+    found = evaluation(vae)
+    nats = vae.log_likelihood(given.test.take()[0], seed=0)
+    error = nats.std(ddof=1) / len(nats) ** 0.5
+    assert found.values["log_likelihood_standard_error"] == pytest.approx(error)
+    assert found.protocol["log_likelihood_of"] == "a bound of 100 draws"
+    vae.decoder.set_weights([np.full_like(each, np.nan) for each in vae.decoder.get_weights()])
+    with pytest.raises(ValueError, match=r"finite likelihoods. Received: .* of 3 of 3 images"):
+        evaluation(vae)
+    evaluating = callbacks.Evaluate(given, ["log_likelihood"], every=1)
+    vae.decoder.set_weights([np.full_like(each, np.nan) for each in vae.decoder.get_weights()])
+    with pytest.warns(UserWarning, match="no figures .* finite likelihoods"):
+        fitted(vae, given, evaluating, epochs=1)
 
 
 def test_a_conditional_model_draws_what_the_real_are_of(data):
@@ -168,7 +204,8 @@ def test_features_that_fit_the_data(tmp_path, data):
     assert isinstance(default_features(data), EfficientNetLite0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(kgen.metrics.features.efficientnet_lite, "_PACKAGE", "no_such_package")
-        assert isinstance(default_features(data), Pixels)
+        with pytest.warns(UserWarning, match="compared by their pixels, which tell little"):
+            assert isinstance(default_features(data), Pixels)
 
 
 @pytest.mark.parametrize(
@@ -178,6 +215,11 @@ def test_features_that_fit_the_data(tmp_path, data):
         (lambda data: of(data, every=0), "every as a whole number"),
         (lambda data: of(data, num=1), "num as a whole number of at least 2"),
         (lambda data: of(data, "class_score"), "features of a classifier"),
+        (
+            lambda data: of(data, "kid", "precision_recall", num=3),
+            "at least 4 samples and real images, without which precision_recall .* 3 samples and 3",
+        ),
+        (lambda data: of(IMAGES), "data as kgen.data.load .* give"),
     ],
 )
 def test_what_cannot_be_evaluated(data, make, message):
@@ -191,8 +233,8 @@ def test_processes_agree(data, monkeypatch):
     together = fitted(made(), data, of(data), epochs=1)
     assert together["val_kid"] == pytest.approx([alone["val_kid"][0] / 2], rel=1e-2)
     # Where the figures of one process failed, nobody has them.
-    monkeypatch.setattr(kgen.DCGAN, "mean_over_processes", lambda self, number: number + 0.5)
-    assert "val_kid" not in fitted(made(), data, of(data), epochs=1)
+    monkeypatch.setattr(kgen.DCGAN, "mean_over_processes", lambda self, number: number + np.nan)
+    assert np.isnan(fitted(made(), data, of(data), epochs=1)["val_kid"]).all()
 
 
 def test_a_conditional_model_needs_what_it_is_of(data):

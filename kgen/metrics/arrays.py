@@ -48,12 +48,11 @@ def _finite(name, value, ndim, at_least):
             f"Expected {name} of at least {at_least}, with which the metric is defined. Received: "
             f"{len(array)}"
         )
+    if 0 in array.shape[1:]:
+        raise ValueError(f"Expected {name} with numbers. Received: {name} of shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"Expected {name} to be finite. Received: NaN or infinity among them")
     return array
-
-
-PAIRS = 2**22  # of whose rows the distances are held at once, 32 MiB
 
 
 def alike(fake, real, at_least=1):
@@ -68,40 +67,6 @@ def alike(fake, real, at_least=1):
             f"{fake.shape[1]} and real with {real.shape[1]}"
         )
     return fake, real
-
-
-def squared_distances(a, b, of_a, of_b):
-    """||a - b||^2 of each row of `a` to each of `b`; exactly 0 of equal rows.
-
-    Args:
-        a: array (num, d).
-        b: array (any num, d).
-        of_a: int array (num,), what `row_ids` gives of it.
-        of_b: the same of b.
-    """
-    a, b = (x.astype("float64", copy=False) for x in (a, b))
-    squares = -2.0 * a @ b.T
-    squares += np.square(a).sum(axis=1)[:, None]
-    squares += np.square(b).sum(axis=1)
-    np.maximum(squares, 0.0, out=squares)
-    order = np.argsort(of_b, kind="stable")
-    first, last = (np.searchsorted(of_b[order], of_a, side) for side in ("left", "right"))
-    for row in np.flatnonzero(last > first):
-        squares[row, order[first[row] : last[row]]] = 0.0
-    return squares
-
-
-def row_ids(*arrays):
-    """Of each array (num, d) an int array (num,): the same number of equal rows, also of others."""
-    rows = np.ascontiguousarray(np.concatenate(arrays) + 0.0)  # of which -0 and 0 are the same
-    whole = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
-    _, ids = np.unique(whole, return_inverse=True)
-    return np.split(ids, np.cumsum([len(each) for each in arrays])[:-1])
-
-
-def blocks_of_pairs(num, others):
-    """Slices that divide `num` rows, so that a block's pairs with `others` rows can be held."""
-    return blocks(num, max(1, PAIRS // others))
 
 
 def blocks(num, size):

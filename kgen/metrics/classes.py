@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kgen.checks import whole_number
+from kgen.checks import number, whole_number
 from kgen.metrics.arrays import checked
 
 
@@ -15,7 +15,8 @@ def inception_score(logits, splits=10, seed=0):
 
     Args:
         logits: array (num, classes), what the softmax is taken of; logarithms of probabilities do.
-        splits: int. The score is of so many parts of the images, after a shuffle. Defaults to 10.
+        splits: int. The score is of so many parts of the images, after a shuffle, of two images at
+            least; of hardly more images than classes it is too low. Defaults to 10.
         seed: int. Shuffles.
 
     Returns:
@@ -30,7 +31,7 @@ def inception_score(logits, splits=10, seed=0):
     https://arxiv.org/abs/1606.03498
     """
     splits = whole_number("splits", splits)
-    logits = checked("logits", logits, 2, at_least=splits)
+    logits = checked("logits", logits, 2, at_least=2 * splits)
     logits = logits[np.random.default_rng(seed).permutation(len(logits))]
     log_p = logits - logits.max(axis=1, keepdims=True)
     log_p -= np.log(np.exp(log_p).sum(axis=1, keepdims=True))
@@ -62,6 +63,12 @@ def mode_counts(points, modes, std):
     2017, section 4.1. https://arxiv.org/abs/1712.04086
     """
     points, modes = checked("points", points, 2), checked("modes", modes, 2)
+    std = number("std", std, above=0.0)
+    if points.shape[1] != modes.shape[1]:
+        raise ValueError(
+            f"Expected points and modes of one length. Received: points {points.shape} and modes "
+            f"{modes.shape}"
+        )
     distances = np.linalg.norm(points[:, None] - modes, axis=-1)
     good = distances.min(axis=1) <= 3.0 * std
     counts = np.bincount(distances[good].argmin(axis=1), minlength=len(modes))

@@ -1,5 +1,6 @@
 """How good models of one data set are: what is compared with is taken once."""
 
+import inspect
 import os
 
 import numpy as np
@@ -16,6 +17,7 @@ from kgen.metrics.samples import (
     SampleFigures,
     check_metrics,
     check_names,
+    check_numbers,
     check_split,
     figures_of,
     names_of,
@@ -33,8 +35,9 @@ class Evaluation:
     Args:
         data: `kgen.data.Dataset`.
         metrics: sequence of names in `kgen.metrics.FIGURES`, and "log_likelihood" of a model that
-            has one, in nats an image. Defaults to four that need few images. The
-            "memorization_distance" is to all training images, whatever the split.
+            has one, in nats an image, with its standard error over the real images. Defaults to
+            four that need few images. The "memorization_distance" is to all training images,
+            whatever the split.
         features: `kgen.metrics.features.Features`, or None for `default_features(data)`.
         num: int. Samples; and real images, of which there may be fewer. Defaults to 10,000.
         split: "test" or "train". Which real images; the floor is of the other split's.
@@ -58,7 +61,13 @@ class Evaluation:
         self._has_memory = MEMORIZATION in names
         self.metrics = [each for each in names if each not in (LIKELIHOOD, MEMORIZATION)]
         self.names = names_of(names)
+        if not (hasattr(data, "train") and hasattr(data, "test")):
+            raise ValueError(
+                "Expected data as kgen.data.load or kgen.data.from_arrays gives them. Received: "
+                f"{data!r:.80}"
+            )
         self._images, self._conditions = real_images(data, split, self.num)
+        check_numbers(self.metrics, self.num, len(self._images))
         self.features = self._real = self._other = self._learned = None
         self._floors = {}
         if self.metrics or self._has_memory or not names:
@@ -112,9 +121,12 @@ class Evaluation:
         if self._has_likelihood:
             y = None if model.condition is None else self._conditions
             nats = model.log_likelihood(self._images, y, seed=self.seed)
-            found.values[LIKELIHOOD] = float(np.mean(nats))
+            found.values.update(mean_likelihood(LIKELIHOOD, nats))
             found.protocol.setdefault("split", self.split)
             found.protocol.setdefault("num_real", len(self._images))
+            draws = inspect.signature(model.log_likelihood).parameters.get("num_samples")
+            if draws is not None:
+                found.protocol["log_likelihood_of"] = f"a bound of {draws.default} draws"
         return found
 
     def _compared(self, fake, real, metrics, split, other):
@@ -139,9 +151,25 @@ class Evaluation:
         return joined(parts)
 
 
+def mean_likelihood(name, nats):
+    """A likelihood's mean over images as a figure of this name, and its standard error.
+
+    Raises:
+        ValueError: one of them is no number.
+    """
+    is_finite = np.isfinite(nats)
+    if not is_finite.all():
+        raise ValueError(
+            f"Expected finite likelihoods. Received: NaN or infinity of {np.sum(~is_finite)} of "
+            f"{len(nats)} images"
+        )
+    error = np.std(nats, ddof=1) / len(nats) ** 0.5 if len(nats) > 1 else 0.0
+    return {name: float(np.mean(nats)), f"{name}_standard_error": float(error)}
+
+
 def check_verbs(names, model):
     """Raises a ValueError if a model has not what figures of these names need."""
-    wanted = {LIKELIHOOD if name == LIKELIHOOD else "sample" for name in names}
+    wanted = {LIKELIHOOD if name.startswith(LIKELIHOOD) else "sample" for name in names}
     for verb in sorted(wanted):
         if not hasattr(model, verb):
             raise ValueError(
@@ -154,7 +182,7 @@ def default_features(data, path=None):
     """The features that tell most of a data set without a download.
 
     Of data with labels a `Classifier` of them; of others EfficientNet-Lite0, or where its weights
-    are not installed the pixels.
+    are not installed the pixels, with a warning.
 
     Args:
         data: `kgen.data.Dataset`.
@@ -172,7 +200,8 @@ def default_features(data, path=None):
         return classifier
     try:
         return EfficientNetLite0()
-    except ImportError:
+    except ImportError as error:
+        warn(f"Samples are compared by their pixels, which tell little: {error}")
         return Pixels()
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kgen.checks import whole_number
 from kgen.metrics.arrays import blocks, checked
 from kgen.metrics.arrays import features as checked_features
 
@@ -111,8 +112,10 @@ def frechet_bias(covariance, num_fake, num_real=None):
         num_fake: int. N.
         num_real: int, or None for as many. M.
     """
+    num_fake = whole_number("num_fake", num_fake)
+    num_real = whole_number("num_real", num_real, optional=True)
     if np.ndim(covariance) == 0:
-        values = np.ones(covariance)
+        values = np.ones(whole_number("covariance", covariance))
     else:
         values = np.maximum(np.linalg.eigvalsh(checked("covariance", covariance, 2)), 0.0)
     values = values[values > 0.0]

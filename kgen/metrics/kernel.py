@@ -4,6 +4,7 @@ import numpy as np
 
 from kgen.checks import whole_number
 from kgen.metrics.arrays import alike
+from kgen.metrics.distances import blocks_of_pairs
 
 
 def polynomial_mmd(fake, real):
@@ -27,16 +28,21 @@ def polynomial_mmd(fake, real):
 
 
 def _mmd(x, y):
-    x, y = x.astype("float64"), y.astype("float64")
-
-    def kernel(a, b):
-        return (a @ b.T / a.shape[1] + 1.0) ** 3
+    def total(a, b):
+        return sum(
+            _kernel(a[rows].astype("float64") @ b[columns].astype("float64").T, a).sum()
+            for rows, columns in blocks_of_pairs(a, b)
+        )
 
     def within(a):
-        values = kernel(a, a)
-        return (values.sum() - np.trace(values)) / (len(a) * (len(a) - 1))
+        of_themselves = _kernel(np.einsum("nd,nd->n", a, a, dtype="float64"), a).sum()
+        return (total(a, a) - of_themselves) / (len(a) * (len(a) - 1))
 
-    return float(within(x) + within(y) - 2.0 * kernel(x, y).mean())
+    return float(within(x) + within(y) - 2.0 * total(x, y) / (len(x) * len(y)))
+
+
+def _kernel(products, a):
+    return (products / a.shape[1] + 1.0) ** 3
 
 
 def kernel_distance(fake, real, subsets=100, subset_size=1000, seed=0):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from kgen.checks import whole_number
+from kgen.checks import number, whole_number
 from kgen.metrics.arrays import checked
 
 
@@ -24,6 +24,7 @@ def active_units(means, threshold=0.01):
     https://arxiv.org/abs/1509.00519
     """
     means = checked("means", means, 2, at_least=2)
+    threshold = number("threshold", threshold)
     return int((means.var(axis=0, ddof=1) > threshold).sum())
 
 
@@ -42,7 +43,9 @@ def linear_probe(codes, labels, test_codes, test_labels):
     from sklearn.linear_model import LogisticRegression  # as its import takes a second
     from sklearn.preprocessing import StandardScaler
 
-    codes, test_codes = checked("codes", codes, 2), checked("test_codes", test_codes, 2)
+    codes, labels = _examples(codes, labels, "labels", 1)
+    test_codes, test_labels = _test_examples(codes, labels, test_codes, test_labels, "labels")
+    _varying(labels[:, None], "label")
     scaler = StandardScaler().fit(codes)
     probe = LogisticRegression(max_iter=1000).fit(scaler.transform(codes), labels)
     return float(probe.score(scaler.transform(test_codes), test_labels))
@@ -94,7 +97,7 @@ def sap_score(codes, factors, test_codes, test_factors):
     from sklearn.svm import LinearSVC
 
     codes, factors = _examples(codes, factors)
-    test_codes, test_factors = _examples(test_codes, test_factors)
+    test_codes, test_factors = _test_examples(codes, factors, test_codes, test_factors)
     gaps = []
     varying = _varying(factors)
     for factor, test_factor in zip(factors.T[varying], test_factors.T[varying], strict=True):
@@ -162,7 +165,7 @@ def dci(codes, factors, test_codes, test_factors, seed=0):
     from sklearn.ensemble import GradientBoostingClassifier
 
     codes, factors = _examples(codes, factors)
-    test_codes, test_factors = _examples(test_codes, test_factors)
+    test_codes, test_factors = _test_examples(codes, factors, test_codes, test_factors)
     importances, accuracies = [], []
     varying = _varying(factors)
     for factor, test_factor in zip(factors.T[varying], test_factors.T[varying], strict=True):
@@ -203,6 +206,11 @@ def factor_vae_score(
     Reference: Kim & Mnih, Disentangling by Factorising, 2018, section 4.
     https://arxiv.org/abs/1802.05983
     """
+    num_train, num_test = whole_number("num_train", num_train), whole_number("num_test", num_test)
+    batch, num_var = (
+        whole_number(name, value, at_least=2)
+        for name, value in (("batch", batch), ("num_var", num_var))
+    )
     rng = np.random.default_rng(seed)
 
     def codes_of(factors):
@@ -231,21 +239,37 @@ def factor_vae_score(
     return float(np.mean(right))
 
 
-def _examples(codes, factors):
+def _examples(codes, factors, name="factors", ndim=2):
     codes, factors = checked("codes", codes, 2, at_least=2), np.asarray(factors)
-    if factors.ndim != 2 or factors.dtype.kind not in "iu" or len(factors) != len(codes):
+    if factors.ndim != ndim or factors.dtype.kind not in "iu" or len(factors) != len(codes):
+        shape = f"({len(codes)}, num_{name})" if ndim == 2 else f"({len(codes)},)"
         raise ValueError(
-            f"Expected factors as whole numbers ({len(codes)}, num_factors), a row for each code. "
-            f"Received: factors of shape {factors.shape} and {factors.dtype}"
+            f"Expected {name} as whole numbers {shape}, a row for each code. Received: {name} of "
+            f"shape {factors.shape} and {factors.dtype}"
         )
     return codes, factors
 
 
-def _varying(factors):
+def _test_examples(codes, factors, test_codes, test_factors, name="factors"):
+    """Those of test images, with as many numbers and factors as the others."""
+    test_codes, test_factors = _examples(test_codes, test_factors, name, factors.ndim)
+    found, wanted = (
+        (x.shape[1], y.shape[1:]) for x, y in ((test_codes, test_factors), (codes, factors))
+    )
+    if found != wanted:
+        raise ValueError(
+            f"Expected test_codes and test_{name} as codes and {name} are, of shapes {codes.shape} "
+            f"and {factors.shape} but for their number. Received: {test_codes.shape} and "
+            f"{test_factors.shape}"
+        )
+    return test_codes, test_factors
+
+
+def _varying(factors, what="factor"):
     """Which of the factors vary; of the others there is nothing to tell."""
     found = np.flatnonzero(np.ptp(factors, axis=0) > 0)
     if not len(found):
-        raise ValueError("Expected a factor that varies. Received: factors that are all constant")
+        raise ValueError(f"Expected a {what} that varies. Received: {what}s that are all constant")
     return found
 
 

@@ -3,7 +3,11 @@
 import numpy as np
 
 from kgen.checks import flag, whole_number
-from kgen.metrics.arrays import alike, blocks_of_pairs, row_ids, squared_distances
+from kgen.metrics import distances
+from kgen.metrics.arrays import alike
+
+# Equal distances are equal but for rounding: so much, in parts of what they are computed of.
+ROUNDING = 2.0**-40
 
 
 def precision_recall(fake, real, k=3, ties=True):
@@ -63,20 +67,16 @@ def density_coverage(fake, real, k=5, ties=False):
 
 def _found(fake, real, k, ties):
     k = whole_number("k", k)
-    is_within = np.less_equal if flag("ties", ties) else np.less
-    fake, real = alike(fake, real, at_least=k + 1)
-    center = real.mean(axis=0, dtype="float64")
-    fake, real = fake - center, real - center  # now in float64
-    ids, real_ids = row_ids(fake, real)
-    of_fake, of_real = _radii(fake, ids, k), _radii(real, real_ids, k)
-    among_real, has_real, has_fake = [], np.zeros(len(real), bool), np.zeros(len(real), bool)
-    for rows in blocks_of_pairs(len(fake), len(real)):
-        squares = squared_distances(fake[rows], real, ids[rows], real_ids)
-        is_among = is_within(squares, of_real)
-        among_real.append(is_among.sum(axis=1))
-        has_fake |= is_among.any(axis=0)
-        has_real |= is_within(squares, of_fake[rows, None]).any(axis=0)
-    among_real = np.concatenate(among_real)
+    leeway, is_within = (-ROUNDING, np.less_equal) if flag("ties", ties) else (ROUNDING, np.less)
+    fake, real = distances.points(*alike(fake, real, at_least=k + 1))
+    of_fake, of_real = (distances.squared_radii(each, k) for each in (fake, real))
+    among_real = np.zeros(len(of_fake), int)
+    has_real, has_fake = np.zeros((2, len(of_real)), bool)
+    for rows, columns, squares in distances.squared_distances(fake, real, leeway):
+        is_among = is_within(squares, of_real[columns])
+        among_real[rows] += is_among.sum(axis=1)
+        has_fake[columns] |= is_among.any(axis=0)
+        has_real[columns] |= is_within(squares, of_fake[rows, None]).any(axis=0)
     return {
         "precision": float((among_real > 0).mean()),
         "recall": float(has_real.mean()),
@@ -85,17 +85,10 @@ def _found(fake, real, k, ties):
     }
 
 
-def _radii(x, ids, k):
-    """The squared distance of each to its k-th neighbour, itself not counted."""
-    parts = (
-        squared_distances(x[rows], x, ids[rows], ids) for rows in blocks_of_pairs(len(x), len(x))
-    )
-    # Copies, as views would hold all of the distances.
-    return np.concatenate([np.partition(squares, k, axis=1)[:, k].copy() for squares in parts])
-
-
 def memorization_distance(fake, real):
     """The mean over fakes of 1 - |cos| to the nearest real image's features: 0 is learned by heart.
+
+    Features that are all 0 have no angle: they are at 0 from others that are so, else at 1.
 
     Args:
         fake: array (num, d), features of generated images.
@@ -107,11 +100,14 @@ def memorization_distance(fake, real):
     Reference: Bai et al., On Training Sample Memorization: Lessons from Benchmarking Generative
     Modeling with a Large-Scale Competition, 2021, section 4. https://arxiv.org/abs/2106.03062
     """
-    fake, real = (_unit(each) for each in alike(fake, real))
-    nearest = [
-        np.abs(fake[rows] @ real.T).max(axis=1) for rows in blocks_of_pairs(len(fake), len(real))
-    ]
-    return float(np.mean(1.0 - np.minimum(np.concatenate(nearest), 1.0)))
+    fake, real = alike(fake, real)
+    nearest = np.zeros(len(fake))
+    for rows, columns in distances.blocks_of_pairs(fake, real):
+        a, b = (_unit(each) for each in (fake[rows], real[columns]))
+        near = np.abs(a @ b.T)
+        near[np.ix_(~a.any(axis=1), ~b.any(axis=1))] = 1.0
+        nearest[rows] = np.maximum(nearest[rows], near.max(axis=1))
+    return float(np.mean(1.0 - np.minimum(nearest, 1.0)))
 
 
 def nearest(fake, real, k=1):
@@ -127,18 +123,10 @@ def nearest(fake, real, k=1):
     """
     fake, real = alike(fake, real, at_least=1)
     k = whole_number("k", k, at_most=len(real))
-    found, (ids, real_ids) = [], row_ids(fake, real)
-    for rows in blocks_of_pairs(len(fake), len(real)):
-        squares = squared_distances(fake[rows], real, ids[rows], real_ids)
-        order = np.argsort(squares, axis=1, kind="stable")[:, :k].copy()
-        found.append((np.sqrt(np.take_along_axis(squares, order, axis=1)), order))
-    distances, order = (np.concatenate(parts) for parts in zip(*found, strict=True))
-    return distances, order
+    return distances.nearest(*distances.points(fake, real), k)
 
 
 def _unit(x):
     x = x.astype("float64")
     norms = np.linalg.norm(x, axis=1, keepdims=True)
-    if not norms.all():
-        raise ValueError("Expected features that are not all 0. Received: a row of zeros")
-    return x / norms
+    return x / np.where(norms > 0.0, norms, 1.0)

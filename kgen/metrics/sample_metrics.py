@@ -1,7 +1,12 @@
 """Figures of images that come in batches, real ones and others."""
 
+import contextlib
+import dataclasses
+
+import numpy as np
+
 from kgen.checks import flag
-from kgen.metrics.features.extractor import joined
+from kgen.metrics.features.extractor import joined, taken
 from kgen.metrics.samples import DEFAULT, check_metrics, figures_of
 
 
@@ -13,7 +18,8 @@ class SampleMetrics:
     Args:
         features: `kgen.metrics.features.Features`.
         metrics: sequence of names in `kgen.metrics.FIGURES`. Defaults to four that need few images.
-        seed: int. Draws subsets, directions and halves.
+        seed: int. Draws subsets and directions, and which real images are compared with which for
+            the floor.
 
     Example:
     >>> rng = np.random.default_rng(0)
@@ -37,10 +43,19 @@ class SampleMetrics:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
             real: bool. Whether they are real ones.
         """
-        self._kept[flag("real", real)].append(self.features.extract(images))
+        found = self.features.extract(images)
+        for earlier in (*self._kept[True], *self._kept[False]):
+            if earlier.features.shape[1] != found.features.shape[1]:
+                raise ValueError(
+                    f"Expected images of {earlier.features.shape[1]} features, as those before. "
+                    f"Received: images {np.shape(images)} of {found.features.shape[1]}"
+                )
+        self._kept[flag("real", real)].append(found)
 
     def compute(self):
         """The `SampleFigures` of all that was added.
+
+        The floor is that of one half of the real images beside the other.
 
         Raises:
             ValueError: there are too few of either kind.
@@ -49,7 +64,13 @@ class SampleMetrics:
             if not self._kept[real]:
                 raise ValueError(f"Expected {name}: update(images, real={real}). Received: none")
         fake, real = (joined(self._kept[each]) for each in (False, True))
-        return figures_of(fake, real, self.features, self.metrics, seed=self.seed)
+        found = figures_of(fake, real, self.features, self.metrics, seed=self.seed)
+        halves = np.array_split(np.random.default_rng(self.seed).permutation(len(real.features)), 2)
+        floor, num = {}, len(halves[1])
+        with contextlib.suppress(ValueError):  # of too few
+            one, other = (taken(real, rows) for rows in halves)
+            floor = figures_of(one, other, self.features, self.metrics, seed=self.seed).values
+        return dataclasses.replace(found, floor=floor, protocol=found.protocol | {"num_floor": num})
 
     def reset(self, real=False):
         """Forgets the samples, and with `real` the real images too."""

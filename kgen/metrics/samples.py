@@ -5,7 +5,7 @@ import dataclasses
 
 from kgen.checks import whole_number
 from kgen.metrics.classes import inception_score
-from kgen.metrics.features.extractor import Extracted
+from kgen.metrics.features.extractor import Extracted, Features
 from kgen.metrics.frechet import Moments, frechet_bias, frechet_distance
 from kgen.metrics.kernel import kernel_distance
 from kgen.metrics.neighbours import density_coverage, memorization_distance, precision_recall
@@ -15,15 +15,25 @@ from kgen.metrics.sliced import sliced_wasserstein
 MEMORIZATION = "memorization_distance"
 
 
+def _subset_size(fake, real):
+    """Of half of them at most, so that the subsets differ."""
+    return min(1000, max(2, min(len(fake.features), len(real.features)) // 2))
+
+
 def _kid(fake, real, seed):
-    # Of half of them at most, so that the subsets differ.
-    size = min(1000, max(2, min(len(fake.features), len(real.features)) // 2))
+    size = _subset_size(fake, real)
     mean, std = kernel_distance(fake.features, real.features, subset_size=size, seed=seed)
     return {"kid": mean, "kid_std": std}
 
 
+def _splits(fake):
+    """Ten, or as many as have ten images of each class."""
+    num, classes = fake.logits.shape
+    return min(10, max(1, num // (10 * classes)))
+
+
 def _class_score(fake, real, seed):
-    mean, std = inception_score(fake.logits, splits=min(10, len(fake.logits)), seed=seed)
+    mean, std = inception_score(fake.logits, splits=_splits(fake), seed=seed)
     return {"class_score": mean, "class_score_std": std}
 
 
@@ -57,8 +67,9 @@ class SampleFigures:
         floor: dict of the same names, of other real images in the place of the samples: what a
             model that draws as the data are would have. Empty where there are no others.
         protocol: dict: `features`, what they say of themselves (an accuracy, a hash), `resizing`,
-            `num_fake`, `num_real`, `num_floor`, `split`, and with a Frechet distance
-            `frechet_bias`, about what it is too high by.
+            `num_fake`, `num_real`, `num_floor`, `split`; with a Frechet distance `frechet_bias`,
+            about what it is too high by; with a kernel distance `kid_subset_size`, with a class
+            score `class_score_splits`. Other arguments are the defaults of each metric's function.
     """
 
     values: dict
@@ -101,7 +112,10 @@ def figures_of(fake, real, features, metrics=DEFAULT, split="as given", seed=0, 
     )
     values, floor = {}, {}
     for metric in metrics:
-        values |= FIGURES[metric](fake, real, seed)
+        try:
+            values |= FIGURES[metric](fake, real, seed)
+        except ValueError as error:
+            raise ValueError(f"{metric}: {error}") from error
         if other is not None:
             with contextlib.suppress(ValueError):  # of too few others
                 floor |= FIGURES[metric](other, real, seed)
@@ -118,11 +132,18 @@ def figures_of(fake, real, features, metrics=DEFAULT, split="as given", seed=0, 
     if "frechet_distance" in metrics:
         covariance = Moments(real.features).covariance
         protocol["frechet_bias"] = frechet_bias(covariance, num_fake, num_real)
+    if "kid" in metrics:
+        protocol["kid_subset_size"] = _subset_size(fake, real)
+    if "class_score" in metrics:
+        protocol["class_score_splits"] = _splits(fake)
     return SampleFigures(values, floor, protocol)
 
 
 LIKELIHOOD = "log_likelihood"
 """Of a model's likelihood of real images, not of its samples."""
+
+LEAST = {"precision_recall": 4, "density_coverage": 6}
+"""Images of either kind without which a metric is not defined, where that is more than two."""
 
 
 def check_names(metrics):
@@ -152,6 +173,10 @@ def check_metrics(metrics, features):
         raise ValueError(
             f"Expected metrics of samples, among {', '.join(FIGURES)}. Received: {metrics}"
         )
+    if not isinstance(features, Features):
+        raise ValueError(
+            f"Expected features as kgen.metrics.features has them. Received: {features!r:.80}"
+        )
     if "class_score" in metrics and not features.has_classes:
         raise ValueError(
             "Expected features of a classifier for class_score, such as "
@@ -162,11 +187,23 @@ def check_metrics(metrics, features):
 
 NAMES = {
     "kid": ("kid", "kid_std"),
+    LIKELIHOOD: (LIKELIHOOD, "log_likelihood_standard_error"),
     "class_score": ("class_score", "class_score_std"),
     "precision_recall": ("precision", "recall"),
     "density_coverage": ("coverage", "density"),
 }
 """The figures of the metrics that are not one of their own name."""
+
+
+def check_numbers(metrics, num_fake, num_real):
+    """Raises a ValueError if one of these metrics needs more images."""
+    for metric in metrics:
+        least = LEAST.get(metric, 2)
+        if min(num_fake, num_real) < least:
+            raise ValueError(
+                f"Expected at least {least} samples and real images, without which {metric} is not "
+                f"defined. Received: {num_fake} samples and {num_real} real images"
+            )
 
 
 def names_of(metrics):

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from kgen.checks import number, whole_number
 from kgen.metrics.arrays import checked
 
 
@@ -42,6 +43,7 @@ def ssim(images, others, size=11, std=1.5):
     Similarity, 2004, eq. 13 to 16. https://doi.org/10.1109/TIP.2003.819861
     """
     x, y = _pair(images, others)
+    size, std = whole_number("size", size), number("std", std, above=0.0)
     if size % 2 == 0 or size > min(x.shape[1:3]):
         raise ValueError(
             "Expected size as an odd number of pixels that the images have in height and width. "

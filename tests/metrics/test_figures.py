@@ -33,8 +33,41 @@ def test_all_figures(digits, classifier):
     }
     covariance = np.cov(classifier.extract(test).features.T)
     bias = metrics.frechet_bias(covariance, 1500, 297)
-    assert found.protocol == expected | {"frechet_bias": pytest.approx(bias, rel=1e-4)}
+    expected |= {"frechet_bias": pytest.approx(bias, rel=1e-4)}
+    assert found.protocol == expected | {"kid_subset_size": 148, "class_score_splits": 10}
     assert metrics.figures_of(train, test, classifier, ["kid"]).floor == {}
+
+
+def test_a_class_score_of_few_images_is_of_all_of_them(digits, classifier):
+    fake, real = digits.train.take(10)[0], digits.test.take()[0]
+    found = metrics.figures_of(fake, real, classifier, ["class_score"])
+    logits = classifier.extract(fake).logits
+    assert found.values["class_score"] == metrics.inception_score(logits, splits=1)[0] > 2
+    assert found.protocol["class_score_splits"] == 1
+
+
+def test_an_error_names_its_metric():
+    few = np.random.default_rng(0).random((4, 4, 4, 1))
+    with pytest.raises(ValueError, match="density_coverage: Expected fake of at least 6"):
+        metrics.figures_of(few, few, Pixels(), ["kid", "density_coverage"])
+    with pytest.raises(ValueError, match="features as kgen.metrics.features has them"):
+        metrics.figures_of(few, few, None, ["kid"])
+
+
+def test_batches_have_the_floor_of_their_halves():
+    real, fake = np.random.default_rng(0).random((2, 40, 4, 4, 1))
+    found = metrics.SampleMetrics(Pixels(), ["frechet_distance"])
+    for rows in (slice(0, 25), slice(25, 40)):
+        found.update(real[rows], real=True)
+        found.update(fake[rows], real=False)
+    figures = found.compute()
+    order = np.random.default_rng(0).permutation(40)
+    one, other = real[order[:20]], real[order[20:]]
+    assert figures.values == metrics.figures_of(fake, real, Pixels(), ["frechet_distance"]).values
+    assert figures.floor == metrics.figures_of(one, other, Pixels(), ["frechet_distance"]).values
+    assert figures.protocol["num_floor"] == 20
+    with pytest.raises(ValueError, match=r"images of 16 features.*\(3, 5, 5, 1\) of 25"):
+        found.update(real[:3].repeat(2, 1)[:, :5].repeat(2, 2)[:, :, :5], real=False)
 
 
 def test_noise_is_worse_and_the_floor_is_of_the_real(digits, classifier):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from kgen import metrics
-from kgen.metrics.arrays import row_ids, squared_distances
+from kgen.metrics import distances
 
 pytestmark = pytest.mark.anywhere
 
@@ -187,13 +187,13 @@ def test_equal_rows_are_at_distance_0_and_others_where_they_are():
     x = 1e3 * np.random.default_rng(6).standard_normal((40, 50)) + 7.1
     x[3], x[5] = x[8], 0.0
     y = np.where(x[[5, 8, 9]] == 0.0, -0.0, x[[5, 8, 9]])
-    of_x, of_y = row_ids(x, y)
-    found = squared_distances(x, y, of_x, of_y)
+    ((*_, found),) = distances.squared_distances(*distances.points(x, y))
     direct = np.square(x[:, None] - y).sum(axis=-1)
     np.testing.assert_allclose(found, direct, rtol=1e-9)
     assert ((found == 0.0) == (direct == 0.0)).all() and (found == 0.0).sum() == 4
-    (own,) = row_ids(x)
-    assert (np.diag(squared_distances(x, x, own, own)) == 0.0).all()
+    (own,) = distances.points(x)
+    ((*_, found),) = distances.squared_distances(own, own)
+    assert (np.diag(found) == 0.0).all()
 
 
 def test_blocks_change_nothing(monkeypatch):
@@ -205,29 +205,96 @@ def test_blocks_change_nothing(monkeypatch):
             *metrics.precision_recall(fake, real).values(),
             *metrics.density_coverage(fake, real).values(),
             metrics.memorization_distance(fake, real),
+            metrics.polynomial_mmd(fake, real),
         ]
         return np.concatenate([numbers, *map(np.ravel, metrics.nearest(fake, real, 3))])
 
     whole = all_of_them()
-    monkeypatch.setattr("kgen.metrics.arrays.PAIRS", 170)  # three rows a block
+    monkeypatch.setattr("kgen.metrics.distances.SIDE", 7)
     np.testing.assert_allclose(all_of_them(), whole, rtol=1e-12)
 
 
-@pytest.mark.parametrize("metric", ["precision_recall", "density_coverage", "nearest"])
-def test_only_a_block_of_distances_is_held(metric, monkeypatch):
-    fake, real = np.random.default_rng(2).standard_normal((2, 2000, 3))
-    monkeypatch.setattr("kgen.metrics.arrays.PAIRS", 20_000)
+@pytest.mark.parametrize(
+    "metric",
+    [
+        "precision_recall",
+        "density_coverage",
+        "nearest",
+        "memorization_distance",
+        "polynomial_mmd",
+    ],
+)
+def test_only_a_block_is_held_in_double_precision(metric, monkeypatch):
+    fake, real = np.random.default_rng(2).standard_normal((2, 2000, 200), dtype="float32")
+    monkeypatch.setattr("kgen.metrics.distances.SIDE", 100)
     tracemalloc.start()
     getattr(metrics, metric)(fake, real)
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    assert peak < 4e6  # all of them would be 32 MB
+    # Of either kind double precision would be 3.2 MB, of all distances 32 MB.
+    assert peak < 2.5e6
+
+
+def binary_digits():
+    """Digits in black and white, of which most distances are ties: 400 and 400 others."""
+    from sklearn.datasets import load_digits
+
+    pixels = (load_digits().data > 7).astype("float32")
+    return np.split(pixels[np.random.default_rng(0).permutation(len(pixels))][:800], 2)
+
+
+def test_ties_are_told_of_features_of_few_values():
+    """As torch-fidelity 0.4.0 and prdc 0.2 have them, whatever the features' unit and order."""
+    real, fake = binary_digits()
+    order = np.random.default_rng(1).permutation(64)
+    for a, b in (
+        (fake, real),
+        (fake[:, order], real[:, order]),
+        (fake / 3.0 + 7.1, real / 3.0 + 7.1),
+    ):
+        assert metrics.precision_recall(a, b) == {"precision": 0.96, "recall": 0.94}
+        found = metrics.density_coverage(a, b)
+        assert found == {"density": pytest.approx(0.767), "coverage": 0.955}
+
+
+@pytest.mark.parametrize("levels", [2, 4, 256])
+@pytest.mark.parametrize("ties", [True, False])
+def test_neighbours_are_those_of_whole_numbers(levels, ties):
+    rng = np.random.default_rng(levels)
+    is_within = np.less_equal if ties else np.less
+    for d in (1, 3, 20):
+        fake, real = rng.integers(0, levels, (2, 40, d))
+        apart = np.square(fake[:, None] - real).sum(axis=-1)
+        of_fake, of_real = (
+            np.sort(np.square(x[:, None] - x).sum(axis=-1), axis=1)[:, 3] for x in (fake, real)
+        )
+        is_among = is_within(apart, of_real)
+        found = metrics.precision_recall(fake, real, k=3, ties=ties)
+        found |= metrics.density_coverage(fake, real, k=3, ties=ties)
+        assert found == {
+            "precision": is_among.any(axis=1).mean(),
+            "recall": is_within(apart, of_fake[:, None]).any(axis=0).mean(),
+            "density": pytest.approx(is_among.sum(axis=1).mean() / 3),
+            "coverage": is_among.any(axis=0).mean(),
+        }
+
+
+def test_the_nearest_of_large_numbers():
+    rng = np.random.default_rng(3)
+    fake, real = 1e4 + 1e-3 * rng.standard_normal((2, 60, 100))
+    found, order = metrics.nearest(fake, real, k=3)
+    direct = np.linalg.norm(fake[:, None] - real, axis=-1)
+    assert (order == np.argsort(direct, axis=1)[:, :3]).all()
+    np.testing.assert_allclose(found, np.sort(direct, axis=1)[:, :3], rtol=1e-9)
 
 
 def test_what_is_learned_by_heart():
     real = RNG.standard_normal((20, 8))
     assert metrics.memorization_distance(-3.0 * real[:5], real) == pytest.approx(0.0, abs=1e-12)
     assert metrics.memorization_distance(np.eye(3)[:1], np.eye(3)[1:]) == 1.0
+    black = np.zeros((1, 3))
+    assert metrics.memorization_distance(black, np.eye(3)) == 1.0
+    assert metrics.memorization_distance(black, np.concatenate([np.eye(3), black])) == 0.0
     distances, order = metrics.nearest(real[[4, 2]] + 1e-3, real, k=2)
     assert order[:, 0].tolist() == [4, 2]
     np.testing.assert_allclose(distances[:, 0], 1e-3 * np.sqrt(8), rtol=1e-6)
@@ -320,8 +387,10 @@ def test_two_halves_of_the_same_are_at_no_kernel_distance():
         (lambda: metrics.precision_recall(A, B, k=0), "k as a whole number of at least 1"),
         (lambda: metrics.frechet_distance(A[None], B), r"features .* of shape \(1, 8, 2\)"),
         (lambda: metrics.kernel_distance(A, [["a"]]), "real as numbers"),
-        (lambda: metrics.inception_score(A[:5], splits=6), "logits of at least 6"),
-        (lambda: metrics.memorization_distance(0 * A, B), "not all 0"),
+        (lambda: metrics.inception_score(A[:5], splits=3), "logits of at least 6"),
+        (lambda: metrics.mode_counts(A, B[:, :1], 0.1), r"one length. .*\(8, 2\) and modes"),
+        (lambda: metrics.mode_counts(A, B, 0.0), "std as a finite number above 0"),
+        (lambda: metrics.kernel_distance(A[:, :0], B[:, :0]), r"numbers. .* of shape \(8, 0\)"),
         (lambda: metrics.nearest(A, B, k=12), "k as a whole number in 1..11"),
         (lambda: metrics.Moments(A).update(np.ones((2, 3))), "length 2, as those before"),
     ],

@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import os
-import zipfile
-import zlib
 
 import numpy as np
 
@@ -39,7 +37,7 @@ def extract_once(features, batches):
         return joined([features.extract(images) for images in batches()])
     path = os.path.join(folder(), f"{_key(features, batches())}.npz")
     found = _read(path)
-    if found is None:
+    if found is None or (found.logits is None) == features.has_classes:
         found = joined([features.extract(images) for images in batches()])
         with contextlib.suppress(OSError):  # no room, or no right: then not
             _write(path, found)
@@ -61,8 +59,10 @@ def _read(path):
     try:
         with open(path, "rb") as opened, np.load(opened) as file:
             found = Extracted(file["features"], file["logits"] if "logits" in file else None)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error):
-        return None  # none there, or a damaged one, which is written anew
+    except (
+        Exception
+    ):  # a damaged file raises anything; it is written anew, as one that is not there
+        return None
     with contextlib.suppress(OSError):  # of a cache that others share
         os.utime(path)
     return found

@@ -63,7 +63,14 @@ class Features:
     def _extract(self, images, batch_size):
         field = Image(images.shape[1:])
         batches = [images[rows] for rows in blocks(len(images), batch_size)]
-        return joined([self.extract_batch(of_unit(field.check(x)), batch_size) for x in batches])
+        parts = [self.extract_batch(of_unit(field.check(x)), batch_size) for x in batches]
+        for part in parts:
+            if not isinstance(part, Extracted):
+                raise ValueError(
+                    f"Expected extract_batch of {type(self).__name__} to give "
+                    f"kgen.metrics.features.Extracted. Received: {type(part).__name__}"
+                )
+        return joined(parts)
 
     def extract_batch(self, x, batch_size):
         """The same of one batch.
@@ -85,6 +92,16 @@ def joined(parts):
     return Extracted(
         np.concatenate(features), None if logits[0] is None else np.concatenate(logits)
     )
+
+
+def taken(extracted, rows):
+    """What features say of some of the images.
+
+    Args:
+        extracted: `Extracted`.
+        rows: int array.
+    """
+    return Extracted(*(None if each is None else each[rows] for each in extracted))
 
 
 def make_network(function, *args, **kwargs):

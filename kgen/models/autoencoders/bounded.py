@@ -103,7 +103,8 @@ class Bounded:
         """
         total = -np.inf
         for log_weights in self._log_weights(images, labels, num_samples, seed, batch_size):
-            total = np.logaddexp(total, np.logaddexp.reduce(log_weights, axis=1))
+            with np.errstate(invalid="ignore"):  # of weights that are NaN, as the bound then is
+                total = np.logaddexp(total, np.logaddexp.reduce(log_weights, axis=1))
         return total - np.log(num_samples)
 
     def _log_weights(self, images, labels, num_samples, seed, batch_size):

@@ -277,7 +277,8 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
             rows["turn"] = np.full(len(x), turn, "int32")
             given = {"show_progress": False, "batch_size": batch_size}
             found = self.run(self._log_likelihood, rows, labels, **given)
-            total = np.logaddexp(total, found.astype("float64"))
+            with np.errstate(invalid="ignore"):  # of weights that are NaN, as the bound then is
+                total = np.logaddexp(total, found.astype("float64"))
         return total - math.log(num_samples)
 
     def _log_likelihood(self, y, image, noise, turn):
