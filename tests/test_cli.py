@@ -448,11 +448,17 @@ def test_reconstruct(run, tmp_path, capsys):
     assert Image.open(path).size == (73 * 6, 19 * 6)
 
 
-def test_evaluate(run, capsys):
-    assert kgen("evaluate", run, "--num_samples", "2") == 0
+def test_evaluate(run, capsys, tmp_path):
+    out = tmp_path / "results.json"
+    assert kgen("evaluate", run, "--num_samples", "2", "--out", out) == 0
     shown = dict(line.split() for line in capsys.readouterr().out.splitlines())
-    results = json.loads((run / "results.json").read_text())
-    assert set(shown) == set(results) | {"log_likelihood_2"}
+    results = json.loads(out.read_text())
+    assert shown.pop("Wrote") == str(out) and set(shown) == set(results)
+    trained = json.loads((run / "results.json").read_text())
+    assert results.keys() - trained.keys() == {
+        "log_likelihood_2",
+        "log_likelihood_2_standard_error",
+    }
     assert float(shown["elbo"]) == pytest.approx(results["elbo"], rel=1e-5)
 
 

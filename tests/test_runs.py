@@ -504,9 +504,11 @@ def test_an_exact_likelihood_has_no_bound(autoregressive):
         runs.evaluate(str(autoregressive), num_samples=5)
 
 
-def test_evaluate(whole, capsys):
-    figures = runs.evaluate(str(whole), num_samples=20)
+def test_evaluate(whole, capsys, tmp_path):
+    figures = runs.evaluate(str(whole), num_samples=20, out=str(tmp_path / "results.json"))
+    assert figures == json.loads((tmp_path / "results.json").read_text())
     bound = figures.pop("log_likelihood_20")
+    assert 0.0 < figures.pop("log_likelihood_20_standard_error") < 3.0
     assert figures == json.loads((whole / "results.json").read_text())
     # Of one image in the mean; the noise of the binarization is left.
     assert bound == pytest.approx(figures["elbo"], rel=0.03)

@@ -1,6 +1,5 @@
 """The callback that logs how good a model's samples are."""
 
-import math
 import time
 
 import keras
@@ -21,7 +20,7 @@ class Evaluate(keras.callbacks.Callback):
     EarlyStopping and ModelCheckpoint can wait for them: which way each is better is known, and this
     callback comes before them wherever it stands. It draws with averaged weights, if the model has
     them, and with noise of its own: the training goes on as it would without. Epochs in between log
-    the last figures. Samples that are no images are warned of and log NaN, and training goes on.
+    the last figures. Samples that are no images are warned of and log none, and training goes on.
 
     Args:
         data: `kgen.data.Dataset`, to whose images the samples are compared.
@@ -71,7 +70,8 @@ class Evaluate(keras.callbacks.Callback):
         if self._is_due(epoch, agreed(time.monotonic() - self._started)):
             started = time.monotonic()
             found = self._found(epoch)
-            self._values = {name: agreed(found.get(name, math.nan)) for name in self.names}
+            has_all = agreed(float(not found)) == 0.0
+            self._values = {name: agreed(value) for name, value in found.items()} if has_all else {}
             self._last = agreed(time.monotonic() - started)
             self._spent += self._last
         if logs is not None:

@@ -1,6 +1,5 @@
 """The best model of a training by a figure, kept beside the last."""
 
-import math
 import os
 import shutil
 
@@ -35,7 +34,7 @@ class KeepBest(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         value = (logs or {}).get(self._monitor)
-        if value is None or math.isnan(value) or not self._is_better(value):
+        if value is None or not self._is_better(value):
             return
         self._best = value
         folder = self._run.path(FOLDER)

@@ -25,7 +25,9 @@ class _Row(NamedTuple):
 
 
 _PICTURES = 10  # of each run
-_DATA = ("source", "image_size", "data_dir")  # of a config's data, what makes them the same
+_SPREADS = {"_std": "subsets ±", "_standard_error": "standard error"}  # by the ends of their names
+# What is known of the same data, wherever they lie.
+_DATA = ("name", "train_images", "test_images", "classes", "files")
 
 
 def compare(
@@ -63,6 +65,8 @@ def compare(
     if not runs:
         raise ValueError("Expected at least one run. Received: none")
     picture = os.path.splitext(out)[0] + ".png"
+    if out == picture:
+        raise ValueError(f"Expected out as a text file, such as comparison.md. Received: {out!r}")
     pictures.check_path(picture)
     read = [load(run) for run in runs]
     _check_same_data(runs, read)
@@ -90,27 +94,35 @@ def _measured(groups, evaluation, seed):
         row = _Row([], _steps(group[0].model), [], [])
         for name, run in zip(names, group, strict=True):
             try:
-                last = evaluation(run.model)
+                found, images = evaluation(run.model), _images(run.model, seed)
+                pictures.grid(images)
             except ValueError as error:
                 failed.append(f"No figures of {name}: {error}.")
                 warn(failed[-1])
                 continue
+            last = found
             row.runs.append(name)
-            row.figures.append(last.values)
-            row.images.append(_images(run.model, seed))
+            row.figures.append(found.values)
+            row.images.append(images)
         if row.runs:
             rows.append(row)
     return rows, last, failed
 
 
 def _check_same_data(names, runs):
-    sources = [{key: run.config["data"].get(key) for key in _DATA} for run in runs]
-    for name, source in zip(names, sources, strict=True):
-        if source != sources[0]:
+    first, *others = (_source(run) for run in runs)
+    for name, source in zip(names[1:], others, strict=True):
+        if source != first:
             raise ValueError(
-                f"Expected runs of one data set, as {names[0]} of {sources[0]}. Received: {name} "
-                f"of {source}"
+                f"Expected runs of one data set, as {names[0]} of {first}. Received: {name} of "
+                f"{source}"
             )
+
+
+def _source(run):
+    """What a run's data are, wherever they lie."""
+    known = run.config["data_set"]
+    return {"image_size": run.config["data"]["image_size"]} | {key: known[key] for key in _DATA}
 
 
 def _groups(names, runs):
@@ -155,10 +167,10 @@ def _images(model, seed):
 
 def _markdown(rows, found, failed, picture):
     """The table, what it is of, and the pictures."""
-    names = [name for name in found.values if not name.endswith("_std")]
+    names = [name for name in found.values if not name.endswith(tuple(_SPREADS))]
     lines = ["| | steps | " + " | ".join(names) + " |", "|---" * (len(names) + 2) + "|"]
     for row in rows:
-        cells = [_label(row.runs), f"{row.steps:,}", *(_cell(name, row.figures) for name in names)]
+        cells = [_label(row, rows), f"{row.steps:,}", *(_cell(name, row.figures) for name in names)]
         lines.append(f"| {' | '.join(cells)} |")
     floor = (f"{found.floor[name]:.4g}" if name in found.floor else "" for name in names)
     lines.append("| real images in the samples' place | | " + " | ".join(floor) + " |")
@@ -166,7 +178,7 @@ def _markdown(rows, found, failed, picture):
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}"
         for key, value in found.protocol.items()
     )
-    order = "; ".join(_label([run]) for row in rows for run in row.runs)
+    order = "; ".join(_short([run]) for row in rows for run in row.runs)
     return (
         "\n".join(lines)
         + f"\n\nOf {said}. Of several seeds the mean and the standard deviation.\n\n"
@@ -175,8 +187,15 @@ def _markdown(rows, found, failed, picture):
     )
 
 
-def _label(runs):
-    """The last of a path's names, and of a run's best model the run's too."""
+def _label(row, rows):
+    """The last of a path's names, or all of them where that is another row's too."""
+    label = _short(row.runs)
+    named = {other.runs[0] for other in rows if _short(other.runs) == label}
+    return label if len(named) == 1 else label.replace(_short(row.runs[:1]), row.runs[0], 1)
+
+
+def _short(runs):
+    """The last of the first path's names, and of a run's best model the run's too."""
     parts = os.path.normpath(runs[0]).split(os.sep)
     first = "/".join(parts[-2:] if parts[-1] == FOLDER else parts[-1:])
     return first if len(runs) == 1 else f"{first} ({len(runs)} seeds)"
@@ -185,6 +204,7 @@ def _label(runs):
 def _cell(name, figures):
     values = [each[name] for each in figures]
     if len(values) == 1:
-        std = figures[0].get(f"{name}_std")
-        return f"{values[0]:.4g}" + ("" if std is None else f" (subsets ± {std:.2g})")
+        spreads = {said: figures[0].get(name + ending) for ending, said in _SPREADS.items()}
+        known = (f" ({said} {each:.2g})" for said, each in spreads.items() if each is not None)
+        return f"{values[0]:.4g}" + "".join(known)
     return f"{np.mean(values):.4g} ± {np.std(values, ddof=1):.2g}"

@@ -2,16 +2,18 @@
 
 import dataclasses
 import glob
+import json
 import os
 import re
 
-import numpy as np
+from keras import ops
 
 from kgen import pictures
 from kgen.checks import whole_number
 from kgen.data.images import decode, read_header
 from kgen.data.names import reason_of
-from kgen.metrics.samples import check_names
+from kgen.metrics.evaluation import check_verbs, mean_likelihood
+from kgen.metrics.samples import check_names, names_of
 from kgen.printable import printable
 from kgen.runs import named
 from kgen.runs.folder import read_history, write_json
@@ -121,33 +123,61 @@ def evaluate(
         num_samples: int. With it also the importance-weighted bound on log p(x) of so many
             samples an image, for a model that has one.
         metrics: sequence of figures of samples: kid, frechet_distance, class_score,
-            precision_recall, density_coverage, memorization_distance, sliced_wasserstein.
+            precision_recall, density_coverage, memorization_distance, sliced_wasserstein; and
+            log_likelihood, of so many real images.
         num: int. Samples for these, and as many real images, where there are so many.
         features: str. What they are compared by: classifier, efficientnet_lite0, pixels, or a
             file: another run's classifier.npz, the .pth of FID's Inception, as pytorch-fid and
             torch-fidelity publish it, or the .h5 of Keras' InceptionV3. Defaults to a classifier of
             data with labels, which is trained once and kept in the run folder.
         split: str. The real images: "test" or "train".
-        out: str. The file of the figures, with `metrics`. Defaults to results.json in the run
-            folder; of a trained model's name, NAME-results.json in the current folder.
+        out: str. The file of the figures, with `metrics` or `num_samples`: those that it has, of
+            the same weights, and of samples by the same protocol, stay. Defaults to results.json in
+            the run folder; of a trained model's name, NAME-results.json in the current folder.
 
     Returns:
-        dict of the figures by name; likelihoods in nats an image, and as "samples" the figures of
-        samples with their floor and protocol.
+        dict of the figures by name; likelihoods in nats an image, that of samples with its standard
+        error over the test images, and as "samples" the figures of samples with their floor and
+        protocol.
     """
     metrics = check_names(metrics)
+    path = out or named.written(run, "results.json")
     this = load(run)
     data = this.data()
+    evaluation = None
+    if metrics:
+        check_verbs(names_of(metrics), this.model)
+        evaluation = evaluation_of(run, data, metrics, num, features, split)
+        evaluation.check(this.model)
     figures = _evaluate(this, data, num_samples)
     print(_describe(figures))
     if metrics:
-        found = evaluation_of(run, data, metrics, num, features, split)(this.model)
+        found = evaluation(this.model)
         print(table(found))
         figures["samples"] = dataclasses.asdict(found)
-        path = out or named.written(run, "results.json")
-        write_json(path, figures)
+    if metrics or num_samples is not None:
+        write_json(path, _with_earlier(path, figures))
         print(f"Wrote {path}")
     return figures
+
+
+def _with_earlier(path, figures):
+    """Figures with those that a file has already of the same weights and by the same protocol."""
+    try:
+        with open(path) as file:
+            earlier = json.load(file)
+        if earlier["steps"] != figures["steps"]:
+            return figures
+        samples = earlier.get("samples")
+    except (OSError, ValueError, TypeError, KeyError):  # none, or of something else
+        return figures
+    if samples is not None:
+        now = figures.setdefault("samples", samples)
+        shared = samples["protocol"].keys() & now["protocol"]
+        if all(samples["protocol"][name] == now["protocol"][name] for name in shared):
+            now = {name: samples[name] | now[name] for name in now}
+        figures = figures | {"samples": now}
+    return earlier | figures
 
 
 def _evaluate(run, data, num_samples=None):
@@ -160,10 +190,10 @@ def _evaluate(run, data, num_samples=None):
     figures = model.figures(model.evaluate(data.test, return_dict=True, verbose=0))
     if num_samples is not None:
         images, labels = model.examples(data, data.num_test)
-        figures[f"log_likelihood_{num_samples}"] = float(
-            np.mean(bound(images, labels, num_samples=num_samples, seed=0))
-        )
-    return {"test_images": data.num_test} | figures
+        nats = bound(images, labels, num_samples=num_samples, seed=0)
+        figures |= mean_likelihood(f"log_likelihood_{num_samples}", nats)
+    steps = int(ops.convert_to_numpy(model.steps))
+    return {"test_images": data.num_test, "steps": steps} | figures
 
 
 def write_results(run, data, backup, notes):

@@ -1,5 +1,6 @@
 """Runs side by side: one row a setting, seeds as a spread, the same real images for all."""
 
+import json
 import shutil
 
 import numpy as np
@@ -109,12 +110,13 @@ def test_the_command(folder, tmp_path, capsys):
         ("ad", {}, "Expected runs of one data set, as .*Received: .*d"),
         ("a", {"metrics": ("fid",)}, "Received: fid"),
         ("", {}, "at least one run"),
+        ("ac", {"out": "table.png"}, "a text file, such as comparison.md. Received: 'table.png'"),
     ],
 )
 def test_what_cannot_be_compared(folder, tmp_path, names, given, message):
-    out = str(tmp_path / "table.md")
+    given = GIVEN | {"out": str(tmp_path / "table.md")} | given
     with pytest.raises(ValueError, match=message):
-        runs.compare(*(str(folder / name) for name in names), out=out, **(GIVEN | given))
+        runs.compare(*(str(folder / name) for name in names), **given)
     assert not list(tmp_path.iterdir())
 
 
@@ -139,6 +141,31 @@ def test_a_run_without_figures_leaves_the_others_theirs(folder, diverged):
     assert rows(text) == rows(alone)
     assert f"No figures of {folder / 'c'}: Expected finite" in text
     assert "a row a run: a; b]" in text
+
+
+def test_a_likelihood_has_its_standard_error_and_one_that_is_nan_is_named(folder):
+    text = compared(folder, "a", "c", metrics=("log_likelihood",), num=20)
+    assert len(rows(text)["a"]) == 2 and "(standard error " in rows(text)["a"][1]
+    assert "log_likelihood_of a bound of 100 draws" in text
+
+
+def test_data_are_the_same_wherever_they_lie(folder, tmp_path):
+    here = shutil.copytree(folder, tmp_path / "runs")
+    config = json.loads((here / "c" / "config.json").read_text())
+    config["data"]["data_dir"] = "elsewhere"
+    (here / "c" / "config.json").write_text(json.dumps(config))
+    assert {"a", "c"} <= rows(compared(here, "a", "c")).keys()
+    config["data_set"]["train_images"] -= 1
+    (here / "c" / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ValueError, match="runs of one data set"):
+        compared(here, "a", "c")
+
+
+def test_rows_of_one_name_are_told_apart(folder, tmp_path):
+    for name in ("x", "y"):
+        shutil.copytree(folder / "ac"[name == "y"], tmp_path / name / "vae")
+    found = rows(compared(tmp_path, "x/vae", "y/vae"))
+    assert {str(tmp_path / name / "vae") for name in ("x", "y")} <= found.keys()
 
 
 def test_no_run_with_figures(folder, diverged, tmp_path):
