@@ -10,7 +10,7 @@
 - `on_host`: what a function of NumPy arrays gives, inside a compiled step
 - `innermost_loop`: what stands for the loop whose body is being traced
 - `is_traced`: whether what runs now is being compiled
-- `conv2d` and `conv2d_transpose`: of strides, channels last and padding "same"
+- `conv2d`, `conv2d_transpose`, `depthwise_conv2d`: of strides, channels last and padding "same"
 - `batch_norm`: in one operation, where that is faster than Keras'
 - `after`: inside, a variable changes only if there is a batch
 - `leaky_relu` and `relu`: the functions
@@ -57,6 +57,7 @@ if keras.backend.backend() == "tensorflow":
         compile_function,
         conv2d,
         conv2d_transpose,
+        depthwise_conv2d,
         device,
         innermost_loop,
         input_gradient,
@@ -93,6 +94,7 @@ elif keras.backend.backend() == "jax":
         compile_function,
         conv2d,
         conv2d_transpose,
+        depthwise_conv2d,
         device,
         innermost_loop,
         input_gradient,
@@ -129,6 +131,7 @@ elif keras.backend.backend() == "torch":
         compile_function,
         conv2d,
         conv2d_transpose,
+        depthwise_conv2d,
         device,
         innermost_loop,
         input_gradient,
@@ -193,6 +196,7 @@ __all__ = [
     "compile_function",
     "conv2d",
     "conv2d_transpose",
+    "depthwise_conv2d",
     "device",
     "first_batch",
     "innermost_loop",

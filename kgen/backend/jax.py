@@ -14,7 +14,11 @@ import numpy as np
 from jax import numpy as jnp
 from jax.experimental import multihost_utils
 
-from kgen.backend.jax_convolutions import conv2d, conv2d_transpose  # noqa: F401
+from kgen.backend.jax_convolutions import (  # noqa: F401
+    conv2d,
+    conv2d_transpose,
+    depthwise_conv2d,
+)
 from kgen.backend.jax_flags import set_flags
 from kgen.backend.jax_memory import keep_freed_memory
 from kgen.backend.replicas import (

@@ -323,6 +323,17 @@ def conv2d(x, kernel, strides=(1, 1), bias=None, padding="same"):
     return y if bias is None else keras.ops.add(y, keras.ops.reshape(bias, (1, 1, 1, -1)))
 
 
+def depthwise_conv2d(x, kernel, strides=(1, 1)):
+    """A convolution of each channel by itself, with padding "same".
+
+    Args:
+        x: tensor (batch, h, w, c).
+        kernel: tensor (height, width, c, 1).
+        strides: pair of int.
+    """
+    return keras.ops.depthwise_conv(x, kernel, strides, padding="same", data_format="channels_last")
+
+
 def conv2d_transpose(x, kernel, strides, bias=None):
     """A transposed convolution (batch, h, w, i) -> (batch, h * strides[0], w * strides[1], o).
 

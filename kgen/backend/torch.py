@@ -15,7 +15,11 @@ from kgen.backend.replicas import (
     telling_of_lost_processes,
 )
 from kgen.backend.torch_adam import update_fused
-from kgen.backend.torch_convolutions import conv2d, conv2d_transpose  # noqa: F401
+from kgen.backend.torch_convolutions import (  # noqa: F401
+    conv2d,
+    conv2d_transpose,
+    depthwise_conv2d,
+)
 
 WRONG_SECOND_DERIVATIVES = ()
 

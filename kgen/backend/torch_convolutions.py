@@ -23,14 +23,33 @@ def conv2d(x, kernel, strides=(1, 1), bias=None, padding="same"):
     """
     if kernel.shape[:2] == (1, 1) and tuple(strides) == (1, 1):
         return functional.linear(x, kernel[0, 0].t(), bias)
-    sizes = zip(x.shape[1:3], kernel.shape[:2], strides, strict=True)
-    pads = [_padding(*each) if padding == "same" else (0, 0) for each in sizes]
+    pads = _paddings(x, kernel, strides) if padding == "same" else [(0, 0), (0, 0)]
     if _is_left_to_keras(x, pads, strides):
         y = keras.ops.conv(x, kernel, strides, padding=padding, data_format="channels_last")
         return y if bias is None else y + bias
+    return _convolution(x, kernel, bias, strides, pads)
+
+
+def depthwise_conv2d(x, kernel, strides=(1, 1)):
+    """A convolution of each channel by itself, with padding "same".
+
+    Args:
+        x: tensor (batch, h, w, c).
+        kernel: tensor (height, width, c, 1).
+        strides: pair of int.
+    """
+    pads = _paddings(x, kernel, strides)
+    if _is_left_to_keras(x, pads, strides):
+        return keras.ops.depthwise_conv(
+            x, kernel, strides, padding="same", data_format="channels_last"
+        )
+    return _convolution(x, kernel.transpose(2, 3), None, strides, pads, groups=x.shape[3])
+
+
+def _convolution(x, kernel, bias, strides, pads, groups=1):
     larger = [after for _, after in pads]
     x, kernel = (_mirrored(t, pads) for t in _channels_first(x, kernel))
-    y = functional.conv2d(x, kernel, bias, strides, larger)
+    y = functional.conv2d(x, kernel, bias, strides, larger, groups=groups)
     return _mirrored(y, pads).permute(0, 2, 3, 1)
 
 
@@ -58,6 +77,11 @@ def conv2d_transpose(x, kernel, strides, bias=None):
     x, kernel = (_mirrored(t, pads) for t in _channels_first(x, kernel))
     y = functional.conv_transpose2d(x, kernel, bias, strides, larger, more)
     return _mirrored(y, pads).permute(0, 2, 3, 1)
+
+
+def _paddings(x, kernel, strides):
+    sizes = zip(x.shape[1:3], kernel.shape[:2], strides, strict=True)
+    return [_padding(*each) for each in sizes]
 
 
 def _padding(size, kernel_size, stride):

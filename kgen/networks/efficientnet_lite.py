@@ -1,6 +1,10 @@
 """EfficientNet-Lite0, a small classifier of pictures."""
 
 import keras
+from keras import ops
+
+from kgen import backend
+from kgen.layers import Conv2D
 
 # Repeats, kernel, strides, expansion, channels (Tan & Le 2019, table 1).
 _BLOCKS = (
@@ -12,6 +16,13 @@ _BLOCKS = (
     (4, 5, 2, 6, 192),
     (1, 3, 1, 6, 320),
 )
+
+
+class _DepthwiseConv2D(keras.layers.DepthwiseConv2D):
+    """The same numbers, by the seam's kernel, for what has no bias and activation."""
+
+    def call(self, inputs):
+        return backend.depthwise_conv2d(inputs, ops.convert_to_tensor(self.kernel), self.strides)
 
 
 def efficientnet_lite0():
@@ -34,7 +45,7 @@ def efficientnet_lite0():
         return layers.ReLU(max_value=6.0)(x) if activated else x
 
     def convolution(x, channels, kernel_size, strides, name):
-        return layers.Conv2D(
+        return Conv2D(
             channels, kernel_size, strides, name=name, kernel_initializer="zeros", **plain
         )(x)
 
@@ -48,7 +59,7 @@ def efficientnet_lite0():
                 expanded = x.shape[-1] * expansion
                 x = normalized(convolution(x, expanded, 1, 1, f"{name}expand_conv"), f"{name}bn0")
             stride = strides if repeat == 0 else 1
-            x = layers.DepthwiseConv2D(
+            x = _DepthwiseConv2D(
                 kernel_size,
                 stride,
                 name=f"{name}depthwise_conv",

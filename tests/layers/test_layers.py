@@ -58,6 +58,19 @@ def test_convolutions_are_keras(name, size, kernel, arguments):
         np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-4 * np.abs(theirs).max())
 
 
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("kernel", "size"), [(3, (8, 8)), (5, (7, 6)), (5, (3, 2)), (4, (6, 9))])
+def test_channels_by_themselves_are_keras(kernel, size, stride):
+    rng = np.random.default_rng(0)
+    x, weights = (
+        ops.convert_to_tensor(rng.normal(size=shape).astype("float32"))
+        for shape in ((2, *size, 3), (kernel, kernel, 3, 1))
+    )
+    expected = ops.depthwise_conv(x, weights, (stride, stride), **PLAIN)
+    found = backend.depthwise_conv2d(x, weights, (stride, stride))
+    np.testing.assert_allclose(*map(ops.convert_to_numpy, (found, expected)), atol=1e-5)
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_convolutions_round_trip(name):
     layer = getattr(kgen.layers, name)(4, 5, 2, **PLAIN, activation="relu", use_bias=False)

@@ -115,7 +115,7 @@ def make_network(function, *args, **kwargs):
 
 
 def of_network(network, x, batch_size):
-    """What a network gives for a batch, filled up so that nothing is compiled twice.
+    """What a network gives for a batch, filled up where each size would be compiled.
 
     Args:
         network: keras.Model to features, or to a list of features and logits.
@@ -123,7 +123,8 @@ def of_network(network, x, batch_size):
         batch_size: int. At least num.
     """
     num = len(x)
-    x = np.concatenate([x, np.repeat(x[-1:], batch_size - num, axis=0)])
+    if backend.COMPILES_EACH_SIZE:
+        x = np.concatenate([x, np.repeat(x[-1:], batch_size - num, axis=0)])
     outputs = network.predict_on_batch(x)
     outputs = outputs if isinstance(outputs, list) else [outputs]
     return Extracted(*(np.asarray(y)[:num] for y in outputs))
