@@ -35,6 +35,41 @@ def frechet():
     print(f"a Frechet distance of 2,048 features: {time.perf_counter() - started:.1f} s")
 
 
+def neighbours():
+    """Precision and recall of 2,048 features of 10,000 images each."""
+    fake, real = np.random.default_rng(0).random((2, 10_000, 2048), "float32")
+    started = time.perf_counter()
+    metrics.precision_recall(fake, real)
+    print(f"precision and recall of 2,048 features: {time.perf_counter() - started:.0f} s")
+
+
+def efficientnet():
+    """EfficientNet-Lite0's features of a batch, and the same by Keras' convolutions."""
+    features = metrics.features.EfficientNetLite0()
+    ours, num = features._network, features.default_batch_size
+
+    def plain(layer):
+        kinds = [
+            getattr(keras.layers, kind.__name__.strip("_"), None) for kind in type(layer).mro()
+        ]
+        return next(filter(None, kinds)).from_config(layer.get_config())
+
+    theirs = keras.models.clone_model(ours, clone_function=plain)
+    theirs.set_weights(ours.get_weights())
+    images = np.random.default_rng(0).random((num, 224, 224, 3), "float32")
+    seconds = {}
+    for name, network in (("kgen", ours), ("keras", theirs)) * 4:
+        started = time.process_time()
+        network.predict_on_batch(images)
+        seconds.setdefault(name, []).append(time.process_time() - started)
+    best = {name: min(each[1:]) for name, each in seconds.items()}
+    print(
+        f"EfficientNet-Lite0, ms of a core an image: {best['kgen'] / num * 1e3:.0f}, by Keras' "
+        f"convolutions {best['keras'] / num * 1e3:.0f}; the first batch in "
+        f"{seconds['kgen'][0]:.1f} s and {seconds['keras'][0]:.1f} s"
+    )
+
+
 class Sampler:
     """Stands for a model: images of noise at no cost."""
 
@@ -97,7 +132,7 @@ def main(_):
         print(f"    {peak():,} MiB at most, {before:,} after the imports")
         return
     print(keras.backend.backend(), flush=True)
-    for each in (frechet, many, share, bound_of_vae, bound_of_ladder_vae):
+    for each in (frechet, neighbours, efficientnet, many, share, bound_of_vae, bound_of_ladder_vae):
         subprocess.run([sys.executable, __file__, f"--only={each.__name__}"], check=True)
 
 

@@ -30,6 +30,7 @@ class EfficientNetLite0(Features):
     name = "EfficientNet-Lite0, ImageNet"
     resizing = "bicubic in floats, antialiased, to 224x224"
     has_classes = True
+    default_batch_size = 16
 
     def __init__(self):
         try:

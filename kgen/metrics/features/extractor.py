@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kgen import backend
+from kgen.checks import whole_number
 from kgen.fields import Image
 from kgen.metrics.arrays import blocks
 from kgen.models.image_model import preset_dtype
@@ -32,19 +33,21 @@ class Features:
         resizing: str. What is done to images of another size.
         has_classes: bool. Whether there are logits.
         notes: dict. What a reader of the figures has to know besides, such as an accuracy.
+        default_batch_size: int. Images at a time, whose activations are held together.
     """
 
     name = None
     resizing = "none"
     has_classes = False
     notes = {}
+    default_batch_size = 64
 
-    def extract(self, images, batch_size=64):
+    def extract(self, images, batch_size=None):
         """What they say of images.
 
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
-            batch_size: int. Images at a time. Defaults to 64.
+            batch_size: int or None. Images at a time. None is `default_batch_size`.
 
         Returns:
             `Extracted`.
@@ -53,11 +56,13 @@ class Features:
             ValueError: images outside their range, or that these features cannot be taken of.
         """
         images = np.asarray(images)
+        batch_size = whole_number("batch_size", batch_size, optional=True)
         if images.ndim != 4 or not len(images):
             raise ValueError(
                 "Expected images (num, height, width, channels), one at least. Received: an array "
                 f"of shape {images.shape}"
             )
+        batch_size = batch_size or self.default_batch_size
         return backend.without_strategy(self._extract, images, batch_size)
 
     def _extract(self, images, batch_size):

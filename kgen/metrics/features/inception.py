@@ -38,6 +38,7 @@ class FIDInception(Features):
     """
 
     has_classes = True
+    default_batch_size = 16
 
     def __init__(self, path, resizing="legacy"):
         if resizing not in ("legacy", "clean"):
@@ -82,6 +83,7 @@ class KerasInception(Features):
     """
 
     resizing = _CLEAN
+    default_batch_size = 16
 
     def __init__(self, path):
         self.notes = {"sha256": _digest(path, "sha256")}
