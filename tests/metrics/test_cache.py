@@ -80,6 +80,28 @@ def test_a_damaged_file_is_written_anew(kept, damage):
     assert features.calls == 2 and file.read_bytes() == whole
 
 
+def test_every_flipped_bit_is_found_or_changes_nothing(kept):
+    features = Counted()
+    expected = extract_once(features, lambda: [IMAGES[:1]])
+    (file,) = kept.iterdir()
+    whole = file.read_bytes()
+    for place in range(len(whole)):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 16]) + whole[place + 1 :])
+        for found, known in zip(
+            extract_once(features, lambda: [IMAGES[:1]]), expected, strict=True
+        ):
+            np.testing.assert_array_equal(found, known)
+
+
+def test_a_file_of_something_else_is_written_anew(kept):
+    extract_once(Counted(), lambda: [IMAGES])
+    (file,) = kept.iterdir()
+    with open(file, "wb") as opened:
+        np.save(opened, np.zeros(3))
+    features = Counted()
+    assert extract_once(features, lambda: [IMAGES]).logits.shape == (7, 3) and features.calls == 1
+
+
 def test_a_cache_that_cannot_be_written(kept):
     kept.write_text("a file")
     assert len(extract_once(Counted(), lambda: [IMAGES]).features) == 7

@@ -60,6 +60,14 @@ def test_bad_input(images, others, message):
             figure(images, others)
 
 
-def test_a_window_larger_than_the_images():
-    with pytest.raises(ValueError, match="Received: size=17 and images of 16x20"):
-        metrics.ssim(IMAGES, IMAGES, size=17)
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"size": 17}, "Received: size=17 and images of 16x20"),
+        ({"size": 3.0}, "size as a whole number"),
+        ({"std": 0.0}, "std as a finite number above 0"),
+    ],
+)
+def test_bad_windows(given, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.ssim(IMAGES, IMAGES, **given)
