@@ -121,8 +121,8 @@ def _check_same_data(names, runs):
 
 def _source(run):
     """What a run's data are, wherever they lie."""
-    known = run.config["data_set"]
-    return {"image_size": run.config["data"]["image_size"]} | {key: known[key] for key in _DATA}
+    data, known = run.config["data"], run.config["data_set"]
+    return {"image_size": data.get("image_size")} | {key: known.get(key) for key in _DATA}
 
 
 def _groups(names, runs):

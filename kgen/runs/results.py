@@ -172,7 +172,7 @@ def _with_earlier(path, figures):
     except (OSError, ValueError, TypeError, KeyError):  # none, or of something else
         return figures
     if samples is not None:
-        now = figures.setdefault("samples", samples)
+        now = figures.get("samples", samples)
         shared = samples["protocol"].keys() & now["protocol"]
         if all(samples["protocol"][name] == now["protocol"][name] for name in shared):
             now = {name: samples[name] | now[name] for name in now}
