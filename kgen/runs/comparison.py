@@ -88,7 +88,10 @@ def compare(
 
 
 def _measured(groups, evaluation, seed):
-    """The rows, the last of their `SampleFigures`, and sentences of the runs that have none."""
+    """The rows, the last of their `SampleFigures`, and sentences of the runs that have none.
+
+    Each run's figures are printed as they come, as those of many take long.
+    """
     rows, last, failed = [], None, []
     for names, group in groups:
         row = _Row([], _steps(group[0].model), [], [])
@@ -101,6 +104,8 @@ def _measured(groups, evaluation, seed):
                 warn(failed[-1])
                 continue
             last = found
+            said = (f"{key} {value:.4g}" for key, value in found.values.items())
+            print(f"{name}: {', '.join(said)}", flush=True)
             row.runs.append(name)
             row.figures.append(found.values)
             row.images.append(images)

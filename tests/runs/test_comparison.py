@@ -98,7 +98,8 @@ def test_the_command(folder, tmp_path, capsys):
     subjects = [str(folder / name) for name in "ac"]
     assert cli.main(["kgen", "compare", *subjects, *flags]) == 0
     assert sorted(list(rows(open(out).read()))[:-1]) == ["a", "c"]
-    assert f"Wrote {out}" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert f"{subjects[1]}: frechet_distance " in printed and f"Wrote {out}" in printed
     assert cli.main(["kgen", "compare"]) == 2
     assert "Expected `kgen compare RUN ...` and flags" in capsys.readouterr().err
     assert cli.main(["kgen", "evaluate", *subjects]) == 2
