@@ -118,8 +118,9 @@ def test_what_fits_is_taken(recwarn):
         (lambda: generator(None, layers.Lambda(ops.sigmoid)), False),
         (lambda: nested(scaled=True), True),
         (lambda: generator(), True),
+        (lambda: generator(None, layers.Rescaling(0.0, 1e-4)), True),
     ],
-    ids=["large", "unseen sigmoid", "scaled sigmoid", "linear"],
+    ids=["large", "unseen sigmoid", "scaled sigmoid", "linear", "small"],
 )
 def test_what_cannot_be_seen_is_told_of_by_its_first_images(network, is_right, recwarn):
     gan = dcgan(network())
