@@ -96,8 +96,9 @@ def write(results):
     text = (
         "# Mixtures of Gaussians in the setting of PacGAN\n\n"
         f"`python benchmarks/published_mixtures.py` on {keras.backend.backend()}, Keras "
-        f"{keras.__version__}: {FLAGS.epochs} epochs of 1,000 steps; means and standard errors "
-        f"over the seeds.\n\n{table(results)}"
+        f"{keras.__version__}, {mixtures.MACHINE.value}: {FLAGS.epochs} epochs of 1,000 steps, of "
+        "each mixture the seeds that are trained so far; means and standard errors over them.\n\n"
+        f"{table(results)}"
     )
     path = os.path.join(FLAGS.out, "published_mixtures.md")
     with replacing(path) as temporary, open(temporary, "w") as file:
