@@ -155,6 +155,7 @@ def test_colours_in_turn_are_sampled_in_double_precision():
     assert model.sample(2, seed=0).shape == (2, 2, 2, 3)
 
 
+@pytest.mark.full
 def test_the_paper_s_sizes():
     """Counted layer by layer: a doubled ELU before each convolution, 10 numbers a component."""
     model = kgen.PixelCNNPlusPlus((32, 32, 3), width=8, depth=2)

@@ -244,6 +244,7 @@ def test_completions_keep_what_is_shown():
     assert all(len(np.unique(made[i], axis=0)) > 1 for i in range(3))
 
 
+@pytest.mark.full
 def test_memory_is_that_of_a_row():
     """States, whatever the image's height."""
     for cell in ("row", "diagonal"):
@@ -256,6 +257,7 @@ def test_memory_is_that_of_a_row():
         assert shapes[0][1:4] == [(2,), (2, 6, 3), (2, 6, 3)]  # the first LSTM's
 
 
+@pytest.mark.full
 def test_the_networks_of_the_paper():
     """Counted layer by layer."""
 
