@@ -101,13 +101,13 @@ def memorization_distance(fake, real):
     Modeling with a Large-Scale Competition, 2021, section 4. https://arxiv.org/abs/2106.03062
     """
     fake, real = alike(fake, real)
-    nearest = np.zeros(len(fake))
+    closest = np.zeros(len(fake))
     for rows, columns in distances.blocks_of_pairs(fake, real):
         a, b = (_unit(each) for each in (fake[rows], real[columns]))
         near = np.abs(a @ b.T)
         near[np.ix_(~a.any(axis=1), ~b.any(axis=1))] = 1.0
-        nearest[rows] = np.maximum(nearest[rows], near.max(axis=1))
-    return float(np.mean(1.0 - np.minimum(nearest, 1.0)))
+        closest[rows] = np.maximum(closest[rows], near.max(axis=1))
+    return float(np.mean(1.0 - np.minimum(closest, 1.0)))
 
 
 def nearest(fake, real, k=1):

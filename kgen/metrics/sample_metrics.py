@@ -44,7 +44,7 @@ class SampleMetrics:
             real: bool. Whether they are real ones.
         """
         found = self.features.extract(images)
-        for earlier in (*self._kept[True], *self._kept[False]):
+        for earlier in (*self._kept[True][:1], *self._kept[False][:1]):
             if earlier.features.shape[1] != found.features.shape[1]:
                 raise ValueError(
                     f"Expected images of {earlier.features.shape[1]} features, as those before. "

@@ -98,7 +98,6 @@ def _measured(groups, evaluation, seed):
         for name, run in zip(names, group, strict=True):
             try:
                 found, images = evaluation(run.model), _images(run.model, seed)
-                pictures.grid(images)
             except ValueError as error:
                 failed.append(f"No figures of {name}: {error}.")
                 warn(failed[-1])
@@ -163,11 +162,16 @@ def _best_first(rows, names):
 
 
 def _images(model, seed):
-    """Samples in a row, of all classes in turn where the model is of classes."""
+    """Samples in a row, of all classes in turn where the model is of classes.
+
+    Raises:
+        ValueError: they are no images.
+    """
     labels = None if model.num_classes is None else np.arange(model.num_classes)
     if model.condition is not None and labels is None:
         labels = [model.condition.example()[0]]
-    return model.sample(_PICTURES, conditions(model, labels, _PICTURES), seed=seed)
+    samples = model.sample(_PICTURES, conditions(model, labels, _PICTURES), seed=seed)
+    return model.image.check(samples)
 
 
 def _markdown(rows, found, failed, picture):

@@ -112,6 +112,17 @@ def test_features_of_ones_own():
     assert found.protocol["features"] == "means" and found.values["frechet_distance"] >= 0.0
 
 
+def test_features_of_ones_own_that_are_an_array_alone():
+    class Means(Features):
+        name = "means"
+
+        def extract_batch(self, x, batch_size):
+            return x.mean(axis=(1, 2))
+
+    with pytest.raises(ValueError, match="extract_batch of Means to give .*Extracted.*ndarray"):
+        Means().extract(np.zeros((2, 4, 4, 1)))
+
+
 def test_resizing_is_pillows_in_floats():
     """A line stays one, without rounding, and a constant is the same constant."""
     x = np.full((1, 8, 8, 1), 0.123456, "float32")

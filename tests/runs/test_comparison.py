@@ -144,10 +144,12 @@ def test_a_run_without_figures_leaves_the_others_theirs(folder, diverged):
     assert "a row a run: a; b]" in text
 
 
-def test_a_likelihood_has_its_standard_error_and_one_that_is_nan_is_named(folder):
-    text = compared(folder, "a", "c", metrics=("log_likelihood",), num=20)
+def test_a_likelihood_has_its_standard_error_and_its_samples_are_images(folder, diverged):
+    diverged(3)  # whose likelihood is one all the same
+    with pytest.warns(UserWarning, match=r"No figures of .*c: Expected finite images"):
+        text = compared(folder, "a", "c", metrics=("log_likelihood",), num=20)
     assert len(rows(text)["a"]) == 2 and "(standard error " in rows(text)["a"][1]
-    assert "log_likelihood_of a bound of 100 draws" in text
+    assert "log_likelihood_of a bound of 100 draws" in text and "c" not in rows(text)
 
 
 def test_data_are_the_same_wherever_they_lie(folder, tmp_path):

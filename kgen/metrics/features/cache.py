@@ -59,9 +59,7 @@ def _read(path):
     try:
         with open(path, "rb") as opened, np.load(opened) as file:
             found = Extracted(file["features"], file["logits"] if "logits" in file else None)
-    except (
-        Exception
-    ):  # a damaged file raises anything; it is written anew, as one that is not there
+    except Exception:  # none there, or a damaged one, which raises anything and is written anew
         return None
     with contextlib.suppress(OSError):  # of a cache that others share
         os.utime(path)
