@@ -114,6 +114,12 @@ def pytest_collection_modifyitems(config, items):
     items[:] = left
 
 
+def pytest_collection_finish():
+    """What was imported stays: `gc.collect` after each file need not look through it again."""
+    gc.collect()
+    gc.freeze()
+
+
 def _markers(item):
     """Names of a test's markers; of those that say on which backends it runs the closest alone."""
     names = [marker.name for marker in item.iter_markers()]

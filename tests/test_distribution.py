@@ -74,9 +74,20 @@ def finish(*processes):
     return [(p.returncode, *output) for p, output in zip(processes, outputs, strict=True)]
 
 
-# Steps of those that are not quick are among these.
-MODELS = [name for name, case in ZOO.items() if case.quick and not case.sees_batch]
 QUICK = [name for name, case in ZOO.items() if case.on_replicas]
+
+
+def is_trained(case):
+    """Whether its training on two replicas is compared with that on one, with --full.
+
+    Steps of those that are not quick are among the others'. JAX divides one program: how, no step
+    has a part in.
+    """
+    of_backend = BACKEND != "jax" or case.family or case.on_replicas
+    return case.quick and of_backend and not case.sees_batch
+
+
+MODELS = [name for name, case in ZOO.items() if is_trained(case)]
 
 
 DEVICES = ["devices"] if BACKEND in TWO_DEVICES else []

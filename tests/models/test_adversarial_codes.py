@@ -141,6 +141,7 @@ def test_a_discriminator_that_cannot_tell_is_right_half_of_the_time():
         assert float(ops.convert_to_numpy(loss)) == pytest.approx(2.0 * np.log(2.0), rel=1e-6)
 
 
+@pytest.mark.anywhere
 @pytest.mark.parametrize("architecture", ["dense", "convolutional"])
 def test_presets_of_a_bigan(architecture):
     model = kgen.BiGAN(SHAPE, 3, architecture=architecture, width=4, num_classes=3, seed=0)

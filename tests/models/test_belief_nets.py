@@ -30,6 +30,7 @@ CASES = {
         (1, 2, 3), levels=3, width=9, orders=2, likelihood=LogisticMixture(2, levels=3)
     ),
 }
+ON_EACH = ["fvsbn, colour", "nade, told, in an order", "made, of orders"]
 
 
 @functools.cache
@@ -74,7 +75,7 @@ def test_a_number_sees_those_before_it_in_the_order_and_no_other(name):
 
 
 @pytest.mark.one_backend
-@pytest.mark.parametrize("name", in_tiers(CASES, quick=["made, of orders"]))
+@pytest.mark.parametrize("name", in_tiers(CASES, quick=["made, of orders"], on_each=ON_EACH))
 def test_probabilities_sum_to_1(name):
     model = model_of(name)
     images = all_images(model)
@@ -103,7 +104,9 @@ def test_samples_have_the_probabilities_of_the_model(name):
 
 
 @pytest.mark.one_backend
-@pytest.mark.parametrize("name", in_tiers(CASES, quick=["nade, told, in an order"]))
+@pytest.mark.parametrize(
+    "name", in_tiers(CASES, quick=["nade, told, in an order"], on_each=ON_EACH)
+)
 def test_completions_are_of_what_comes_before_in_the_order(name):
     model = model_of(name)
     images = all_images(model)[[5, -7]]

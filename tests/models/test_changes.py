@@ -239,6 +239,7 @@ sized = pytest.mark.parametrize(
 )
 
 
+@pytest.mark.anywhere
 @sized
 def test_presets_grow_with_their_sizes(model_class, arguments, sizes, tmp_path):
     smallest = {name: size for name, (size, _) in sizes.items()}
@@ -260,6 +261,7 @@ def nets(model):
     return [network for network in every if network.name != "recognition"]
 
 
+@pytest.mark.anywhere
 @sized
 def test_sizes_with_networks_of_ones_own(model_class, arguments, sizes):
     smallest = {name: size for name, (size, _) in sizes.items()}

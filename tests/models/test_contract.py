@@ -101,7 +101,8 @@ def test_integers_and_floats_are_the_same_images(subject):
 
 
 # JAX takes longer to run a step that is not compiled than to compile it.
-@pytest.mark.house(lambda case: case.family and (BACKEND != "jax" or case.name == "vae"))
+@pytest.mark.of(lambda case: BACKEND != "jax" or case.name == "vae")
+@pytest.mark.house
 def test_eager_equals_compiled(subject):
     if EAGER:
         model, _ = subject.watched
@@ -257,6 +258,7 @@ def verbs(model_class):
             yield name, parameters
 
 
+@pytest.mark.anywhere
 def test_verbs_take_their_arguments_in_one_order(case):
     """After `labels` by name alone: what the verb alone has, the seed, the batch size."""
     found = dict(verbs(case.model_class))

@@ -11,6 +11,7 @@ from kgen.distributions import FixedNormal
 from tests.contract import EAGER
 from tests.models.test_vae import all_binary_images
 from tests.posteriors.test_posteriors import Given
+from tests.tiers import in_tiers
 
 # p(z) = N(0, 1), p(x|z) = N(z, 1), x = 1, q(z|x) = N(0, 1).
 BOUNDS = {1: -1.918938533, 2: -1.653473787, 3: -1.594066624}
@@ -92,7 +93,10 @@ def test_with_the_posterior_the_encoder_has_no_gradient_of_any_sample():
 
 
 @pytest.mark.one_backend
-@pytest.mark.parametrize(("k", "beta"), [(1, 1.0), (4, 1.0), (4, 0.5), (4, 2.0)])
+@pytest.mark.parametrize(
+    ("k", "beta"),
+    in_tiers([(1, 1.0), (4, 1.0), (4, 0.5), (4, 2.0)], quick=[(4, 0.5)], on_each=()),
+)
 def test_both_gradients_of_the_encoder_have_one_mean(k, beta):
     vae = line(-0.2, 0.7, objective="dreg", num_samples=k, beta=beta)
     eps = np.random.default_rng(0).standard_normal((25, 4000, k))

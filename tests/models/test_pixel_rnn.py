@@ -259,7 +259,7 @@ def test_memory_is_that_of_a_row():
 
 @pytest.mark.full
 def test_the_networks_of_the_paper():
-    """Counted layer by layer."""
+    """Counted layer by layer; no weight is of a size of the image's."""
 
     def masked(inputs, outputs, size=1):
         return inputs * outputs * size + outputs
@@ -268,7 +268,7 @@ def test_the_networks_of_the_paper():
     row = masked(32, 4 * h, 3) + 3 * h * 4 * h + masked(h, 32)
     diagonal = masked(32, 8 * h) + 2 * 2 * h * 4 * h + masked(h, 32)
     for cell, lstm in (("row", row), ("diagonal", diagonal)):
-        network = kgen.PixelRNN((28, 28, 1), levels=2, cell=cell).network
+        network = kgen.PixelRNN((4, 4, 1), levels=2, cell=cell).network
         assert network.count_params() == stem + 7 * lstm + head
 
 

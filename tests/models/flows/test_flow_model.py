@@ -21,6 +21,7 @@ from kgen.layers import (
     Standardize,
 )
 from kgen.networks import InvertibleNetwork, glow, real_nvp
+from tests.tiers import in_tiers
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (16, 8, 8, 1), dtype="uint8")
@@ -69,7 +70,7 @@ NETWORKS = {
 
 
 @pytest.mark.one_backend
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", in_tiers(NETWORKS, quick=["additive", "conditional"], on_each=()))
 def test_it_has_an_inverse_and_the_jacobians_determinant(name, double):
     network = perturbed(NETWORKS[name]())
     shape, size = network.image_shape, math.prod(network.image_shape)
