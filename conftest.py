@@ -93,9 +93,11 @@ BUT_THESE = (
 )
 # In these it is `one_backend`: what is a backend's own of it is tried by the contract too.
 ONE_BACKEND = (
+    "tests/distributions/",
     "tests/metrics/",
     "tests/models/test_changes.py",
     "tests/models/test_scalars.py",
+    "tests/posteriors/",
     "tests/test_backups.py",
     "tests/test_callbacks.py",
     "tests/test_evaluate.py",

@@ -24,12 +24,18 @@ import time
 BACKENDS = ("tensorflow", "jax", "torch")
 
 # A group's files. A file is in the first group that names it, so that the last has all the others.
+CONTRACT = "tests/models/test_contract.py"
 GROUPS = {
-    "contract": ("tests/models/test_contract.py",),
+    "contract": (CONTRACT, "tests/test_distribution.py"),
     "models": ("tests/models/*", "tests/backend/*"),
-    "replicas": ("tests/test_distribution.py",),
-    "serving": ("tests/serving/*", "tests/docs/*"),
-    "runs": ("tests/test_runs.py", "tests/runs/*", "tests/test_cli.py", "tests/data/*"),
+    "runs": (
+        "tests/test_cli.py",
+        "tests/test_run*",
+        "tests/data/*",
+        "tests/docs/*",
+        "tests/runs/*",
+        "tests/serving/*",
+    ),
     "others": ("*",),
 }
 
@@ -41,17 +47,15 @@ COMPILED = "uninterrupted or agree_over"
 # About the CPU seconds of a group on the three backends, without and with --full: the longest start
 # first.
 SECONDS = {
-    "contract": ((80, 75, 80), (300, 225, 200)),
-    "models": ((95, 110, 220), (540, 480, 340)),
-    "replicas": ((25, 25, 25), (210, 170, 90)),
-    "serving": ((57, 12, 31), (150, 90, 150)),
-    "runs": ((45, 28, 55), (140, 155, 215)),
-    "others": ((35, 95, 125), (265, 280, 295)),
+    "contract": ((120, 90, 95), (490, 250, 270)),
+    "models": ((85, 100, 190), (480, 480, 320)),
+    "runs": ((80, 35, 75), (270, 230, 470)),
+    "others": ((35, 85, 125), (220, 250, 295)),
     COMPILERS: ((0, 0, 0), (30, 60, 0)),
 }
 
 # Where JAX and PyTorch find TensorFlow; to the other groups it is not installed.
-WITH_TENSORFLOW = ("serving", "runs", "paths")
+WITH_TENSORFLOW = ("runs", "paths")
 
 # pytest's short options that a value follows.
 TAKES_A_VALUE = ("-c", "-k", "-m", "-n", "-o", "-p", "-r", "-W")
@@ -143,7 +147,7 @@ def shards_of(backends, paths, full):
     files = files_by_group()
     shards = [(group, backend) for group in files for backend in backends]
     if full:
-        files[COMPILERS] = files["contract"]
+        files[COMPILERS] = [CONTRACT]
         # PyTorch compiles nothing.
         shards += [(COMPILERS, backend) for backend in backends if backend != "torch"]
     shards = [

@@ -227,7 +227,7 @@ print(json.dumps([sorted(names - sys.stdlib_module_names), dir(sys.modules["kgen
     assert set(kgen.__all__) <= set(names)
 
 
-@pytest.mark.one_backend
+@pytest.mark.full_on_one
 def test_a_script_may_have_any_name(tmp_path):
     script = tmp_path / "kgen"
     script.write_text("import kgen\nprint(kgen.VAE.__name__)\n")

@@ -152,7 +152,7 @@ def test_a_roll_back_halves_a_schedule_to_its_end(tmp_path):
     assert float(optimizer.learning_rate) == pytest.approx(0.25 * 1e-2)
 
 
-@pytest.mark.parametrize("kills", in_tiers(["3", "20"], quick=["3"], on_each=()))
+@pytest.mark.parametrize("kills", in_tiers(["3", "20"], quick=[], on_each=["3"]))
 def test_a_training_killed_at_any_moment_ends_as_one_that_was_not(tmp_path, kills):
     command = [sys.executable, "-m", "tests.kills", str(tmp_path), kills]
     done = subprocess.run(command, capture_output=True, text=True, timeout=400)

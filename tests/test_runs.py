@@ -610,6 +610,7 @@ def test_an_autoencoder_of_an_npz_in_the_default_folder(tmp_path, monkeypatch, d
         runs.evaluate(this.folder, num_samples=5)
 
 
+@pytest.mark.full
 def test_an_info_gan_run_goes_on_and_shows_its_codes(tmp_path):
     settings = {"model": "infogan", "categorical": (3,), "continuous": 1, "learning_rate": 1e-3}
     train(tmp_path, epochs=1, **settings)

@@ -13,6 +13,7 @@ from kgen.seeds import seed_words, seeds_of
 from tests import own_models
 
 
+@pytest.mark.full
 @pytest.mark.one_backend
 def test_the_sessions_run(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)

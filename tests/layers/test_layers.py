@@ -10,24 +10,27 @@ from keras import ops
 
 import kgen
 from kgen import backend
+from tests.tiers import in_tiers
 
 LAYERS = ["Conv2D", "Conv2DTranspose"]
 PLAIN = {"padding": "same", "data_format": "channels_last"}
 
 
+CONVOLUTIONS = [
+    ((7, 7), 5, {"strides": 2}),
+    ((4, 6), 4, {"strides": (2, 1), "use_bias": False}),
+    ((5, 8), 3, {"strides": 3, "activation": "tanh"}),
+    ((3, 4), 5, {}),
+    ((4, 5), 1, {}),
+    ((4, 5), 1, {"strides": 2}),
+    ((5, 5), 3, {"padding": "valid"}),
+    ((5, 5), 3, {"dilation_rate": 2}),
+]
+
+
 @pytest.mark.parametrize("name", LAYERS)
 @pytest.mark.parametrize(
-    ("size", "kernel", "arguments"),
-    [
-        ((7, 7), 5, {"strides": 2}),
-        ((4, 6), 4, {"strides": (2, 1), "use_bias": False}),
-        ((5, 8), 3, {"strides": 3, "activation": "tanh"}),
-        ((3, 4), 5, {}),
-        ((4, 5), 1, {}),
-        ((4, 5), 1, {"strides": 2}),
-        ((5, 5), 3, {"padding": "valid"}),
-        ((5, 5), 3, {"dilation_rate": 2}),
-    ],
+    ("size", "kernel", "arguments"), in_tiers(CONVOLUTIONS, quick=CONVOLUTIONS[1:3])
 )
 def test_convolutions_are_keras(name, size, kernel, arguments):
     """Values, gradients by kernel and input, and second derivatives."""
@@ -59,7 +62,10 @@ def test_convolutions_are_keras(name, size, kernel, arguments):
 
 
 @pytest.mark.parametrize("stride", [1, 2])
-@pytest.mark.parametrize(("kernel", "size"), [(3, (8, 8)), (5, (7, 6)), (5, (3, 2)), (4, (6, 9))])
+@pytest.mark.parametrize(
+    ("kernel", "size"),
+    in_tiers([(3, (8, 8)), (5, (7, 6)), (5, (3, 2)), (4, (6, 9))], quick=[(4, (6, 9))]),
+)
 def test_channels_by_themselves_are_keras(kernel, size, stride):
     rng = np.random.default_rng(0)
     x, weights = (

@@ -119,7 +119,7 @@ def test_resizing_as_tensorflow_1():
         np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-3)
 
 
-@pytest.mark.anywhere
+@pytest.mark.full_on_one
 @pytest.mark.parametrize("lacking", ["fc.weight", "Mixed_6b.branch_pool.bn.running_var"])
 def test_another_network_is_refused(tmp_path, lacking):
     tensors = random_tensors()

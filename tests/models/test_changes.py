@@ -9,13 +9,14 @@ import kgen
 from kgen import networks
 from tests.contract import arrays, assert_same
 from tests.models.test_adversarial_options import images, tiny
+from tests.tiers import in_tiers
 from tests.toys import ToyWGANGP
 from tests.zoo import ZOO
 
 BACKEND = keras.backend.backend()
 SHAPE = (8, 8, 1)
 SIGNED = [case for case in ZOO.values() if case.served and case.quick]
-SIGNED = [case for case in SIGNED if case.family or BACKEND == "torch"]
+SIGNED = [case for case in SIGNED if case.family]
 
 
 def decoder(seed):
@@ -234,7 +235,7 @@ SIZED = [
 ]
 sized = pytest.mark.parametrize(
     ("model_class", "arguments", "sizes"),
-    SIZED,
+    in_tiers(SIZED, quick=SIZED[1::3], on_each=()),
     ids=[f"{c.__name__}-{len(a)}" for c, a, _ in SIZED],
 )
 

@@ -322,14 +322,17 @@ def dirac_gan(**kwargs):
     )
 
 
+DIRACS = [
+    ({"loss": "minimax"}, (0.6, 1.5)),
+    ({"loss": "wasserstein"}, (0.6, 1.5)),
+    ({"loss": "minimax", "r1_weight": 1.0}, (0.0, 1e-3)),
+    ({"loss": "wasserstein", "penalties": "r2"}, (0.0, 1e-3)),
+]
+
+
 @pytest.mark.parametrize(
     ("arguments", "ends_within"),
-    [
-        ({"loss": "minimax"}, (0.6, 1.5)),
-        ({"loss": "wasserstein"}, (0.6, 1.5)),
-        ({"loss": "minimax", "r1_weight": 1.0}, (0.0, 1e-3)),
-        ({"loss": "wasserstein", "penalties": "r2"}, (0.0, 1e-3)),
-    ],
+    in_tiers(DIRACS, quick=[DIRACS[0], DIRACS[3]]),
     ids=["minimax", "wasserstein", "minimax-R1", "wasserstein-R2"],
 )
 def test_dirac_gan(arguments, ends_within):

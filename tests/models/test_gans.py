@@ -216,11 +216,12 @@ def test_a_subclassed_generator_is_averaged_and_saved(tmp_path):
         ({"generator": "dense"}, "generator='dense', which is no keras.Model"),
         ({"ema_decay": 1.0}, "decay of average in"),
         ({"projection": True}, "num_classes"),
-        ({"generator": networks.dense_generator(4, SHAPE)}, "generator to map"),
+        (lambda: {"generator": networks.dense_generator(4, SHAPE)}, "generator to map"),
         ({"discriminator": keras.Sequential([keras.Input(SHAPE)])}, "discriminator to map"),
     ],
 )
 def test_bad_arguments(arguments, message):
+    arguments = arguments() if callable(arguments) else arguments
     with pytest.raises(ValueError, match=message):
         kgen.GAN(SHAPE, 3, **(perceptrons() | arguments))
 

@@ -60,15 +60,19 @@ class TestCodes:
         [
             ({"categorical": (), "continuous": 0}, "at least one code"),
             ({"info_weight": -1.0}, "info_weight"),
-            ({"recognition": networks.recognition_head(3, 12)}, "recognition to map"),
-            ({"discriminator": networks.dcgan_discriminator((16, 16, 1))}, "discriminator to map"),
+            (lambda: {"recognition": networks.recognition_head(3, 12)}, "recognition to map"),
             (
-                {"discriminator": networks.dcgan_discriminator(SHAPE)},
+                lambda: {"discriminator": networks.dcgan_discriminator((16, 16, 1))},
+                "discriminator to map",
+            ),
+            (
+                lambda: {"discriminator": networks.dcgan_discriminator(SHAPE)},
                 r"\(batch, 1\) and \(batch, n",
             ),
         ],
     )
     def test_bad_arguments(self, arguments, message):
+        arguments = arguments() if callable(arguments) else arguments
         with pytest.raises(ValueError, match=message):
             self.make(**arguments)
 

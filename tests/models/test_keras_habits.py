@@ -9,6 +9,7 @@ import pytest
 
 import kgen
 from tests.contract import EAGER, arrays, assert_same
+from tests.tiers import in_tiers
 from tests.zoo import SHAPE, ZOO, dcgan, dense_vae
 
 IMAGES = np.random.default_rng(0).random((8, *SHAPE), dtype="float32")
@@ -26,7 +27,11 @@ def gan():
     return dcgan(seed=0)
 
 
-@pytest.mark.parametrize("name", [name for name, case in ZOO.items() if case.served])
+SERVED = [name for name, case in ZOO.items() if case.served]
+OF_A_FAMILY = [name for name in SERVED if ZOO[name].family]
+
+
+@pytest.mark.parametrize("name", in_tiers(SERVED, quick=OF_A_FAMILY))
 def test_a_config_makes_another_model(name):
     """With networks of its own, as they were made."""
     case = ZOO[name]

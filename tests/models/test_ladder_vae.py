@@ -217,6 +217,7 @@ def test_what_is_kept_from_a_level_up():
         model.resample(x, level=4)
 
 
+@pytest.mark.full
 def test_it_learns(digits):
     model = kgen.LadderVAE((8, 8, 1), (4, 2), (32, 16), seed=0)
     model.compile(keras.optimizers.Adam(0.01), run_eagerly=EAGER)
