@@ -37,6 +37,7 @@ def small_vae():
     return vae, weights
 
 
+@pytest.mark.full
 @pytest.mark.one_backend
 def test_every_backend_exports_what_numpy_computes(tmp_path, c_program, capsys, monkeypatch):
     """The same weights, exported on each backend and asked without Python, by hand."""
