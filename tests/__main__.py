@@ -47,10 +47,10 @@ COMPILED = "uninterrupted or agree_over"
 # About the CPU seconds of a group on the three backends, without and with --full: the longest start
 # first.
 SECONDS = {
-    "contract": ((120, 90, 95), (490, 250, 270)),
-    "models": ((85, 100, 190), (480, 480, 320)),
-    "runs": ((80, 35, 75), (270, 230, 470)),
-    "others": ((35, 85, 125), (220, 250, 295)),
+    "contract": ((80, 50, 80), (490, 250, 270)),
+    "models": ((75, 120, 135), (480, 480, 320)),
+    "runs": ((65, 30, 110), (270, 230, 390)),
+    "others": ((25, 75, 90), (220, 250, 280)),
     COMPILERS: ((0, 0, 0), (30, 60, 0)),
 }
 

@@ -16,7 +16,7 @@ from tests.zoo import ZOO
 BACKEND = keras.backend.backend()
 SHAPE = (8, 8, 1)
 SIGNED = [case for case in ZOO.values() if case.served and case.quick]
-SIGNED = [case for case in SIGNED if case.family]
+OF_A_FAMILY = [case for case in SIGNED if case.family]
 
 
 def decoder(seed):
@@ -106,7 +106,7 @@ def test_other_averaged_weights():
     np.testing.assert_allclose(after, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("case", SIGNED, ids=repr)
+@pytest.mark.parametrize("case", in_tiers(SIGNED, quick=OF_A_FAMILY, on_each=()), ids=repr)
 def test_a_signature_is_compiled_once(case):
     model = case.make(seed=0)
     for _ in range(2):
