@@ -23,8 +23,9 @@ import time
 
 BACKENDS = ("tensorflow", "jax", "torch")
 
-# A group's files. A file is in the first group that names it, so that the last has all the others.
 CONTRACT = "tests/models/test_contract.py"
+
+# A group's files. A file is in the first group that names it, so that the last has all the others.
 GROUPS = {
     "contract": (CONTRACT, "tests/test_distribution.py"),
     "models": ("tests/models/*", "tests/backend/*"),
