@@ -29,7 +29,7 @@ CONTRACT = "tests/models/test_contract.py"
 GROUPS = {
     "contract": (CONTRACT, "tests/test_distribution.py"),
     "models": ("tests/models/*", "tests/backend/*"),
-    "runs": (
+    "runs": (  # from data to a server
         "tests/test_cli.py",
         "tests/test_run*",
         "tests/data/*",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import kgen
-from tests.contract import EAGER, arrays, assert_same
+from tests.contract import EAGER
 from tests.tiers import in_tiers
 from tests.zoo import SHAPE, ZOO
 
@@ -47,13 +47,6 @@ def every_option(seed=0):
     )
 
 
-def dtypes_of(model):
-    """What its layers compute in, and what its variables are of."""
-    networks = [network for own in model.players().values() for network in own]
-    layers = [layer for network in networks for layer in network._flatten_layers()]
-    return [layer.dtype_policy.name for layer in layers], [str(v.dtype) for v in model.variables]
-
-
 def live(make, image_shape, given, y):
     """Trains, evaluates, samples, saves and loads a model; what its variables are of."""
     model = make(seed=0)
@@ -75,8 +68,8 @@ MODELS = {
 MODELS["every_option"] = (every_option, (16, 16, 1), np.arange(4) % 3, np.arange(4) % 3)
 QUICK = ("pixel_cnn", "every_option") if BACKEND == "torch" else ("pixel_cnn",)
 # One of each family, and of each kind of loop and of integers in a step.
-OF_LOOPS = [name for name in MODELS if name in ZOO and ZOO[name].family]
-OF_LOOPS += ["every_option", "pixel_rnn", "made", "vq_vae", "ladder_vae"]
+OF_64_BITS = [name for name in MODELS if name in ZOO and ZOO[name].family]
+OF_64_BITS += ["every_option", "pixel_rnn", "made", "vq_vae", "ladder_vae"]
 
 
 @pytest.mark.filterwarnings("ignore:.*judges a batch together", "ignore:Explicitly requested dtype")
@@ -90,17 +83,14 @@ def test_double_precision(settings, name, tmp_path):
         assert "float64" in {str(variable.dtype) for variable in model.trainable_variables}
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
-    assert_same(arrays(loaded.variables), arrays(model.variables), atol=0.0)
-    assert dtypes_of(loaded) == dtypes_of(model)
-    if name in OF_LOOPS:
-        labels = MODELS[name][3]
-        again = loaded.sample(2, None if labels is None else labels[:2], seed=0)
-        np.testing.assert_allclose(again, samples, atol=1e-6)
+    labels = MODELS[name][3]
+    again = loaded.sample(2, None if labels is None else labels[:2], seed=0)
+    np.testing.assert_allclose(again, samples, atol=1e-6)
 
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of JAX")
 @pytest.mark.filterwarnings("ignore:.*judges a batch together")
-@pytest.mark.parametrize("name", in_tiers(OF_LOOPS, quick=("dcgan",)))
+@pytest.mark.parametrize("name", in_tiers(OF_64_BITS, quick=("dcgan",)))
 def test_jax_with_64_bits(name):
     import jax
 
