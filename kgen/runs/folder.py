@@ -16,7 +16,8 @@ from kgen.runs.config import read_config
 from kgen.version import __version__
 from kgen.whole_file import check_can_hold, replacing
 
-NOTES = ("data_set", "versions")  # what a config says besides the settings
+NOTES = ("data_set", "versions", "evaluate")
+"""What a config says besides the settings of a training."""
 
 
 def check_folder(folder, config):
@@ -29,8 +30,9 @@ def check_folder(folder, config):
     check_can_hold(os.path.abspath(folder), f"Received: run={folder}")
     earlier = read_config(folder)
     if earlier is not None:
-        settings = {name: value for name, value in earlier.items() if name not in NOTES}
-        check_same(settings, config, f"the run folder {folder}", "in the folder")
+        check_same(
+            settings_of(earlier), settings_of(config), f"the run folder {folder}", "in the folder"
+        )
         _require_state(folder)
         return
     held = os.listdir(folder) if os.path.isdir(folder) else []
@@ -40,6 +42,11 @@ def check_folder(folder, config):
             "Expected a new or empty folder, or that of a run, with a config.json. Received: "
             f"run={folder}, which holds {', '.join(held[:3])}{' ...' * (len(held) > 3)}"
         )
+
+
+def settings_of(config):
+    """What of a config a training has to keep to."""
+    return {name: value for name, value in config.items() if name not in NOTES}
 
 
 def _require_state(folder):
@@ -97,9 +104,28 @@ def drop_rows(path, done):
         return
     header, rows = read_history(path)
     rows = [row for row in rows if int(row[header.index("epoch")]) < done]
+    _write_history(path, [header, *rows] if rows else [])
+
+
+def add_columns(path, names):
+    """Gives a history these columns, if it lacks them, of epochs that logged no such thing.
+
+    Returns:
+        The header, a list of str, or None of a history without epochs.
+    """
+    header, rows = read_history(path) if os.path.exists(path) else ([], [])
+    if not rows:
+        return None
+    new = [name for name in names if name not in header]
+    if new:
+        header = [*header, *new]
+        _write_history(path, [header, *([*row, *["NA"] * len(new)] for row in rows)])
+    return header
+
+
+def _write_history(path, rows):
     with replacing(path) as temporary, open(temporary, "w", newline="") as file:
-        if rows:
-            csv.writer(file).writerows([header, *rows])
+        csv.writer(file).writerows(rows)
 
 
 def versions():

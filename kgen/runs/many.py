@@ -13,7 +13,7 @@ from kgen.fields import Label
 from kgen.models.in_batches import with_progress
 from kgen.pictures.grids import to_bytes
 from kgen.runs.config import read_json
-from kgen.runs.folder import NOTES, write_json
+from kgen.runs.folder import settings_of, write_json
 from kgen.seeds import seeds_of
 from kgen.whole_file import check_can_hold, check_can_write, remove_unfinished, replacing
 
@@ -93,7 +93,7 @@ def write(run, num: int, labels, seed: int, path: str, **arguments):
         _write_archive(model, num, rows, path, made)
         return
     settings = {
-        "run": {name: value for name, value in run.config.items() if name not in NOTES},
+        "run": settings_of(run.config),
         "steps": int(model.optimizer.iterations),
         "seed": seed,
         "labels": None if labels is None else np.asarray(labels).tolist(),

@@ -22,7 +22,7 @@ from kgen.models.optimizers import check_learning_rate, with_learning_rate
 from kgen.runs.best import KeepBest
 from kgen.runs.config import read_config
 from kgen.runs.data_set import facts_of, warn_of_changes
-from kgen.runs.folder import check_folder, drop_rows, read_history, versions, write_json
+from kgen.runs.folder import add_columns, check_folder, drop_rows, versions, write_json
 from kgen.runs.quality import classifier_file, features_of
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
@@ -51,7 +51,7 @@ def train(
     on_nan: str = "stop",
     backup_seconds: float = 60.0,
     backup_steps: int | None = None,
-    evaluate: tuple = (),
+    evaluate: tuple | None = None,
     evaluate_every: int | None = None,
     seed: int = 0,
     **arguments,
@@ -80,7 +80,8 @@ def train(
         backup_seconds: float. Seconds from one backup to the next.
         backup_steps: int. Steps from one backup to the next, as well.
         evaluate: sequence of metrics, such as "kid" and "log_likelihood", to log of samples after
-            epochs. By the first of them the best model is kept in `best` of the run folder.
+            epochs. By the first of them the best model is kept in `best` of the run folder. A
+            training may go on with others; defaults to the folder's own, of a new run to none.
         evaluate_every: int. Epochs from one evaluation to the next. Defaults to as many as keep it
             at 5% of the time.
         seed: int. Seeds the weights, the noise and the order of the data.
@@ -90,7 +91,7 @@ def train(
         The finished `Run`.
 
     Raises:
-        ValueError: an argument differs from the folder's, or is not valid.
+        ValueError: a setting differs from the folder's, or is not valid.
         FloatingPointError: a loss became NaN; the last good backup is kept.
     """
     chosen = model_class(model)
@@ -100,8 +101,10 @@ def train(
         raise ValueError(f"Expected on_nan of 'stop' or 'rollback'. Received: {on_nan=}")
     if learning_rate is not None:
         check_learning_rate(learning_rate)
-    evaluate = check_names(evaluate)
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
+    if evaluate is None:
+        evaluate = (read_config(folder) or {}).get("evaluate") or ()
+    evaluate = check_names(evaluate)
     config = {
         "model": model,
         "arguments": all_arguments(chosen, arguments),
@@ -289,12 +292,13 @@ class _History(keras.callbacks.CSVLogger):
         super().__init__(path, append=True)
         self._names = names
 
+    def on_train_begin(self, logs=None):
+        header = add_columns(self.filename, self._names)
+        super().on_train_begin(logs)
+        self.keys = header and [name for name in header if name != "epoch"]
+
     def on_epoch_end(self, epoch, logs=None):
-        if self.keys is None:
-            has_rows = os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
-            header = read_history(self.filename)[0] if has_rows else ["epoch"]
-            self.keys = [name for name in header if name != "epoch"]
-            self.keys = self.keys or sorted({*logs, *self._names})
+        self.keys = self.keys or sorted({*logs, *self._names})
         super().on_epoch_end(epoch, logs)
         os.fsync(self.csv_file.fileno())
 

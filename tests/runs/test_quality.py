@@ -82,8 +82,44 @@ def test_a_run_without_figures_is_as_it_was(tmp_path):
     del config["evaluate"]  # as of an earlier kgen
     (tmp_path / "run" / "config.json").write_text(json.dumps(config))
     train(tmp_path / "run", 2)
-    with pytest.raises(ValueError, match=r"evaluate: None in the folder, \['kid'\] now"):
-        train(tmp_path / "run", 3, evaluate=("kid",))
+    assert json.loads((tmp_path / "run" / "config.json").read_text())["evaluate"] is None
+
+
+def test_a_training_goes_on_with_other_figures(tmp_path, monkeypatch):
+    values = iter(
+        [
+            {"kid": 2.0},
+            {"kid": 3.0},
+            {"class_score": 0.5, "kid": 4.0},
+            {"class_score": 0.25, "kid": 1.0},
+        ]
+    )
+
+    def played(self, model):
+        return kgen.metrics.SampleFigures(next(values), {}, {})
+
+    monkeypatch.setattr(callback.Evaluation, "__call__", played)
+    folder = tmp_path / "run"
+
+    def goes_on(epochs, *kept, **given):
+        """Trains on, to `best` of these figures; returns what the folder evaluates."""
+        train(folder, epochs, evaluate_every=1, **given)
+        best = folder / "best" / "model.keras"
+        figures = read_notes(best)["figures"] if best.exists() else {}
+        assert (figures.get("val_kid"), figures.get("val_class_score")) == (kept or (None, None))
+        return json.loads((folder / "config.json").read_text())["evaluate"]
+
+    assert goes_on(1) is None
+    assert goes_on(2, 2.0, None, evaluate=("kid",)) == ["kid"]
+    assert goes_on(3, 2.0, None) == ["kid"]
+    assert goes_on(5, 4.0, 0.5, evaluate=("class_score", "kid")) == ["class_score", "kid"]
+    assert goes_on(6, 4.0, 0.5, evaluate=()) is None
+    header, rows = read_history(folder / "history.csv")
+    columns = dict(zip(header, zip(*rows, strict=True), strict=True))
+    assert columns["epoch"] == tuple("012345")
+    assert columns["val_kid"] == ("NA", "2.0", "3.0", "4.0", "1.0", "NA")
+    assert columns["val_class_score"] == ("NA", "NA", "NA", "0.5", "0.25", "NA")
+    assert "NA" not in columns["loss"] + columns["val_loss"]
 
 
 def test_the_figures_of_a_run(run, capsys):
