@@ -99,11 +99,12 @@ def train(name, mixture, seed):
     """One training: its figures, its time, its 2,500 samples."""
     model = make(name, MIXTURES[mixture][0], seed)
     batch_size = BATCH_SIZE * model.adversary_steps
-    return fitted(model, mixture, seed, STEPS * batch_size, batch_size, EPOCHS.value)
+    seconds = fit(model, mixture, seed, STEPS * batch_size, batch_size, EPOCHS.value)
+    return figures(model, mixture, seed) | {"seconds": seconds}
 
 
-def fitted(model, mixture, seed, num, batch_size, epochs, **kwargs):
-    """A model trained on so many points: its figures, its time, its 2,500 samples."""
+def fit(model, mixture, seed, num, batch_size, epochs, **kwargs):
+    """Trains a model on so many points, and returns the seconds that it took."""
     modes, std, half = MIXTURES[mixture]
     rng = np.random.default_rng(seed)
     labels = rng.integers(0, len(modes), num).astype("int32")
@@ -111,11 +112,16 @@ def fitted(model, mixture, seed, num, batch_size, epochs, **kwargs):
     images = (0.5 + 0.5 * points / half).astype("float32").reshape(-1, 1, 1, 2)
     started = time.time()
     model.fit(images, labels, batch_size, epochs, verbose=0, **kwargs)
-    seconds = time.time() - started
+    return time.time() - started
+
+
+def figures(model, mixture, seed):
+    """Of 2,500 samples of a model, which are among them."""
+    modes, std, half = MIXTURES[mixture]
     wanted = np.arange(2500) % len(modes) if model.num_classes else None
     sampled = model.sample(2500, wanted, seed=seed, batch_size=2500).reshape(-1, 2)
     sampled = (2.0 * sampled - 1.0) * half
-    return kgen.metrics.mode_counts(sampled, modes, std) | {"seconds": seconds, "points": sampled}
+    return kgen.metrics.mode_counts(sampled, modes, std) | {"points": sampled}
 
 
 def draw(results, path):

@@ -331,7 +331,10 @@ def over_replicas(x):
 
 
 def _differentiate(fn, variables, values):
-    """fn(values) under `jax.vjp`, with the variables it updates brought out as aux.
+    """fn(values) and its gradients, with the variables it updates brought out as aux.
+
+    Each scalar's is the transpose of its own part of one linearization: what `jax.vjp` gives would
+    pass back the zeros of all others as well.
 
     Args:
         fn: `values -> (list of scalars, result)`; it may read and update variables.
@@ -350,12 +353,15 @@ def _differentiate(fn, variables, values):
         updated[:] = scope.updated.values()
         return scalars, (result, [scope.get_current_value(variable) for variable in updated])
 
-    scalars, pull_back, (result, new_values) = jax.vjp(pure, values, has_aux=True)
+    scalars, tangents, (result, new_values) = jax.linearize(pure, values, has_aux=True)
     for variable, value in zip(updated, new_values, strict=True):
         variable.assign(value)
-    zeros = [jnp.zeros_like(each) for each in scalars]
-    units = [[*zeros[:i], jnp.ones_like(each), *zeros[i + 1 :]] for i, each in enumerate(scalars)]
-    return result, [pull_back(unit)[0] for unit in units]
+
+    def gradient(i):
+        pull_back = jax.linear_transpose(lambda tangent: tangents(tangent)[i], values)
+        return pull_back(jnp.ones_like(scalars[i]))[0]
+
+    return result, [gradient(i) for i in range(len(scalars))]
 
 
 def values_and_grads(losses_fn, groups, optimizers):
