@@ -199,6 +199,14 @@ def test_losses_of_one_pass_have_gradients_of_their_own():
     assert none == [] and len(passes) == 1
 
 
+def test_an_infinite_gradient_is_of_its_own_loss_alone():
+    a = variable(0.0)
+    _, gradients = backend.values_and_grads(
+        lambda: [3.0 * a, ops.sqrt(a)], [[a], [a]], [None, None]
+    )
+    assert [float(ops.convert_to_numpy(of_a)) for (of_a,) in gradients] == [3.0, np.inf]
+
+
 def test_what_a_loss_updates_is_kept():
     weight, counter = variable(2.0), keras.Variable(0.0, trainable=False)
 
