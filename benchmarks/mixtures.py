@@ -116,7 +116,7 @@ def fit(model, mixture, seed, num, batch_size, epochs, **kwargs):
 
 
 def figures(model, mixture, seed):
-    """Of 2,500 samples of a model, which are among them."""
+    """The figures of 2,500 samples of a model, and these as its points."""
     modes, std, half = MIXTURES[mixture]
     wanted = np.arange(2500) % len(modes) if model.num_classes else None
     sampled = model.sample(2500, wanted, seed=seed, batch_size=2500).reshape(-1, 2)

@@ -334,7 +334,7 @@ def _differentiate(fn, variables, values):
     """fn(values) and its gradients, with the variables it updates brought out as aux.
 
     Each scalar's is the transpose of its own part of one linearization: what `jax.vjp` gives would
-    pass back the zeros of all others as well.
+    pass back the zeros of all others as well, which are NaN where a derivative is infinite.
 
     Args:
         fn: `values -> (list of scalars, result)`; it may read and update variables.
