@@ -6,7 +6,7 @@ In their own setting: a generator 2-400-400-400-400-2 with batch normalization a
 discriminator of three layers of maxout, 200 units of 5 pieces each, weights of N(0, 0.02), Adam at
 1e-4 with beta_1 0.8, batches of 100 of 100,000 points, 400 epochs, ten seeds. As in their code both
 players see the same samples and move at once, and at the end 50 batches bring the moving averages
-of the normalization up to the weights, without which samples lie between the modes. Figures as
+of the normalization up to the weights, without which samples lie beside the modes. Figures as
 `benchmarks/mixtures.py` has them. A training takes more than an hour of a core: each goes on where
 it stopped, and leaves a file in `--runs`.
 """
