@@ -187,6 +187,13 @@ def run_all(shards, jobs, arguments, full):
         raise
 
 
+def failures(shards, selects):
+    """The shards that failed; one may have nothing that was selected, all may not."""
+    some_ran = any(shard.status != NOTHING_COLLECTED for shard in shards)
+    allowed = (0, NOTHING_COLLECTED) if selects and some_ran else (0,)
+    return [shard for shard in shards if shard.status not in allowed]
+
+
 def table(shards):
     """CPU seconds by group and backend."""
     backends = [each for each in BACKENDS if any(shard.backend == each for shard in shards)]
@@ -232,8 +239,7 @@ def main(arguments):
     with tempfile.TemporaryDirectory() as compiled:
         os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", compiled)
         run_all(shards, options.jobs, rest, options.full)
-    allowed = (0, NOTHING_COLLECTED) if selects else (0,)
-    failed = [shard for shard in shards if shard.status not in allowed]
+    failed = failures(shards, selects)
     print("\n".join(table(shards)))
     for shard in shards:
         print(

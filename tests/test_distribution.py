@@ -77,13 +77,18 @@ def finish(*processes):
 QUICK = [name for name, case in ZOO.items() if case.on_replicas]
 
 
+# Models whose step assigns more than weights and averages, for which TensorFlow's replicas have
+# rules of their own.
+ASSIGNS = {"tensorflow": ("vq_vae", "wgan")}.get(BACKEND, ())
+
+
 def is_trained(case):
     """Whether its training on two replicas is compared with that on one, with --full.
 
-    Steps of those that are not quick are among the others'. JAX divides one program: how, no step
-    has a part in.
+    Steps of those that are not quick are among the others'. On PyTorch it is each; elsewhere one of
+    each family: JAX divides one program, TensorFlow one step into two, whatever is in it.
     """
-    of_backend = BACKEND != "jax" or case.family or case.on_replicas
+    of_backend = BACKEND == "torch" or case.family or case.on_replicas or case.name in ASSIGNS
     return case.quick and of_backend and not case.sees_batch
 
 

@@ -1,11 +1,29 @@
-"""`python -m tests`: what of its arguments it takes for paths."""
+"""`python -m tests`: what of its arguments it takes for paths, and when it fails."""
 
 import pytest
 
-from tests.__main__ import paths_among
+from tests.__main__ import Shard, failures, paths_among
 
 
 @pytest.mark.parametrize("before", [["-q"], ["-x", "-v"], ["--full"], [], ["-k", "tests"]])
 def test_paths_stand_after_any_option(before, request):
     path = str(request.path)
     assert paths_among([*before, path, f"{path}::test_it"]) == [path, f"{path}::test_it"]
+
+
+@pytest.mark.parametrize(
+    "statuses, selects, failed",
+    [
+        ([0, 0], True, []),
+        ([0, 1], True, [1]),
+        ([0, 5], True, []),  # what is selected may be of one backend alone
+        ([0, 5], False, [5]),
+        ([5, 5], True, [5, 5]),  # no test ran
+        ([-9], True, [-9]),
+    ],
+)
+def test_where_no_test_runs_it_fails(statuses, selects, failed):
+    shards = [Shard("jax", "paths", [], 0) for _ in statuses]
+    for shard, status in zip(shards, statuses, strict=True):
+        shard.status = status
+    assert [shard.status for shard in failures(shards, selects)] == failed

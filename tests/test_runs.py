@@ -76,6 +76,7 @@ def edit_config(folder, **changes):
     (folder / "config.json").write_text(json.dumps(config | changes))
 
 
+@pytest.mark.one_backend
 def test_a_run_holds_what_it_promises(whole):
     names = {name for name in files(whole) if not name.startswith("logs")}
     assert names == {
@@ -264,6 +265,7 @@ def test_rows_after_the_checkpoint_are_dropped(half, whole, done):
     assert rows(half) == (rows(whole)[: 1 + done] if done else [])
 
 
+@pytest.mark.one_backend
 def test_a_run_goes_on_from_the_middle_of_an_epoch(half, whole, monkeypatch):
     class Interrupt(callbacks.StopOnNaN):
         def on_train_batch_end(self, batch, logs=None):
@@ -298,6 +300,7 @@ def test_small_files_are_written_whole_or_not_at_all(half, monkeypatch, name):
     assert files(half)[name] == before[name]
 
 
+@pytest.mark.one_backend
 def test_a_diverging_run_keeps_its_last_good_state(tmp_path):
     with pytest.raises(FloatingPointError, match="loss became (nan|inf) at step 2 of the vae"):
         train(tmp_path / "run", epochs=2, learning_rate=1e30)
@@ -339,6 +342,7 @@ def test_a_diverging_run_rolls_back_to_half_the_learning_rate(
     assert float(keras.ops.convert_to_numpy(learning_rate)) == pytest.approx(0.01)
 
 
+@pytest.mark.one_backend
 def test_a_run_that_is_deterministic(tmp_path, monkeypatch):
     called = []
     monkeypatch.setattr(training.backend, "set_deterministic", lambda: called.append(True))
@@ -481,6 +485,7 @@ def test_files_that_are_no_images(autoregressive, tmp_path, monkeypatch, argumen
             runs.complete(str(autoregressive), **given)
 
 
+@pytest.mark.one_backend
 def test_almost_no_temperature_leaves_one_choice(autoregressive, tmp_path):
     run, out = str(autoregressive), str(tmp_path / "cold.png")
     for command, arguments in ((runs.sample, {"labels": (3,)}), (runs.complete, {"copies": 1})):
@@ -624,11 +629,8 @@ def test_an_info_gan_run_goes_on_and_shows_its_codes(tmp_path):
         train(tmp_path, epochs=3, **settings | {"categorical": (4,)})
 
 
-@pytest.mark.parametrize(
-    "case",
-    in_tiers(COMMANDS, quick=[ZOO["gan"]], on_each=[case for case in COMMANDS if case.family]),
-    ids=repr,
-)
+@pytest.mark.one_backend
+@pytest.mark.parametrize("case", in_tiers(COMMANDS, quick=[ZOO["gan"]], on_each=[]), ids=repr)
 def test_every_model_runs(tmp_path, digits, case):
     images, labels = digits
     np.savez(tmp_path / "few.npz", images=images[:44], labels=labels[:44])

@@ -66,7 +66,7 @@ CASES = [
     for name in CONDITIONS
     if name != "image" or make is not projected
 ]
-ON_EACH = [(name, make) for name, make in CASES if name == "label" or make is vae]
+ON_EACH = [(name, make) for name, make in CASES if make is vae]
 CASES = in_tiers(CASES, quick=QUICK, on_each=ON_EACH)
 
 

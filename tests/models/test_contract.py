@@ -34,11 +34,13 @@ def pytest_generate_tests(metafunc):
     wanted = metafunc.definition.get_closest_marker("of")
     house = metafunc.definition.get_closest_marker("house")
     cases = [case for case in ZOO.values() if wanted is None or wanted.args[0](case)]
+    # To trace a step once more takes TensorFlow three times as long as JAX.
+    again = BACKEND == "tensorflow" and metafunc.definition.get_closest_marker("again")
     is_of_all = BACKEND == "torch" and not house
     is_quick = house.args[0] if house and house.args else lambda case: case.family or is_of_all
     quick = [case for case in cases if case.quick and is_quick(case)]
     families = [case for case in cases if case.quick and case.family]
-    cases = in_tiers(cases, quick=quick, on_each=families if house else None)
+    cases = in_tiers(cases, quick=quick, on_each=families if house or again else None)
     metafunc.parametrize("case", cases, scope="module", indirect=True, ids=repr)
 
 
@@ -84,6 +86,7 @@ def test_evaluate_moves_nothing_and_repeats(subject):
     assert_same(arrays(model.variables), before, atol=0.0)
 
 
+@pytest.mark.again
 def test_validation_leaves_the_training_as_it_was(subject):
     model = subject.anew()
     subject.check_validation(model, 2, (subject.images, subject.y))
@@ -120,6 +123,7 @@ def test_config_round_trip(subject):
         assert hasattr(model, name), name
 
 
+@pytest.mark.again
 def test_resumed_training_equals_uninterrupted(subject):
     subject.assert_as_saved(subject.loaded)
     subject.fit(subject.loaded)
@@ -191,6 +195,7 @@ def test_samples_are_images(subject):
 
 
 @samplers
+@pytest.mark.again
 def test_an_image_is_of_its_seed(subject):
     """Alone, in any batch and any company; two seeds that follow each other share none."""
     model, case = subject.plain.model, subject.case

@@ -67,15 +67,17 @@ MODELS = {
 }
 MODELS["every_option"] = (every_option, (16, 16, 1), np.arange(4) % 3, np.arange(4) % 3)
 QUICK = ("pixel_cnn", "every_option") if BACKEND == "torch" else ("pixel_cnn",)
+# TensorFlow takes as long to trace their sampling as that of ten others. PixelCNN++ has a test of
+# its own, and PixelRNN of one scale is among those.
+TRACED_LONG = ("pixel_cnn_plus_plus", "pixel_rnn_of_two_scales")
+ON_EACH = {"jax": QUICK, "tensorflow": [name for name in MODELS if name not in TRACED_LONG]}
 # One of each family, and of each kind of loop and of integers in a step.
 OF_64_BITS = [name for name in MODELS if name in ZOO and ZOO[name].family]
 OF_64_BITS += ["every_option", "pixel_rnn", "made", "vq_vae", "ladder_vae"]
 
 
 @pytest.mark.filterwarnings("ignore:.*judges a batch together", "ignore:Explicitly requested dtype")
-@pytest.mark.parametrize(
-    "name", in_tiers(list(MODELS), quick=QUICK, on_each=QUICK if BACKEND == "jax" else None)
-)
+@pytest.mark.parametrize("name", in_tiers(list(MODELS), quick=QUICK, on_each=ON_EACH.get(BACKEND)))
 def test_double_precision(settings, name, tmp_path):
     set_floatx("float64")
     model, samples = live(*MODELS[name])
