@@ -48,11 +48,11 @@ COMPILED = "uninterrupted or agree_over"
 # About the CPU seconds of a group on the three backends, without and with --full: the longest start
 # first.
 SECONDS = {
-    "contract": ((80, 50, 80), (540, 290, 250)),
-    "models": ((75, 120, 135), (460, 325, 235)),
-    "runs": ((65, 30, 110), (290, 195, 265)),
-    "others": ((25, 75, 90), (255, 315, 220)),
-    COMPILERS: ((0, 0, 0), (20, 40, 0)),
+    "contract": ((80, 50, 80), (240, 175, 180)),
+    "models": ((75, 120, 135), (245, 275, 185)),
+    "runs": ((65, 30, 110), (145, 85, 240)),
+    "others": ((25, 75, 90), (160, 180, 180)),
+    COMPILERS: ((0, 0, 0), (15, 25, 0)),
 }
 
 # Where JAX and PyTorch find TensorFlow; to the other groups it is not installed.
