@@ -8,9 +8,11 @@ discriminator of three layers of maxout, 200 units of 5 pieces each, weights of 
 players see the same samples and move at once, and at the end 50 batches bring the moving averages
 of the normalization up to the weights, without which samples lie beside the modes. Figures as
 `benchmarks/mixtures.py` has them. A training takes more than an hour of a core: each goes on where
-it stopped, and leaves a file in `--runs`.
+it stopped, and leaves a row in published_mixtures.csv, after which it is not done again. Two can
+run at once: `--mixtures ring` and `--mixtures grid`.
 """
 
+import csv
 import os
 
 import keras
@@ -23,6 +25,7 @@ import kgen
 from kgen.whole_file import replacing
 
 FLAGS = flags.FLAGS
+ONLY = flags.DEFINE_list("mixtures", list(mixtures.MIXTURES), "Trains only these.")
 FIGURES = {  # how each is written, after a factor
     "modes": (1, ".1f"),
     "high_quality": (100, ".1f"),
@@ -80,46 +83,60 @@ def make(mixture, seed):
 
 
 def train(mixture, seed):
-    """One training: its figures, its time, its 2,500 samples."""
+    """The figures of one training."""
     folder = os.path.join(FLAGS.runs, f"{mixture}-{seed}")
     backup = kgen.callbacks.Backup(folder, every_seconds=300)
     model, rng = make(mixture, seed), np.random.default_rng(seed)
-    seconds = mixtures.fit(model, mixture, seed, 100_000, 100, FLAGS.epochs, callbacks=[backup])
+    mixtures.fit(model, mixture, seed, 100_000, 100, FLAGS.epochs, callbacks=[backup])
     for z in rng.standard_normal((50, 100, 2)):
         model.generator(z.astype("float32"), training=True)  # moves the averages alone
-    return mixtures.figures(model, mixture, seed) | {"seconds": seconds}
+    return mixtures.figures(model, mixture, seed)
 
 
-def table(results):
+def table(rows):
     """A row a training, then the means with their standard errors, and the paper's."""
-    rows = [("mixture", "seed", "modes", "high quality, %", "reverse KL"), ["---"] * 5]
-    for mixture, found in results.items():
-        scaled = {
-            name: scale * np.array([each[name] for each in found])
-            for name, (scale, _) in FIGURES.items()
-        }
-        for seed in range(len(found)):
-            cells = (f"{scaled[name][seed]:{form}}" for name, (_, form) in FIGURES.items())
-            rows.append((mixture, str(seed), *cells))
+    lines = [("mixture", "seed", "modes", "high quality, %", "reverse KL"), ["---"] * 5]
+    for mixture, published in PUBLISHED.items():
+        found = [row for row in rows if row["mixture"] == mixture]
+        columns = [
+            (scale * np.array([float(row[name]) for row in found]), form)
+            for name, (scale, form) in FIGURES.items()
+        ]
+        for i, row in enumerate(found):
+            lines.append((mixture, row["seed"], *(f"{c[i]:{form}}" for c, form in columns)))
         if len(found) > 1:
             cells = (
-                f"{scaled[name].mean():{form}} ± "
-                f"{scaled[name].std(ddof=1) / len(found) ** 0.5:{form}}"
-                for name, (_, form) in FIGURES.items()
+                f"{c.mean():{form}} ± {c.std(ddof=1) / len(c) ** 0.5:{form}}" for c, form in columns
             )
-            rows.append((mixture, f"mean of {len(found)}", *cells))
-        rows.append((mixture, "the paper's ten", *PUBLISHED[mixture]))
-    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+            lines.append((mixture, f"mean of {len(found)}", *cells))
+        lines.append((mixture, "the paper's ten", *published))
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
-def write(results):
-    """The table of what is done so far, as a file."""
+def read():
+    """A dictionary of each training that is done."""
+    path = os.path.join(FLAGS.out, "published_mixtures.csv")
+    if not os.path.exists(path):
+        return []
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def add(mixture, seed, found):
+    """A row more, and the table of all."""
+    row = {"mixture": mixture, "seed": str(seed)} | {name: f"{found[name]:.4f}" for name in FIGURES}
+    rows = [*read(), row]
+    path = os.path.join(FLAGS.out, "published_mixtures.csv")
+    with replacing(path) as temporary, open(temporary, "w", newline="") as file:
+        writer = csv.DictWriter(file, row, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
     text = (
         "# Mixtures of Gaussians in the setting of PacGAN\n\n"
         f"`python benchmarks/published_mixtures.py` on {keras.backend.backend()}, Keras "
         f"{keras.__version__}, {mixtures.MACHINE.value}: {FLAGS.epochs} epochs of 1,000 steps, of "
         "each mixture the seeds that are trained so far; means and standard errors over them.\n\n"
-        f"{table(results)}"
+        f"{table(rows)}"
     )
     path = os.path.join(FLAGS.out, "published_mixtures.md")
     with replacing(path) as temporary, open(temporary, "w") as file:
@@ -127,20 +144,11 @@ def write(results):
 
 
 def main(_):
-    """Trains what has no file yet; the table after each training."""
-    os.makedirs(FLAGS.runs, exist_ok=True)
-    results = {}
+    """Trains what has no row yet; the table after each training."""
     for seed in range(FLAGS.seeds):
-        for mixture in mixtures.MIXTURES:
-            path = os.path.join(FLAGS.runs, f"{mixture}-{seed}.npz")
-            if not os.path.exists(path):
-                found = train(mixture, seed)
-                with replacing(path) as temporary:
-                    np.savez(temporary, **found)
-            found = dict(np.load(path))
-            results.setdefault(mixture, []).append(found)
-            print(path, {k: v.item() for k, v in found.items() if k != "points"}, flush=True)
-            write(results)
+        for mixture in ONLY.value:
+            if (mixture, str(seed)) not in {(row["mixture"], row["seed"]) for row in read()}:
+                add(mixture, seed, train(mixture, seed))
 
 
 if __name__ == "__main__":
