@@ -30,7 +30,7 @@ class TensorBoardScalars(keras.callbacks.Callback):
         super().__init__()
         self.folder = folder
         self._event, self._checksum = event_pb2.Event, masked_crc32c
-        self._files = {}
+        self._paths = {}
 
     def on_epoch_end(self, epoch, logs=None):
         parts = {"train": {}, "validation": {}}
@@ -41,31 +41,26 @@ class TensorBoardScalars(keras.callbacks.Callback):
             if scalars:
                 self._write(part, epoch, scalars)
 
-    def on_train_end(self, logs=None):
-        for file in self._files.values():
-            file.close()
-        self._files.clear()
-
     def _write(self, part, epoch, scalars):
-        if part not in self._files:
-            self._files[part] = self._begun(os.path.join(self.folder, part))
+        if part not in self._paths:
+            self._paths[part] = self._begun(os.path.join(self.folder, part))
         event = self._event(wall_time=time.time(), step=epoch)
         for tag, value in scalars.items():
             event.summary.value.add(tag=tag, simple_value=value)
-        self._append(self._files[part], event)
+        self._append(self._paths[part], event)
 
     def _begun(self, folder):
         os.makedirs(folder, exist_ok=True)
         now = time.time()
         name = f"events.out.tfevents.{now:.0f}.{socket.gethostname()}.{os.getpid()}.{next(_FILES)}"
-        file = open(os.path.join(folder, name), "xb")
-        self._append(file, self._event(wall_time=now, file_version="brain.Event:2"))
-        return file
+        path = os.path.join(folder, name)
+        self._append(path, self._event(wall_time=now, file_version="brain.Event:2"))
+        return path
 
-    def _append(self, file, event):
+    def _append(self, path, event):
         """A TFRecord: length, its checksum, the event, its checksum."""
         data = event.SerializeToString()
         length = struct.pack("<Q", len(data))
         checksums = [struct.pack("<I", self._checksum(each)) for each in (length, data)]
-        file.write(length + checksums[0] + data + checksums[1])
-        file.flush()
+        with open(path, "ab") as file:
+            file.write(length + checksums[0] + data + checksums[1])

@@ -14,7 +14,7 @@ from kgen.callbacks.differences import check_same
 from kgen.keras_file import is_published
 from kgen.runs.config import read_config
 from kgen.version import __version__
-from kgen.whole_file import check_can_hold, replacing
+from kgen.whole_file import check_can_hold, flush, replacing
 
 NOTES = ("data_set", "versions", "evaluate")
 """What a config says besides the settings of a training."""
@@ -107,20 +107,23 @@ def drop_rows(path, done):
     _write_history(path, [header, *rows] if rows else [])
 
 
-def add_columns(path, names):
-    """Gives a history these columns, if it lacks them, of epochs that logged no such thing.
+def add_row(path, values):
+    """Adds a row to a history, with new columns for what the epochs before did not log.
 
-    Returns:
-        The header, a list of str, or None of a history without epochs.
+    The disk has the row when this returns.
+
+    Args:
+        path: str. There may be no file yet.
+        values: dict of "epoch" and the epoch's logs.
     """
     header, rows = read_history(path) if os.path.exists(path) else ([], [])
-    if not rows:
-        return None
-    new = [name for name in names if name not in header]
+    new = [name for name in values if name not in header]
     if new:
         header = [*header, *new]
         _write_history(path, [header, *([*row, *["NA"] * len(new)] for row in rows)])
-    return header
+    with open(path, "a", newline="") as file:
+        csv.writer(file).writerow([values.get(name, "NA") for name in header])
+    flush(path)
 
 
 def _write_history(path, rows):

@@ -22,7 +22,7 @@ from kgen.models.optimizers import check_learning_rate, with_learning_rate
 from kgen.runs.best import KeepBest
 from kgen.runs.config import read_config
 from kgen.runs.data_set import facts_of, warn_of_changes
-from kgen.runs.folder import add_columns, check_folder, drop_rows, versions, write_json
+from kgen.runs.folder import add_row, check_folder, drop_rows, versions, write_json
 from kgen.runs.quality import classifier_file, features_of
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
@@ -280,8 +280,8 @@ def _loggers(run, data):
     return loggers
 
 
-class _History(keras.callbacks.CSVLogger):
-    """Rows that the disk has before a backup says that their epochs are done.
+class _History(keras.callbacks.Callback):
+    """A row of each epoch, which the disk has before a backup says that the epoch is done.
 
     Args:
         path: str.
@@ -289,18 +289,12 @@ class _History(keras.callbacks.CSVLogger):
     """
 
     def __init__(self, path, names):
-        super().__init__(path, append=True)
-        self._names = names
-
-    def on_train_begin(self, logs=None):
-        header = add_columns(self.filename, self._names)
-        super().on_train_begin(logs)
-        self.keys = header and [name for name in header if name != "epoch"]
+        super().__init__()
+        self._path, self._names = path, names
 
     def on_epoch_end(self, epoch, logs=None):
-        self.keys = self.keys or sorted({*logs, *self._names})
-        super().on_epoch_end(epoch, logs)
-        os.fsync(self.csv_file.fileno())
+        values = dict.fromkeys(self._names, "NA") | logs
+        add_row(self._path, {"epoch": epoch} | dict(sorted(values.items())))
 
 
 def _introduction(run, data):

@@ -195,3 +195,26 @@ def test_the_disk_has_a_row_before_a_backup_says_that_its_epoch_is_done(tmp_path
     monkeypatch.setattr(backups, "write", back_up)
     train(tmp_path, epochs=3, backup_steps=1)
     assert done[-4:] == [2, "2 done", 3, "3 done"]
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="asks Linux what is open")
+def test_an_interrupted_training_leaves_no_file_open(tmp_path, monkeypatch):
+    def interrupt(folder, model, notes):
+        if notes["epoch"] == 1:
+            raise KeyboardInterrupt
+        return write(folder, model, notes)
+
+    write = backups.write
+    monkeypatch.setattr(backups, "write", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path, backup_steps=1)
+    logged = [path for path in tmp_path.rglob("*") if path.name.startswith(("history", "events"))]
+    assert len(logged) == 3
+    found = {(each.st_dev, each.st_ino) for each in map(os.stat, open_files())}
+    assert not any((each.stat().st_dev, each.stat().st_ino) in found for each in logged)
+
+
+def open_files():
+    """The files that this process has open."""
+    paths = (os.path.join("/proc/self/fd", name) for name in os.listdir("/proc/self/fd"))
+    return [path for path in paths if os.path.exists(path)]
