@@ -7,25 +7,26 @@ import os
 import sys
 
 
-class WithoutTensorFlow:
-    """A finder of modules, as where TensorFlow is not installed."""
+class Without:
+    """A finder of modules, as where a package is not installed."""
 
     def __init__(self, finder):
         self._finder = finder
 
     def find_spec(self, name, *args):
-        is_tensorflow = name.partition(".")[0] == "tensorflow"
-        return None if is_tensorflow else self._finder.find_spec(name, *args)
+        is_missing = name.partition(".")[0] == MISSING
+        return None if is_missing else self._finder.find_spec(name, *args)
 
     def __getattr__(self, name):
         return getattr(self._finder, name)
 
 
+MISSING = os.environ.get("KGEN_TESTS_WITHOUT")
+if MISSING:
+    sys.meta_path[:] = map(Without, sys.meta_path)
+
 # Where what no backend has a part in runs: PyTorch, but the stock images' versions are without it.
 AT_HOME = next(filter(importlib.util.find_spec, ("torch", "tensorflow", "jax")))
-
-if os.environ.get("KGEN_TESTS_WITHOUT_TENSORFLOW"):
-    sys.meta_path[:] = map(WithoutTensorFlow, sys.meta_path)
 
 # The same kernels on every processor: TensorFlow's others have no dilated transposed convolution.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")

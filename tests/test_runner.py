@@ -1,4 +1,8 @@
-"""`python -m tests`: what of its arguments it takes for paths, and when it fails."""
+"""`python -m tests`: what of its arguments it takes for paths, what it selects, when it fails."""
+
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -27,3 +31,12 @@ def test_where_no_test_runs_it_fails(statuses, selects, failed):
     for shard, status in zip(shards, statuses, strict=True):
         shard.status = status
     assert [shard.status for shard in failures(shards, selects)] == failed
+
+
+@pytest.mark.full_on_one
+@pytest.mark.parametrize("missing, selects", [("", False), ("torch", True)])
+def test_what_no_backend_has_a_part_in_runs_on_tensorflow_without_pytorch(missing, selects):
+    arguments = [sys.executable, "-m", "pytest", "--collect-only", "-q", "tests/test_checks.py"]
+    environment = os.environ | {"KERAS_BACKEND": "tensorflow", "KGEN_TESTS_WITHOUT": missing}
+    done = subprocess.run(arguments, env=environment, capture_output=True)
+    assert done.returncode == (0 if selects else 5), done.stdout.decode()
