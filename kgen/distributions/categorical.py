@@ -21,11 +21,13 @@ class Categorical(Distribution):
         levels: int. Values of a pixel and colour. Defaults to 256, those of 8 bits.
     """
 
-    has_bits_per_dim = True
-
     def __init__(self, levels=256):
         self.levels = whole_number("levels", levels, at_least=2, at_most=MOST_LEVELS)
         self.parameters = self.levels
+
+    @property
+    def has_bits_per_dim(self):
+        return self.levels > 2  # binarized images have less to tell than others
 
     def nll(self, x, logits):
         """-log p(x | logits), shape (batch,), in nats."""

@@ -116,22 +116,37 @@ class ImageModel(GenerativeModel):
     def mean_image(self, images):
         """The mean of an array or batches of images, of which the first 10,000 count, float64."""
         total, num = 0.0, 0
-        for x in self._first(images):
+        for x, _ in self.first_batches(images):
             total, num = total + x.sum(axis=0, dtype="float64"), num + len(x)
         return total / num
 
     def first_images(self, images):
         """The images of an array or of batches, of these the first 10,000, in [0, 1]."""
-        return np.concatenate(list(self._first(images)))
+        return np.concatenate([x for x, _ in self.first_batches(images)])
 
-    def _first(self, images):
+    def first_batches(self, images, most=10_000, condition=None):
+        """Yields the first images of an array or of batches, in [0, 1], with their conditions.
+
+        Args:
+            images: array or batches of images, in batches with conditions or without.
+            most: int. How many images in all.
+            condition: `kgen.fields.Field`, whose values are asked for, or None.
+        """
         num = 0
         for batch in [images] if hasattr(images, "shape") else images:
-            x = self.image.check(batch[0] if isinstance(batch, (list, tuple)) else batch)
+            x, *y = batch if isinstance(batch, (list, tuple)) else (batch,)
+            x = self.image.check(x)[: most - num]
+            if condition is not None and not y:
+                raise ValueError(
+                    f"Expected images with {condition.what} for a conditional model, as batches "
+                    "(images, labels) such as kgen.data.load gives. Received: images alone"
+                )
+            yield x, None if condition is None else condition.rows(y[0], len(batch[0]))[: len(x)]
             num += len(x)
-            yield x
-            if num >= 10_000:
+            if num >= most:
                 break
+        if num == 0:
+            raise ValueError("Expected images, an array or batches of them. Received: none")
 
     def join(self, x, y):
         """A network's input: `x`, or `[x, condition]` for a conditional model."""

@@ -139,6 +139,10 @@ def test_they_are_saved():
         assert again.get_config() == distribution.get_config()
 
 
+def test_bits_are_not_reported_of_two_levels():
+    assert not Categorical(2).has_bits_per_dim and Categorical(3).has_bits_per_dim
+
+
 def test_two_levels_are_drawn_whatever_the_distribution():
     noise = StepNoise(keras.random.SeedGenerator(0).next())
     for distribution in (Bernoulli(), Categorical(2)):

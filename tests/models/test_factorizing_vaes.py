@@ -273,3 +273,9 @@ def test_a_data_set_smaller_than_a_batch_is_refused():
 def test_odd_rows(num, expected):
     rows = ops.convert_to_numpy(odd_rows(ops.arange(num, dtype="float32")[:, None]))
     assert rows[:, 0].tolist() == expected
+
+
+def test_the_papers_optimizers():
+    found = kgen.FactorVAE((1, 2, 1), 2, width=2, depth=1).default_optimizers()
+    betas = {name: (each.beta_1, each.beta_2) for name, each in found.items()}
+    assert betas == {"vae": (0.9, 0.999), "discriminator": (0.5, 0.9)}

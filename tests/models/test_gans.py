@@ -9,6 +9,7 @@ from keras import ops
 import kgen
 from kgen import backend, networks
 from kgen.models import penalties
+from kgen.models.games import LeastSquares
 from kgen.models.optimizers import with_learning_rate
 from kgen.noise import StepNoise
 from tests.contract import Subject
@@ -156,6 +157,23 @@ def test_smoothed_labels_of_least_squares():
     )
     # Real images are to have 3 - 1/4 (3 + 1) = 2, fakes -1.
     assert ops.convert_to_numpy(loss) == pytest.approx(0.5 * (5.0 - 2.0) ** 2 + 0.5 * 3.0**2)
+
+
+def test_a_game_of_least_squares_comes_back_with_its_labels():
+    gan = kgen.LSGAN(SHAPE, 3, loss=LeastSquares(-1.0, 1.0, 0.0), **perceptrons())
+    again = kgen.LSGAN.from_config(gan.get_config())
+    for each in (gan, again):
+        assert (each.a, each.b, each.c) == (-1.0, 1.0, 0.0)
+        assert each.adversary.game.get_config() == {"a": -1.0, "b": 1.0, "c": 0.0}
+
+
+@pytest.mark.parametrize("model_class", [kgen.WGAN, kgen.WGANGP])
+def test_a_critic_keeps_its_smoothed_labels(model_class, tmp_path):
+    smoothing = keras.optimizers.schedules.ExponentialDecay(0.1, 10, 0.9)
+    gan = model_class(SHAPE, 3, loss="minimax", label_smoothing=smoothing, **perceptrons("critic"))
+    gan.save(tmp_path / "gan.keras")
+    again = keras.saving.load_model(tmp_path / "gan.keras")
+    assert again.label_smoothing.get_config() == smoothing.get_config()
 
 
 @pytest.mark.parametrize(("decay", "kept"), [(0.1, 0.1), (0.75, 2 / 11)])

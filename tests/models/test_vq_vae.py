@@ -12,6 +12,7 @@ from kgen import backend, metrics
 from kgen.distributions import FixedNormal
 from kgen.layers import LevelEmbedding, VectorQuantizer
 from kgen.layers.vector_quantizer import smoothed, straight_through
+from kgen.models.autoencoders.vq_vae import patch_of
 from kgen.noise import StepNoise
 
 LABELS = np.array([0, 2, 1, 1, 0, 2])
@@ -283,6 +284,32 @@ def test_a_completion_leaves_what_is_shown_alone():
     np.testing.assert_array_equal(model.complete(other, mask, copies=2, seed=0), made)
     nothing = np.zeros((4, 4), bool)
     np.testing.assert_array_equal(model.complete(x, nothing, seed=0)[:, 0], x)
+
+
+def test_what_a_mask_hides_of_patches_that_reach_over_the_edge():
+    model = kgen.VQVAE(
+        (28, 28, 1),
+        num_codes=8,
+        code_dim=4,
+        width=8,
+        depth=1,
+        patch=8,
+        prior_width=4,
+        prior_depth=1,
+    )
+    mask = np.zeros((1, 28, 28), bool)
+    mask[:, 14:] = True  # rows 14 and 15 are of the second code
+    shown = model.run(model._shown, {"image": np.zeros((1, 28, 28, 1), "float32"), "mask": mask})
+    np.testing.assert_array_equal(shown["mask"][0], [[False] * 4, *[[True] * 4] * 3])
+
+
+@pytest.mark.parametrize(
+    ("size", "num", "pixels"),
+    [(28, 7, 4), (28, 4, 8), (9, 3, 4), (20, 3, 8), (5, 2, 4), (8, 8, 1), (6, 1, 8), (9, 9, 1)]
+    + [(15, 5, 3), (30, 3, 10)],  # a user's, of no power of 2
+)
+def test_pixels_of_a_code(size, num, pixels):
+    assert patch_of(size, num) == pixels
 
 
 def test_usage_and_perplexity():

@@ -60,6 +60,11 @@ class AdversarialModel(SamplesPrior, LatentModel):
 
     r1_weight = ScalarOf(lambda model: model.adversary.penalty("r1_penalty"), "weight", 0.0)
     ema_decay = ScalarOf(lambda model: model.average, "decay")
+    label_smoothing = ScalarOf(
+        lambda model: model.adversary if model.adversary.game.smooths_labels else None,
+        "label_smoothing",
+        0.0,
+    )
     default_batch_size = 128
     log_names = ("generator_loss",)
     # Callables that build the presets: of code_size, image_shape, width and `condition`; and of
@@ -331,6 +336,7 @@ class AdversarialModel(SamplesPrior, LatentModel):
             "generator": self.generator,
             "loss": self.loss,
             "penalties": self.penalties,
+            "label_smoothing": self.label_smoothing,
             "width": self.width,
             "projection": self.projection,
             "spectral_normalization": self.spectral_normalization,

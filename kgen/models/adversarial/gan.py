@@ -6,7 +6,6 @@ import numpy as np
 from kgen import networks
 from kgen.checks import whole_number
 from kgen.models.adversarial.adversarial_model import AdversarialModel
-from kgen.models.scalar import ScalarOf
 
 
 def _generator(code_size, image_shape, width, **kwargs):
@@ -57,11 +56,6 @@ class GAN(AdversarialModel):
     Reference: Goodfellow et al., Generative Adversarial Nets, 2014. https://arxiv.org/abs/1406.2661
     """
 
-    label_smoothing = ScalarOf(
-        lambda model: model.adversary if model.adversary.game.smooths_labels else None,
-        "label_smoothing",
-        0.0,
-    )
     default_batch_size = 100
     generator_preset = staticmethod(_generator)
     adversary_preset = staticmethod(_discriminator)
@@ -144,5 +138,4 @@ class GAN(AdversarialModel):
         return super().get_config() | {
             "discriminator": self.discriminator,
             "discriminator_steps": self.discriminator_steps,
-            "label_smoothing": self.label_smoothing,
         }

@@ -48,18 +48,18 @@ class LSGAN(DCGAN):
         loss: str | None = None,
         **kwargs,
     ):
-        paper = LeastSquares(a, b, c)
         if loss is not None and (a, b, c) != (0.0, 1.0, 1.0):
             raise ValueError(
                 f"Expected no a, b and c with another loss. Received: {a=}, {b=}, {c=}, {loss=}"
             )
+        paper = loss if type(loss) is LeastSquares else LeastSquares(a, b, c)
         super().__init__(image_shape, latent_dim, loss=paper if loss is None else loss, **kwargs)
         self.a, self.b, self.c = paper.a, paper.b, paper.c
 
     @property
     def loss(self):
         """What both players minimise in place of the paper's loss, or None."""
-        return None if isinstance(self._loss, LeastSquares) else self._loss
+        return None if type(self._loss) is LeastSquares else self._loss
 
     @loss.setter
     def loss(self, loss):

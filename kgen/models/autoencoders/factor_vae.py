@@ -77,7 +77,7 @@ class FactorVAE(FactorizingVAE):
     def default_optimizers(self):
         return {
             "vae": keras.optimizers.Adam(1e-4, name="vae"),
-            "discriminator": keras.optimizers.Adam(1e-4, beta_1=0.5, name="discriminator"),
+            "discriminator": keras.optimizers.Adam(1e-4, 0.5, 0.9, name="discriminator"),
         }
 
     def check_batch_size(self, num):

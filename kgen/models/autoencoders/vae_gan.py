@@ -43,7 +43,7 @@ class VAEGAN(SamplesPrior, EncoderDecoder):
             features (batch, n), or None for the preset, a DCGAN's.
         feature_weight: float or a Keras schedule. The paper's gamma. Defaults to 0.01.
         width: int. Channels of the presets' layers next to the image. Defaults to 64, from 64x64
-            on to 128.
+            on to 128, and of the encoder to 32.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it all networks take `[input, condition]`.
         seed: int or None. Seeds the model's noise; None draws a seed.

@@ -250,7 +250,7 @@ class VQVAE(Samples, ImageModel):
         mean = total / ops.maximum(ops.sum(is_shown, axis=(1, 2), keepdims=True), 1.0)
         k = self._codes(ops.where(mask[..., None], mean, image))
         (h, w), (height, width, _) = self.code.shape, self.image_shape
-        high, wide = -(-height // h), -(-width // w)
+        high, wide = patch_of(height, h), patch_of(width, w)
         padding = (0, 0), (0, h * high - height), (0, w * wide - width)
         parts = ops.reshape(ops.pad(ops.cast(mask, "int32"), padding), (-1, h, high, w, wide))
         return {"code": k, "mask": ops.max(parts, axis=(2, 4)) > 0}
@@ -490,3 +490,9 @@ class VQVAE(Samples, ImageModel):
 def squared_distance(a, b):
     """||a - b||^2 of each row, (batch,)."""
     return ops.sum(ops.square(a - b), axis=tuple(range(1, len(a.shape))))
+
+
+def patch_of(size, num):
+    """Pixels a side that each of so many codes stands for: with strides of 2 a power of it."""
+    powers = (2**n for n in range(size.bit_length() + 1))
+    return next((each for each in powers if -(-size // each) == num), -(-size // num))

@@ -42,8 +42,8 @@ class EDM(OdeModel):
         drop_condition: float in [0, 1]. The part of the images whose condition is left out in
             training, without which there is no guidance. Defaults to 0.1.
         ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
-        sampler: "heun", "ddim", which is Euler's method here, "dpm_solver", "ancestral" or a
-            sampler's object. Defaults to the paper's "heun" of 18 steps.
+        sampler: "heun", "ddim", which is Euler's method here, "dpm_solver", or a sampler's object,
+            as `kgen.samplers.Ancestral(steps=50)`. Defaults to the paper's "heun" of 18 steps.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it the model is conditional.
         seed: int or None. Seeds the model's noise; None draws a seed.
@@ -125,8 +125,8 @@ class EDM(OdeModel):
         """The times of eq. 5."""
         if sampler.spacing not in (None, "karras") or sampler.steps is None:
             raise ValueError(
-                'Expected a sampler of so many steps, spacing None or "karras". Received: '
-                f"{sampler}"
+                "Expected a sampler of so many steps, as kgen.samplers.Ancestral(steps=50) or "
+                f'steps= of sample has it, and spacing None or "karras". Received: {sampler}'
             )
         ends = self.sigma_max ** (1 / self.rho), self.sigma_min ** (1 / self.rho)
         sigma = np.linspace(*ends, sampler.steps) ** self.rho

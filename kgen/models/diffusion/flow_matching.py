@@ -43,8 +43,9 @@ class FlowMatching(OdeModel):
         drop_condition: float in [0, 1]. The part of the images whose condition is left out in
             training, without which there is no guidance. Defaults to 0.1.
         ema_decay: float, a Keras schedule or None. Keeps an average of the weights, for the verbs.
-        sampler: "euler", "midpoint", "heun", with a normal prior also "ancestral", "ddim" and
-            "dpm_solver", or a sampler's object. Defaults to "euler" of 50 steps.
+        sampler: "euler", "midpoint", "heun", with a normal prior also "ddim" and "dpm_solver", or
+            a sampler's object, as `kgen.samplers.Ancestral(steps=50)`. Defaults to "euler" of 50
+            steps.
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
         condition: `kgen.fields.Field` or None. With it the model is conditional.
         seed: int or None. Seeds the model's noise; None draws a seed.
@@ -122,7 +123,8 @@ class FlowMatching(OdeModel):
         is_of_noise = not isinstance(sampler, samplers.ODE)
         if sampler.spacing is not None or sampler.steps is None:
             raise ValueError(
-                f"Expected a sampler of so many steps, spacing None. Received: {sampler}"
+                "Expected a sampler of so many steps, as kgen.samplers.Ancestral(steps=50) or "
+                f"steps= of sample has it, and spacing None. Received: {sampler}"
             )
         if is_of_noise and not self.can_complete:
             raise ValueError(

@@ -11,6 +11,8 @@ from kgen.models.diffusion.in_steps import SampledInSteps
 from kgen.models.image_model import ImageModel
 from kgen.models.kept import is_rebuilt
 
+_DECODING = 2**30  # a turn that no way from noise has
+
 
 @keras.saving.register_keras_serializable("kgen")
 class LatentDiffusion(SampledInSteps, ImageModel):
@@ -79,15 +81,8 @@ class LatentDiffusion(SampledInSteps, ImageModel):
                 or batches of them such as `kgen.data.load("digits").train`, with labels where the
                 autoencoder is conditional; of them the first 10,000 images count.
         """
-        codes, num = [], 0
-        for batch in [images] if hasattr(images, "shape") else images:
-            x, *y = batch if isinstance(batch, (list, tuple)) else (batch,)
-            labels = y[0] if self.autoencoder.condition is not None else None
-            codes.append(self.autoencoder.encode(ops.convert_to_numpy(x), labels))
-            num += len(codes[-1])
-            if num >= 10_000:
-                break
-        codes = np.concatenate(codes)
+        batches = self.first_batches(images, condition=self.autoencoder.condition)
+        codes = np.concatenate([self.autoencoder.encode(x, y) for x, y in batches])
         self._mean.assign(codes.mean(axis=0))
         self._std.assign(np.maximum(codes.std(axis=0), 1e-6))
 
@@ -114,7 +109,9 @@ class LatentDiffusion(SampledInSteps, ImageModel):
         x = self.diffusion.start(noise, noise.num)
         z = self.diffusion.walk(x, y, noise, sampler, guidance, bounded=False)[:, 0, 0]
         z = ops.cast(z * self._std + self._mean, "float32")
-        return self.autoencoder._decode(z, self._of_autoencoder(y))
+        decode, given = self.autoencoder.signatures()["decode"]
+        draws = {"noise": noise.at(_DECODING)} if "seed" in given else {}
+        return decode(self._of_autoencoder(y), z=z, **draws)["image"]
 
     def sampling(self, sampler, steps, guidance):
         return self.diffusion.sampling(sampler, steps, guidance)

@@ -122,7 +122,9 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
         if self._has_started():
             self.tell_once("adapted", "The model has been adapted or trained: nothing is changed.")
             return
-        x, y = self._first(images)
+        batches = self.first_batches(images, MOST_ADAPTED, self.condition)
+        x, y = zip(*batches, strict=True)
+        x, y = np.concatenate(x), None if self.condition is None else np.concatenate(y)
         seeds = seed_words(seeds_of(0, len(x)))
         found = self.compiled_function(self._measure)({"y": y, "image": x, "seed": seeds})
         for act_norm, (bias, log_scale) in zip(self.network.act_norms(), found, strict=True):
@@ -136,28 +138,6 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
         return bool(
             int(ops.convert_to_numpy(self._is_adapted)) or int(ops.convert_to_numpy(self.steps))
         )
-
-    def _first(self, images):
-        """The first images of an array or batches, and conditions or None."""
-        x, y, num = [], [], 0
-        for batch in [images] if hasattr(images, "shape") else images:
-            part, *rest = batch if isinstance(batch, (list, tuple)) else (batch,)
-            x.append(self.image.check(part)[: MOST_ADAPTED - num])
-            y.append(self.conditions(rest[0], len(part))[: len(x[-1])] if self._takes(rest) else [])
-            num += len(x[-1])
-            if num >= MOST_ADAPTED:
-                break
-        return np.concatenate(x), np.concatenate(y) if self.condition is not None else None
-
-    def _takes(self, rest):
-        if self.condition is None:
-            return False
-        if not rest:
-            raise ValueError(
-                f"Expected images with {self.condition.what} for a conditional model, as batches "
-                "(images, labels) such as kgen.data.load gives. Received: images alone"
-            )
-        return True
 
     def _measure(self, rows):
         values = self.quantise(rows["image"])
@@ -179,11 +159,11 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
             self.average.update(self.network, self.steps + 1)
 
     def evaluation_step(self, x, y, noise):
-        self.negative_log_likelihood(x, y, noise, self.averaged)
+        self.negative_log_likelihood(x, y, noise, self.averaged, training=False)
 
-    def negative_log_likelihood(self, x, y, noise, network=None):
+    def negative_log_likelihood(self, x, y, noise, network=None, training=True):
         """The loss on one batch of images in [0, 1]; logs it."""
-        nll = -self._log_probability(x, y, noise, network or self.network)
+        nll = -self._log_probability(x, y, noise, network or self.network, training)
         self.log(loss=nll, bits_per_dim=bits_per_dim(nll, self.image_shape))
         return ops.mean(nll)
 
@@ -201,7 +181,8 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
         v = (values + u) / self.levels
         if self.alpha is None:
             return v - 0.5, ops.zeros_like(v[:, 0, 0, 0])
-        p = self.alpha + (1.0 - 2.0 * self.alpha) * v
+        # Without alpha some v round to the ends of [0, 1], whose logits are infinite.
+        p = ops.clip(self.alpha + (1.0 - 2.0 * self.alpha) * v, 2.0**-33, 1.0 - 2.0**-24)
         log_p, log_q = ops.log(p), ops.log1p(-p)
         log_det = math.log1p(-2.0 * self.alpha) - log_p - log_q
         return log_p - log_q, ops.sum(log_det, axis=(1, 2, 3))
@@ -214,11 +195,12 @@ class FlowModel(OfLevels, Encodes, SamplesPrior, LatentModel):
             v = (ops.sigmoid(h) - self.alpha) / (1.0 - 2.0 * self.alpha)
         return ops.clip((v * self.levels - 0.5) / (self.levels - 1), 0.0, 1.0)
 
-    def _log_probability(self, x, y, noise, network):
+    def _log_probability(self, x, y, noise, network, training=False):
         """The bound on log p(x) of each image, (batch,), in nats."""
         values = self.quantise(x)
         h, log_det = self._to_reals(values, noise.uniform(ops.shape(values)))
-        z, log_det_of_network = (ops.cast(each, "float32") for each in network(h, y))
+        found = network(h, y, training=training)
+        z, log_det_of_network = (ops.cast(each, "float32") for each in found)
         of_v = self.prior.log_prob(z) + log_det_of_network + log_det
         return of_v - self.latent_dim * math.log(self.levels)
 

@@ -73,6 +73,36 @@ def test_samples_are_decoded():
 
 
 @pytest.mark.one_backend
+def test_codes_are_decoded_with_draws_of_their_own():
+    sizes = {"levels": 2, "width": 4, "pixel_width": 4, "pixel_depth": 1}
+    model = kgen.LatentDiffusion(kgen.PixelVAE(SHAPE, 3, seed=0, **sizes), flow(), seed=0)
+    given = {"sampler": "ancestral", "steps": 3}
+    images = model.sample(4, seed=5, **given)
+    assert images.shape == (4, *SHAPE) and set(np.unique(images)) == {0.0, 1.0}
+    alone = model.sample(1, seed=seeds_of(5, 4)[2:3], **given)
+    np.testing.assert_array_equal(alone[0], images[2])
+
+
+def test_conditions_are_asked_for_where_the_autoencoder_has_them():
+    model = kgen.LatentDiffusion(dense_vae(num_classes=3), flow(num_classes=3), seed=0)
+    with pytest.raises(ValueError, match="with labels for a conditional.*Received: images alone"):
+        model.adapt(IMAGES)
+    with pytest.raises(ValueError, match="Expected images.*Received: none"):
+        model.adapt([])
+    model.adapt([(IMAGES, np.arange(32) % 3)])
+    codes = model.autoencoder.encode(IMAGES, np.arange(32) % 3)
+    np.testing.assert_allclose(numpy(model._mean), codes.mean(axis=0), atol=1e-5)
+
+
+def test_the_first_images_count():
+    model = dense_vae()
+    x = np.repeat(np.arange(4, dtype="float32") / 4, 10)[:, None, None, None] * np.ones(SHAPE)
+    for images in (x, [x[:25], x[25:]], iter([(x[:7], None), (x[7:], None)])):
+        found = model.first_batches(images, 20)
+        np.testing.assert_array_equal(np.concatenate([each for each, _ in found]), x[:20])
+
+
+@pytest.mark.one_backend
 def test_the_autoencoder_stays():
     model = latent_diffusion(seed=0)
     before = [numpy(v) for v in model.autoencoder.variables]

@@ -292,6 +292,44 @@ def test_more_draws_are_a_tighter_bound():
     assert many.mean() == pytest.approx(np.log(exact), abs=0.01)
 
 
+@pytest.mark.one_backend
+def test_without_alpha_the_ends_are_finite():
+    """White of 256 levels rounds to 1 of nearly the largest u, and black is 0 of u = 0."""
+    model = FlowModel((1, 1, 1), InvertibleNetwork((1, 1, 1), []), alpha=0.0, seed=0)
+    values = np.array([0.0, 255.0, 255.0, 0.0, 128.0], "float32").reshape(5, 1, 1, 1)
+    u = np.array([0.0, 1 - 2.0**-20, 0.5, 0.5, 0.5], "float32").reshape(5, 1, 1, 1)
+    found = model._to_reals(ops.convert_to_tensor(values), ops.convert_to_tensor(u))
+    h, log_det = (numpy(x).ravel() for x in found)
+    assert np.isfinite(h).all() and np.isfinite(log_det).all()
+    v = ((values + u) / 256).ravel()[2:]
+    np.testing.assert_allclose(h[2:], np.log(v / (1 - v)), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(log_det[2:], -np.log(v * (1 - v)), rtol=1e-4)
+
+
+@pytest.mark.one_backend
+def test_networks_of_couplings_are_told_of_training():
+    told = []
+
+    class Told(keras.layers.Layer):
+        def call(self, x, training=False):
+            told.append(training)
+            return x
+
+    network = keras.Sequential([keras.Input((1, 1, 1)), Told(), keras.layers.Dense(2)])
+    model = FlowModel((1, 1, 2), InvertibleNetwork((1, 1, 2), [Coupling(network)]), seed=0)
+    images = np.zeros((4, 1, 1, 2), "uint8")
+    model.compile(keras.optimizers.SGD(0.0))
+    for verb, expected in [
+        (lambda: model.fit(images, verbose=0), {True}),
+        (lambda: model.evaluate(images, verbose=0), {False}),
+        (lambda: model.log_likelihood(images, seed=0), {False}),
+        (lambda: model.sample(2, seed=0), {False}),
+    ]:
+        told.clear()
+        verb()
+        assert set(told) == expected
+
+
 def test_grey_that_is_rounded_to_two_levels_is_told():
     model = FlowModel((1, 1, 1), InvertibleNetwork((1, 1, 1), []), levels=2)
     with pytest.warns(UserWarning, match="between the 2 levels"):
