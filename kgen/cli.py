@@ -139,6 +139,13 @@ def main(argv=None):
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"kgen: {error}", file=sys.stderr)
         return 1
+    except MemoryError as error:
+        print(
+            "kgen: Expected images, a batch and a model that fit into memory: smaller numbers may "
+            f"do. Received: {error}",
+            file=sys.stderr,
+        )
+        return 1
     except KeyboardInterrupt:
         print("kgen: Interrupted.", file=sys.stderr)
         return INTERRUPTED

@@ -329,6 +329,7 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["generate", "--model", "m", "--out", "a.txt"], 1, "ending that Pillow writes"),
         (["generate", "--model", "m", "--labels", "one"], 2, "integers.*'one'"),
         (["reconstruct", "RUN", "--num", "0"], 1, "num=0"),
+        (["sample", "RUN", "--num", "1000000000000000"], 1, "fit into memory: .*Unable to alloc"),
         (["evaluate", "RUN", "--num_samples", "0"], 1, "num_samples=0"),
         (["train", "vae", "--run", "RUN", "--latent_dim=3"], 1, "2 in the folder, 3 now"),
     ],
@@ -453,6 +454,7 @@ def test_evaluate(run, capsys, tmp_path):
     assert kgen("evaluate", run, "--num_samples", "2", "--out", out) == 0
     shown = dict(line.split() for line in capsys.readouterr().out.splitlines())
     results = json.loads(out.read_text())
+    assert len(results.pop("weights")) == 64
     assert shown.pop("Wrote") == str(out) and set(shown) == set(results)
     trained = json.loads((run / "results.json").read_text())
     assert results.keys() - trained.keys() == {

@@ -425,6 +425,9 @@ def test_a_run_completes_images(autoregressive, tmp_path):
     assert (picture[31:54, 6:54] == 128).all()  # hidden
     images = runs.load(str(autoregressive)).data().test.take(2)[0]
     np.testing.assert_array_equal(picture[6:54:6, -54:-6:6], images[0, ..., 0])
+    given = {"num": 3, "copies": 1, "seed": 0, "out": str(tmp_path / "three.png")}
+    for labels in ((7,), (7, 7, 7), (7, 3)):  # in turn
+        runs.complete(str(autoregressive), labels=labels, **given)
 
 
 def test_a_run_completes_a_file(autoregressive, tmp_path, capsys):

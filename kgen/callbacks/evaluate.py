@@ -57,13 +57,22 @@ class Evaluate(keras.callbacks.Callback):
         self.every = whole_number("every", every, optional=True)
         self._evaluation = Evaluation(data, metrics, features, num, split, seed)
         self.names = [f"val_{name}" for name in self._evaluation.names]
-        self.figures = None
+        self.figures = self._carried = None
         self._spent = self._last = 0.0
 
     def on_train_begin(self, logs=None):
         self._evaluation.check(self.model)
         self._started, self._spent, self._last = time.monotonic(), 0.0, 0.0
-        self._values = {}
+        self._values = self._agreed_on(self._carried)
+        self._carried = None
+
+    def go_on_from(self, values):
+        """Lets the next training begin with the figures that an earlier part of it logged last.
+
+        Args:
+            values: dict of float by name in the logs.
+        """
+        self._carried = values
 
     def on_epoch_end(self, epoch, logs=None):
         agreed = self.model.mean_over_processes
@@ -75,7 +84,15 @@ class Evaluate(keras.callbacks.Callback):
             self._last = agreed(time.monotonic() - started)
             self._spent += self._last
         if logs is not None:
-            logs.update(self._values)
+            logs.update(self._values or {})
+
+    def _agreed_on(self, values):
+        """Figures that one process may have alone, or None where no process has any."""
+        agreed = self.model.mean_over_processes
+        part = agreed(float(values is not None))
+        if not part:
+            return None
+        return {name: agreed((values or {}).get(name, 0.0)) / part for name in self.names}
 
     def _found(self, epoch):
         """The figures by their names in the logs, none where they cannot be computed."""
@@ -95,7 +112,7 @@ class Evaluate(keras.callbacks.Callback):
             )
 
     def _is_due(self, epoch, seconds):
-        if not self._spent or epoch + 1 == self.params.get("epochs"):
+        if self._values is None or epoch + 1 == self.params.get("epochs"):
             return True
         if self.every is not None:
             return (epoch + 1) % self.every == 0

@@ -9,6 +9,8 @@ from kgen import backend
 from kgen.callbacks import backups
 from kgen.keras_file import PUBLISHED, flaw, read_notes
 from kgen.models.monitors import mode_of
+from kgen.runs.config import read_config
+from kgen.whole_file import replacing
 
 FOLDER = "best"
 
@@ -38,12 +40,14 @@ class KeepBest(keras.callbacks.Callback):
             return
         self._best = value
         folder = self._run.path(FOLDER)
-        os.makedirs(folder, exist_ok=True)
-        shutil.copy(self._run.path("config.json"), folder)
+        with replacing(os.path.join(folder, "config.json")) as temporary:
+            shutil.copy(self._run.path("config.json"), temporary)
+        config = read_config(folder)
         with backend.synchronized():
             published = self.model.published()
         figures = {name: float(each) for name, each in logs.items()}
-        write(folder, published, epoch + 1, figures)
+        of_run = {name: config[name] for name in ("data_set", "versions")}
+        write(folder, published, epoch + 1, figures, **of_run)
 
     def _is_better(self, value):
         if self._best is None:
@@ -51,7 +55,7 @@ class KeepBest(keras.callbacks.Callback):
         return value < self._best if self._is_lower else value > self._best
 
 
-def write(folder, published, epoch, figures):
+def write(folder, published, epoch, figures, **of_run):
     """Writes a published model, of which there is no backup, into a run folder.
 
     Args:
@@ -59,7 +63,9 @@ def write(folder, published, epoch, figures):
         published: a kgen model, as its `published()` gives it.
         epoch: int. How many it has learned.
         figures: dict of float by name, at its end.
+        **of_run: what to note besides.
     """
     notes = {"epoch": epoch, "batch": 0, "begun": False, "ahead": 0, "logged": []}
-    notes |= {"replicas": 1, "learning_rate_scale": 1.0, "settings": {}, PUBLISHED: True}
-    backups.save(os.path.join(folder, "model.keras"), published, notes | {"figures": figures})
+    notes |= {"replicas": 1, "learning_rate_scale": 1.0, PUBLISHED: True}
+    notes |= {"settings": {"keras": keras.__version__}, "figures": figures} | of_run
+    backups.save(os.path.join(folder, "model.keras"), published, notes)

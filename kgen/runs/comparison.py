@@ -4,7 +4,6 @@ import os
 from typing import NamedTuple
 
 import numpy as np
-from keras import ops
 
 from kgen import pictures
 from kgen.metrics.samples import DEFAULT
@@ -14,7 +13,7 @@ from kgen.runs.many import conditions
 from kgen.runs.quality import evaluation_of
 from kgen.runs.run import load
 from kgen.warn import warn
-from kgen.whole_file import replacing
+from kgen.whole_file import check_can_write, replacing
 
 
 class _Row(NamedTuple):
@@ -67,6 +66,7 @@ def compare(
     picture = os.path.splitext(out)[0] + ".png"
     if out == picture:
         raise ValueError(f"Expected out as a text file, such as comparison.md. Received: {out!r}")
+    check_can_write(out)
     pictures.check_path(picture)
     read = [load(run) for run in runs]
     _check_same_data(runs, read)
@@ -94,7 +94,7 @@ def _measured(groups, evaluation, seed):
     """
     rows, last, failed = [], None, []
     for names, group in groups:
-        row = _Row([], _steps(group[0].model), [], [])
+        row = _Row([], group[0].steps, [], [])
         for name, run in zip(names, group, strict=True):
             try:
                 found, images = evaluation(run.model), _images(run.model, seed)
@@ -145,12 +145,8 @@ def _settings(run):
     data = {key: value for key, value in run.config["data"].items() if key != "seed"}
     chance = ("seed", "data_set", "versions", "backend", "deterministic", "evaluate")
     kept = {key: value for key, value in run.config.items() if key not in chance}
-    kept |= {"data": sorted(data.items()), "steps": _steps(run.model)}
+    kept |= {"data": sorted(data.items()), "steps": run.steps}
     return repr(sorted(kept.items()))
-
-
-def _steps(model):
-    return int(ops.convert_to_numpy(model.steps))
 
 
 def _best_first(rows, names):

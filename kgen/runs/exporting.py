@@ -102,7 +102,9 @@ def _tell_of_newer(run, notes):
 
 def _about(config, notes):
     """What the model card says of a run's data, training and figures, in Markdown."""
-    figures = ", ".join(f"{name} {value:.6g}" for name, value in notes["figures"].items())
+    of_test = {k.removeprefix("val_"): v for k, v in notes["figures"].items() if k[:4] == "val_"}
+    figures = of_test or notes["figures"]  # the first of the best model, which has all its logs
+    figures = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
     facts = notes["data_set"]
     versions = ", ".join(f"{name} {version}" for name, version in notes["versions"].items())
     return (

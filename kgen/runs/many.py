@@ -94,7 +94,7 @@ def write(run, num: int, labels, seed: int, path: str, **arguments):
         return
     settings = {
         "run": settings_of(run.config),
-        "steps": int(model.optimizer.iterations),
+        "steps": run.steps,
         "seed": seed,
         "labels": None if labels is None else np.asarray(labels).tolist(),
         "arguments": {name: value for name, value in arguments.items() if name != "batch_size"},

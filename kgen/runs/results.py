@@ -2,11 +2,12 @@
 
 import dataclasses
 import glob
+import hashlib
 import json
 import os
 import re
 
-from keras import ops
+import numpy as np
 
 from kgen import pictures
 from kgen.checks import whole_number
@@ -15,13 +16,13 @@ from kgen.data.names import reason_of
 from kgen.metrics.evaluation import check_verbs, mean_likelihood
 from kgen.metrics.samples import check_names, names_of
 from kgen.printable import printable
-from kgen.runs import named
+from kgen.runs import many, named
 from kgen.runs.folder import read_history, write_json
 from kgen.runs.quality import evaluation_of, table
 from kgen.runs.run import load
 from kgen.runs.sampling import drawn, numbers
 from kgen.warn import warn
-from kgen.whole_file import remove_unfinished
+from kgen.whole_file import check_can_write, remove_unfinished
 
 
 def reconstruct(run: str, num: int = 32, out: str | None = None) -> str:
@@ -84,10 +85,10 @@ def complete(
     this = load(run)
     this.verb("complete", *arguments)
     height, width, channels = this.model.image_shape
-    labels = numbers(labels)
+    labels = numbers(labels, this.model.condition)
     if image is None:
         images, own = this.model.examples(this.data(), num)
-        labels = own if labels is None else labels
+        labels = own if labels is None else many.conditions(this.model, labels, len(images))
     else:
         images = _of_file("image", image, decode, channels, (height, width))[None]
         _tell_of_resizing(image, sizes["image"], (height, width))
@@ -131,8 +132,8 @@ def evaluate(
             torch-fidelity publish it, or the .h5 of Keras' InceptionV3. Defaults to a classifier of
             data with labels, which is trained once and kept in the run folder.
         split: str. The real images: "test" or "train".
-        out: str. The file of the figures, with `metrics` or `num_samples`: those that it has, of
-            the same weights, and of samples by the same protocol, stay. Defaults to results.json in
+        out: str. The file of the figures: those that it has, of the same weights, and of samples by
+            the same protocol, stay. Defaults, with `metrics` or `num_samples`, to results.json in
             the run folder; of a trained model's name, NAME-results.json in the current folder.
 
     Returns:
@@ -141,7 +142,12 @@ def evaluate(
         protocol.
     """
     metrics = check_names(metrics)
+    if features is not None and not metrics:
+        raise ValueError(f"Expected metrics, for features. Received: {features=}, {metrics=}")
     path = out or named.written(run, "results.json")
+    is_written = bool(metrics) or num_samples is not None or out is not None
+    if is_written:
+        check_can_write(path)
     this = load(run)
     data = this.data()
     evaluation = None
@@ -155,18 +161,27 @@ def evaluate(
         found = evaluation(this.model)
         print(table(found))
         figures["samples"] = dataclasses.asdict(found)
-    if metrics or num_samples is not None:
-        write_json(path, _with_earlier(path, figures))
+    if is_written:
+        write_json(path, _with_earlier(path, figures, _fingerprint(this.model)))
         print(f"Wrote {path}")
     return figures
 
 
-def _with_earlier(path, figures):
+def _fingerprint(model):
+    """A digest of a model's weights."""
+    digest = hashlib.sha256()
+    for values in model.get_weights():
+        digest.update(np.ascontiguousarray(values))
+    return digest.hexdigest()
+
+
+def _with_earlier(path, figures, weights):
     """Figures with those that a file has already of the same weights and by the same protocol."""
+    figures = {"weights": weights} | figures
     try:
         with open(path) as file:
             earlier = json.load(file)
-        if earlier["steps"] != figures["steps"]:
+        if any(earlier.get(name, figures[name]) != figures[name] for name in ("weights", "steps")):
             return figures
         samples = earlier.get("samples")
     except (OSError, ValueError, TypeError, KeyError):  # none, or of something else
@@ -192,8 +207,7 @@ def _evaluate(run, data, num_samples=None):
         images, labels = model.examples(data, data.num_test)
         nats = bound(images, labels, num_samples=num_samples, seed=0)
         figures |= mean_likelihood(f"log_likelihood_{num_samples}", nats)
-    steps = int(ops.convert_to_numpy(model.steps))
-    return {"test_images": data.num_test, "steps": steps} | figures
+    return {"test_images": data.num_test, "steps": run.steps} | figures
 
 
 def write_results(run, data, backup, notes):

@@ -5,6 +5,7 @@ import inspect
 import os
 
 import keras
+from keras import ops
 
 from kgen.callbacks import backups
 from kgen.data import load as load_data
@@ -37,6 +38,11 @@ class Run:
                 f"Received: data={self.config['data']}: {error}. Bring back a copy of the file."
             ) from error
         return load_data(*given.args, **given.kwargs)
+
+    @property
+    def steps(self):
+        """How many steps the model has learned."""
+        return int(ops.convert_to_numpy(self.model.steps))
 
     def path(self, *names):
         """A path inside the folder."""

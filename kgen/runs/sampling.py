@@ -43,7 +43,7 @@ def sample(
     (pictures.check_path if is_grid else many.check_path)(path)
     this = load(run)
     this.verb("sample", *arguments)
-    labels = numbers(labels)
+    labels = numbers(labels, this.model.condition)
     if is_grid:
         labels = _shown(this, 8) if labels is None else labels
         pictures.samples(this.model, num, labels, seed=seed, path=path, **arguments)
@@ -84,7 +84,7 @@ def nearest(
     pictures.check_path(path)
     this = load(run)
     draw = this.verb("sample", *arguments)
-    labels = numbers(labels)
+    labels = numbers(labels, this.model.condition)
     labels = many.conditions(this.model, _shown(this, num) if labels is None else labels, num)
     images = draw(num, labels, seed=seed, **arguments)
     pictures.nearest(images, this.data().train.in_order(), neighbours, path)
@@ -97,11 +97,14 @@ def drawn(seed):
     return random.SystemRandom().getrandbits(31) if seed is None else seed
 
 
-def numbers(labels):
-    """Labels of a command line, as numbers if they are."""
+def numbers(labels, condition):
+    """Labels of a command line, as numbers if they are, and are no classes' names."""
     if labels is not None and not len(labels):
         raise ValueError(f"Expected labels, or none given for all. Received: labels={labels}")
     if labels is None or not all(str(label).lstrip("-").isdecimal() for label in labels):
+        return labels
+    names = getattr(condition, "names", None) or ()
+    if all(label in names for label in labels):
         return labels
     return [int(label) for label in labels]
 

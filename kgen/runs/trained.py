@@ -90,7 +90,7 @@ def publish(run: str, path: str | None = None) -> str:
     folder = folder_of(run)
     trained = trained_file(folder)
     path = path or os.path.join("saved_models", os.path.basename(os.path.abspath(folder)))
-    _check_is_no_run(path, folder)
+    _check_is_free(path, folder)
     check_can_hold(os.path.abspath(path), f"Received: path={path}")
     with copied(trained) as (archive, notes):
         whole = os.path.join(os.path.dirname(archive), "whole.keras")
@@ -105,14 +105,14 @@ def publish(run: str, path: str | None = None) -> str:
     return path
 
 
-def _check_is_no_run(path, folder):
-    """Raises a ValueError where a run would be overwritten."""
-    has_config = os.path.exists(os.path.join(path, "config.json"))
-    is_run = has_config and not is_published(os.path.join(path, "model.keras"))
-    if is_run or os.path.realpath(path) == os.path.realpath(folder):
+def _check_is_free(path, folder):
+    """Raises a ValueError where files would be overwritten that are no published model's."""
+    held = [name for name in ("model.keras", *_BESIDE) if os.path.exists(os.path.join(path, name))]
+    is_anothers = held and not is_published(os.path.join(path, "model.keras"))
+    if is_anothers or os.path.realpath(path) == os.path.realpath(folder):
         raise ValueError(
             "Expected a new folder, or that of a published model, not a run's own. Received: "
-            f"path={path}"
+            f"path={path}, which holds {', '.join(held[:3])}"
         )
 
 

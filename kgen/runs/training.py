@@ -22,7 +22,7 @@ from kgen.models.optimizers import check_learning_rate, with_learning_rate
 from kgen.runs.best import KeepBest
 from kgen.runs.config import read_config
 from kgen.runs.data_set import facts_of, warn_of_changes
-from kgen.runs.folder import add_row, check_folder, drop_rows, versions, write_json
+from kgen.runs.folder import add_row, check_folder, drop_rows, read_history, versions, write_json
 from kgen.runs.quality import classifier_file, features_of
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
@@ -264,7 +264,16 @@ def _evaluating(run, data, every):
     of_samples = set(metrics) != {LIKELIHOOD}
     features = features_of(data, path=classifier_file(run.folder)) if of_samples else None
     evaluate = callbacks.Evaluate(data, metrics, every=every, features=features)
+    evaluate.go_on_from(_last_logged(run.path("history.csv"), evaluate.names))
     return [evaluate, KeepBest(run, evaluate.names[0])]
+
+
+def _last_logged(history, names):
+    """The figures of the last epoch of a history by name, None where it has not all of them."""
+    header, rows = read_history(history) if os.path.exists(history) else ([], [])
+    last = dict(zip(header, rows[-1], strict=True)) if rows else {}
+    has_all = all(last.get(name, "NA") != "NA" for name in names)
+    return {name: float(last[name]) for name in names} if has_all else None
 
 
 def _loggers(run, data):

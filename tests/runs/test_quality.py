@@ -1,6 +1,7 @@
 """Figures of samples of a run: while it trains, after it, and the best model by them."""
 
 import json
+import os
 import shutil
 from contextlib import nullcontext
 
@@ -12,7 +13,8 @@ from kgen import runs
 from kgen.callbacks import evaluate as callback
 from kgen.keras_file import read_notes
 from kgen.metrics.features import Classifier
-from kgen.runs import quality
+from kgen.runs import exporting, quality
+from kgen.runs.config import require_config
 from kgen.runs.folder import read_history
 
 SETTINGS = {"dataset": "digits", "batch_size": 300, "latent_dim": 2}
@@ -127,7 +129,8 @@ def test_the_figures_of_a_run(run, capsys):
     samples = found["samples"]
     assert samples["protocol"]["num_fake"] == 50 and samples["protocol"]["num_real"] == 50
     assert samples["values"].keys() == {"frechet_distance", "class_score", "class_score_std"}
-    assert json.loads((run / "results.json").read_text()) == found
+    written = json.loads((run / "results.json").read_text())
+    assert len(written.pop("weights")) == 64 and written == found
     printed = capsys.readouterr().out
     assert "real images" in printed and "features a classifier of digits, accuracy" in printed
     assert f"{samples['values']['frechet_distance']:.6g}" in printed
@@ -152,6 +155,8 @@ def test_figures_of_the_same_weights_are_added(run, tmp_path):
     assert evaluate(metrics=("sliced_wasserstein",), num=20)["samples"]["values"].keys() == {
         "sliced_wasserstein"
     }
+    out.write_text(json.dumps(first | {"weights": "of another run of as many steps"}))
+    assert "kid" not in evaluate(metrics=("sliced_wasserstein",), num=20)["samples"]["values"]
     out.write_text("[")
     assert evaluate(metrics=("kid",), num=20) == first
 
@@ -175,6 +180,7 @@ def test_features_by_name(run, features, tmp_path):
         ({"metrics": ("kid",), "features": "inception.pth"}, "existing file: .*the .pth of FID's"),
         ({"metrics": ("kid",), "split": "all"}, "'test' or 'train'"),
         ({"metrics": ("kid",), "num": 1}, "num as a whole number"),
+        ({"features": "pixels"}, "Expected metrics, for features"),
     ],
 )
 def test_what_cannot_be_evaluated(run, given, message):
@@ -182,6 +188,53 @@ def test_what_cannot_be_evaluated(run, given, message):
     with pytest.raises(ValueError, match=message):
         runs.evaluate(str(run), **given)
     assert (run / "results.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("command", [runs.evaluate, runs.compare])
+def test_a_folder_in_the_files_place_is_refused_first(run, tmp_path, monkeypatch, command):
+    monkeypatch.setattr(f"kgen.runs.{command.__module__.split('.')[-1]}.load", pytest.fail)
+    with pytest.raises(IsADirectoryError, match="which is a folder"):
+        command(str(run), metrics=("kid",), out=str(tmp_path))
+    assert os.listdir(tmp_path) == []
+
+
+def test_the_best_model_is_exported_and_published(run, tmp_path):
+    best = str(run / "best")
+    with exporting.copied(exporting.trained_file(best)) as (_, notes):
+        about = exporting._about(require_config(best), notes)
+    kid = notes["figures"]["val_kid"]
+    assert f"kid {kid:.6g}" in about and "val_" not in about and "1500 images" in about
+    published = runs.publish(best, str(tmp_path / "published"))
+    again = kgen.load(published).get_weights()
+    assert all(map(np.array_equal, kgen.load(best).get_weights(), again))
+    runs.sample(best, num=2, seed=0, out=str(tmp_path / "many"))
+    assert len(list((tmp_path / "many").glob("*.png"))) == 2
+
+
+def test_epochs_between_evaluations_go_on_where_a_training_stopped(tmp_path, monkeypatch):
+    """Whether it stopped or not, an epoch is evaluated, or logs what the last one had."""
+    values = iter(range(1, 9))
+
+    def played(self, model):
+        return kgen.metrics.SampleFigures({"kid": next(values) / 3, "kid_std": 0.0}, {}, {})
+
+    monkeypatch.setattr(callback.Evaluation, "__call__", played)
+    folder, given = tmp_path / "run", {"evaluate": ("kid",), "evaluate_every": 3}
+    given["backup_steps"] = 5  # an epoch
+    stop_at = [None]
+
+    def stop(self, epoch, logs=None):
+        if epoch + 1 == stop_at[0]:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(callback.Evaluate, "on_epoch_begin", stop, raising=False)
+    for stop_at[0] in (3, 6):
+        with pytest.raises(KeyboardInterrupt):
+            train(folder, 7, **given)
+    stop_at[0] = None
+    train(folder, 7, **given)
+    thirds = [value * 3 for value in column(folder, "val_kid")]
+    assert thirds == pytest.approx([1, 1, 2, 2, 2, 3, 4])
 
 
 def test_a_training_of_unknown_metrics_leaves_no_folder(tmp_path):

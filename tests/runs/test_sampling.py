@@ -8,6 +8,7 @@ from PIL import Image
 import kgen
 from kgen import pictures, runs
 from kgen.runs import many
+from kgen.runs.sampling import numbers
 
 
 def trained(folder, data, **arguments):
@@ -82,6 +83,15 @@ def test_images_of_classes_in_turn(of_classes, tmp_path):
     images, names = read(tmp_path / "dresses")
     assert {name[7:] for name in names} == {"dress.png"}
     assert_alike(images, expected(of_classes, 3, [1, 1, 1]))
+
+
+def test_numbers_that_are_names_of_classes():
+    of_numbers, of_words = kgen.fields.Label(3, ("1", "2", "3")), kgen.fields.Label(2, ("a", "b"))
+    assert numbers(("1", "3"), of_numbers) == ("1", "3")
+    assert numbers(("0", "1"), of_numbers) == [0, 1]  # one is no name
+    assert numbers((0, 1), of_numbers) == [0, 1]
+    assert numbers(("0", "1"), of_words) == numbers(("0", "1"), kgen.fields.Label(2)) == [0, 1]
+    assert numbers(("a",), of_words) == ("a",) and numbers(None, None) is None
 
 
 def test_what_test_images_have_where_there_are_no_classes(of_attributes, tmp_path):

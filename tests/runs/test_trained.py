@@ -117,6 +117,17 @@ def test_a_run_is_not_published_over_another(run, finished, published):
     runs.publish(str(run), "saved_models/toy")  # again
 
 
+@pytest.mark.parametrize("name", ["model.keras", "results.json"])
+def test_files_of_others_are_not_written_over(run, tmp_path, name):
+    (tmp_path / "own").mkdir()
+    (tmp_path / "own" / name).write_text("precious")
+    with pytest.raises(ValueError, match=f"own, which holds {name}"):
+        runs.publish(str(run), str(tmp_path / "own"))
+    assert (tmp_path / "own" / name).read_text() == "precious"
+    (tmp_path / "own" / name).rename(tmp_path / "own" / "1")  # as an export's version
+    runs.publish(str(run), str(tmp_path / "own"))
+
+
 def test_a_longer_training_is_told_of(run, tmp_path, capsys):
     (run / "checkpoint" / "epoch-0009-batch-000000.keras").write_bytes(b"")
     runs.publish(str(run), str(tmp_path / "published"))
