@@ -236,6 +236,16 @@ def test_processes_agree(data, monkeypatch):
     assert "val_kid" not in fitted(made(), data, of(data), epochs=1)
 
 
+@pytest.mark.parametrize("values", [None, {"val_kid": 3.0, "val_kid_std": 0.5}])
+def test_processes_go_on_from_what_the_first_has(data, monkeypatch, values):
+    evaluating = of(data)
+    evaluating.set_model(made())
+    monkeypatch.setattr(evaluating.model, "mean_over_processes", lambda number: number / 2)
+    evaluating.go_on_from(values)  # the other one has nothing
+    evaluating.on_train_begin()
+    assert evaluating._values == values
+
+
 def test_a_conditional_model_needs_what_it_is_of(data):
     gan = kgen.ConditionalGAN((8, 8, 1), num_classes=3, latent_dim=3, seed=0)
     with pytest.raises(ValueError, match="data with what the model is conditioned on.*alone"):

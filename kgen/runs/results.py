@@ -171,7 +171,7 @@ def _fingerprint(model):
     """A digest of a model's weights."""
     digest = hashlib.sha256()
     for values in model.get_weights():
-        digest.update(np.ascontiguousarray(values))
+        digest.update(np.asarray(values).tobytes())
     return digest.hexdigest()
 
 
