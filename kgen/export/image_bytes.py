@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 PNG = b"\x89PNG\r\n\x1a\n"
+CHANNELS = (1, 3)  # of the images that become files, and files images
 MAX_PIXELS = 2**25  # a small file can decode to gigabytes
 
 

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kgen import fields
 from kgen.export import card
-from kgen.export.image_bytes import decode_images, encode_pngs
+from kgen.export.image_bytes import CHANNELS, decode_images, encode_pngs
 from kgen.export.warmup import write_warmup
 from kgen.noise import SeededNoise
 from kgen.serving.image_file import ImageFile
@@ -38,7 +38,8 @@ def write(model, folder, name):
         if model.condition is not None:
             inputs = inputs | {model.condition.input_name: model.condition}
         answer = _answer(function, inputs, model.condition)
-        served |= dict(_variants(signature, answer, inputs))
+        has_files = model.image_shape[-1] in CHANNELS
+        served |= dict(_variants(signature, answer, inputs, has_files))
     first = next(name for name in ("generate", "reconstruct", *served) if name in served)
     served["serving_default"] = served[first]
     functions = {signature: function for signature, (function, _) in served.items()}
@@ -76,9 +77,11 @@ def _answer(function, inputs, condition):
     return _concrete(answer, inputs)
 
 
-def _variants(name, answer, inputs):
-    """A signature and its inputs, and the same with images as files."""
+def _variants(name, answer, inputs, has_files):
+    """A signature and its inputs, and, if asked for, the same with images as files."""
     yield name, (answer, inputs)
+    if not has_files:
+        return
     if name.startswith("generate"):
 
         def as_png(**given):

@@ -225,8 +225,10 @@ def _report(target, signatures, warmed):
 def _request(name, signatures):
     """A command that asks the server for an image, or for what the model answers."""
     url = f"curl -s localhost:8501/v1/models/{name}"
-    if "generate_png" not in signatures:
+    known = {"seed": [1], "label": [0]}
+    takes = signatures.get("generate", {"inputs": {}})["inputs"]
+    if "generate_png" not in signatures or not takes.keys() <= known.keys():
         return f"{url}/metadata"
-    inputs = {"seed": [1]} | ({"label": [0]} if "label" in signatures["generate"]["inputs"] else {})
+    inputs = {name: known[name] for name in takes}
     body = json.dumps({"signature_name": "generate_png", "inputs": inputs})
     return f"{url}:predict -d '{body}' | jq -r '.outputs[0].b64' | base64 -d > image.png"

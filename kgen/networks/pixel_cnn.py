@@ -2,6 +2,7 @@
 
 import keras
 
+from kgen.checks import whole_number
 from kgen.layers import GatedBlock, LevelEmbedding, MaskedConv2D, MaskedResidualBlock
 from kgen.layers.precision import full_precision
 from kgen.networks.causal_network import CausalNetwork
@@ -76,12 +77,19 @@ def gated_pixel_cnn(
 
 
 def _sizes(colors, filters, blocks):
-    return filters or (128 if colors > 1 else 16), blocks or (15 if colors > 1 else 7)
+    return sizes(filters, blocks, (128, 15) if colors > 1 else (16, 7))
+
+
+def sizes(filters, blocks, defaults):
+    """Both as whole numbers, or in place of None as `defaults` has them."""
+    filters = defaults[0] if filters is None else filters
+    blocks = defaults[1] if blocks is None else blocks
+    return whole_number("filters", filters), whole_number("blocks", blocks, at_least=0)
 
 
 def masked_head(width, least, outputs, colors):
     """The last layers: of `width` channels, or the paper's 1024 for colour, `least` for grey."""
-    width = width or (1024 if colors > 1 else least)
+    width = (1024 if colors > 1 else least) if width is None else whole_number("head", width)
     return [
         keras.layers.ReLU(),
         MaskedConv2D(width, 1, "B", colors, activation="relu"),

@@ -8,7 +8,7 @@ from kgen.fields import FeatureMap
 from kgen.layers import ConditionCode, Conv2DTranspose, MaskedConv2D, ResidualLSTM
 from kgen.networks.causal_network import CausalNetwork
 from kgen.networks.conditioning import as_field, check_vector
-from kgen.networks.pixel_cnn import masked_head
+from kgen.networks.pixel_cnn import masked_head, sizes
 
 
 def pixel_rnn(
@@ -45,8 +45,7 @@ def pixel_rnn(
         height, width, outputs * channels), of which channel i belongs to colour i mod channels.
     """
     *size, colors = image_shape
-    filters = filters or (128 if colors > 1 else 16)
-    blocks = blocks or (12 if colors > 1 else 7)
+    filters, blocks = sizes(filters, blocks, (128, 12) if colors > 1 else (16, 7))
     if filters < colors:
         raise ValueError(
             f"Expected as many filters (a width) as colours, {colors}. Received: {filters=}"

@@ -115,10 +115,10 @@ def _curves(history):
 
 
 def _number(value):
-    """A float; a logger writes NA for what an epoch lacks."""
+    """A float; a logger writes NA for what an epoch lacks, and a row cut short has None."""
     try:
         return float(value)
-    except ValueError:
+    except (TypeError, ValueError):
         return np.nan
 
 

@@ -12,17 +12,18 @@ from kgen.pictures.grids import grid
 MOST_COLUMNS = 12
 
 
-def _made_by(verb):
-    """Lets a picture's function check, before it works, its path and that its model has a verb."""
+def _made_by(*names):
+    """Lets a picture's function check, before it works, its path and what its model has."""
 
     def decorate(function):
         @functools.wraps(function)
         def checked(model, *args, **kwargs):
-            if not hasattr(model, verb):
-                raise ValueError(
-                    f"Expected a model with {verb}, for kgen.pictures.{function.__name__}. "
-                    f"Received: {type(model).__name__}"
-                )
+            for name in names:
+                if not hasattr(model, name):
+                    raise ValueError(
+                        f"Expected a model with {name}, for kgen.pictures.{function.__name__}. "
+                        f"Received: {type(model).__name__}"
+                    )
             return function(model, *args, **kwargs)
 
         return path_first(checked)
@@ -53,7 +54,7 @@ def samples(model, num, labels=None, seed=None, path=None, **kwargs):
     if model.condition is None:
         return grid(model.sample(num, labels, seed=seed, **kwargs), path=path)
     if labels is None:
-        labels = range(model.num_classes or 0)
+        labels = range(model.num_classes) if model.num_classes else model.conditions(None, 1)
     of_each = max(1, num // max(1, len(labels)))
     rows = -(-of_each // MOST_COLUMNS)
     columns = of_each // rows
@@ -161,7 +162,7 @@ def _chains(model, num, labels, frames, seed, kwargs):
     return model.chain(num, labels, frames=frames, seed=seed, **kwargs)
 
 
-@_made_by("decode")
+@_made_by("decode", "code_size")
 def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     """The latent plane of two dimensions, by equal steps of the prior's probability.
 
@@ -189,7 +190,7 @@ def manifold(model, size=20, dims=(0, 1), label=None, path=None):
     return grid(model.decode(z, label), size, path, gap=0)
 
 
-@_made_by("decode")
+@_made_by("decode", "code_size")
 def traversal(model, z, dims=None, limit=3.0, steps=11, label=None, path=None):
     """One latent dimension varied at a time: a row a dimension.
 

@@ -143,3 +143,12 @@ def test_dropout_has_a_seed():
         ]
         assert dropouts and all(each.seed is not None for each in dropouts)
         assert len({each.seed for each in dropouts}) == len(dropouts)
+
+
+@pytest.mark.parametrize("make", [networks.pixel_cnn, networks.gated_pixel_cnn, networks.pixel_rnn])
+def test_no_blocks_are_none(make):
+    none, two, paper = (make((8, 8, 1), 2, filters=2, blocks=each) for each in (0, 2, None))
+    assert len(two.layers) - len(none.layers) == 2 and len(paper.layers) - len(none.layers) == 7
+    for bad in ({"filters": 0}, {"blocks": -1}, {"head": 0}):
+        with pytest.raises(ValueError, match=f"{next(iter(bad))} as a whole number"):
+            make((8, 8, 1), 2, **bad)

@@ -127,3 +127,9 @@ def test_animations_that_are_none(tmp_path, grids):
     with pytest.raises(ValueError, match=r"of one size. .*0000.png of \(8, 6\), .*of \(9, 6\)"):
         pictures.animation(paths, tmp_path / "samples.gif")
     assert sorted(p.name for p in tmp_path.iterdir()) == [p.name for p in paths]
+
+
+def test_a_row_that_was_cut_short_leaves_a_gap(tmp_path):
+    path = tmp_path / "history.csv"
+    path.write_text("epoch,loss,val_loss\n0,3.0,3.1\n1,2.0\n")
+    assert pictures.losses(str(path)).size == (320, 200)

@@ -217,3 +217,15 @@ def test_pictures_of_a_vae(num_classes, digits):
     # The ends of the way are the reconstructions.
     ends = pixels(pictures.grid(vae.decode(vae.encode(images[:2], few), few), 1))
     np.testing.assert_allclose(pixels(way)[:, : 10 * 6], ends, atol=1)
+
+
+@pytest.mark.parametrize("draw", [pictures.manifold, lambda model: pictures.traversal(model, [0])])
+def test_a_model_without_vectors_has_no_manifold(draw):
+    with pytest.raises(ValueError, match="a model with code_size, for .*Received: VQVAE"):
+        draw(kgen.VQVAE((8, 8, 1), 4, 2, width=4, depth=1, prior_width=4, prior_depth=1))
+
+
+def test_rows_of_conditions_that_are_no_classes_are_asked_for():
+    vae = kgen.VAE((4, 4, 1), 2, width=4, depth=1, condition=kgen.fields.Attributes(3))
+    with pytest.raises(ValueError, match="Expected attributes.*no attributes"):
+        pictures.samples(vae, 4)

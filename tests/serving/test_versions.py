@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import sys
 import zipfile
 
@@ -251,6 +252,26 @@ def test_a_model_of_ones_own_says_what_it_answers(tmp_path, made_here, monkeypat
     monkeypatch.setattr(OwnModel, "__module__", "__main__")
     with pytest.raises(ValueError, match="Move those of OwnModel"):
         OwnModel((8, 8, 1)).export(tmp_path / "own")
+
+
+@pytest.mark.full_on_one
+def test_images_that_no_file_holds_have_signatures_without_files(tmp_path, capsys):
+    points = kgen.FlowMatching((1, 1, 2), width=4, sampler=kgen.samplers.ODE(1), seed=0)
+    points.export(tmp_path / "points")
+    out = capsys.readouterr().out
+    assert re.search("  generate +seed int64 -> image float32.1, 1, 2", out)
+    assert "_bytes" not in out and "png" not in out
+
+
+@pytest.mark.parametrize("more", [{}, {"label": ["int64"]}, {"attributes": ["float32", 3]}])
+def test_the_request_that_is_shown_has_all_inputs(more):
+    signatures = {"generate": {"inputs": {"seed": ["int64"]} | more}, "generate_png": {}}
+    shown = versions._request("toy", signatures)
+    if "attributes" in more:
+        assert shown.endswith("/metadata")
+    else:
+        body = json.loads(re.search("-d '(.*?)'", shown)[1])
+        assert body["inputs"].keys() == {"seed", *more}
 
 
 @pytest.mark.parametrize(

@@ -105,7 +105,10 @@ class OfGivenImages:
 
     def _completing(self, steps=None):
         """The steps of a completion, which draws in each."""
-        steps = self.own_sampler(None, steps).steps
+        own = self.own_sampler(None, steps).steps
+        if steps is None and own is not None:
+            own = max(own, samplers.Ancestral.fewest)
+        steps = own
         self.path(samplers.Ancestral(steps))
         return steps
 

@@ -239,3 +239,12 @@ def test_ways_begin_at_another_prior():
 def test_what_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_model_of_one_step_completes_in_as_many_as_draws_need():
+    model = kgen.FlowMatching((4, 4, 1), width=4, sampler=kgen.samplers.ODE(1), seed=0)
+    x, mask = np.full((1, 4, 4, 1), 0.5), np.arange(4)[:, None].repeat(4, axis=1) >= 2
+    made = model.complete(x, mask, seed=0)
+    np.testing.assert_array_equal(made, model.complete(x, mask, steps=2, seed=0))
+    with pytest.raises(ValueError, match="at least 2 or None. Received: steps=1"):
+        model.complete(x, mask, steps=1)
