@@ -403,6 +403,33 @@ def test_epochs_of_other_steps_than_the_data_have_go_on_too(tmp_path):
     assert_same(state(train(tmp_path / "parts")), expected)
 
 
+def test_a_training_after_one_that_was_finished_begins_at_its_start(tmp_path):
+    data = load()
+    model = train(tmp_path, data=data, epochs=1)
+    train(tmp_path, data=data, model=model, epochs=1)
+    assert model.fit(data.train, epochs=2, verbose=0).epoch == [0, 1]
+
+
+@pytest.mark.each_backend
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has no such steps there")
+def test_steps_of_several_batches_go_on_in_the_middle_of_an_epoch(tmp_path):
+    """Of an epoch of five, four at a time, the second step has one."""
+
+    def trained(folder, *others):
+        vae = kgen.VAE((8, 8, 1), 2, width=4, depth=1, seed=0)
+        vae.set_weights([np.full(v.shape, 0.01 * i) for i, v in enumerate(vae.weights)])
+        vae.compile(keras.optimizers.SGD(0.01), steps_per_execution=4)
+        data = load(300)
+        last = callbacks.Backup(str(folder), every_steps=1)
+        vae.fit(data.train, epochs=2, verbose=0, callbacks=[*others, last])
+        return vae
+
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "a", Interrupt(2))
+    for a, b in zip(trained(tmp_path / "a").weights, trained(tmp_path / "b").weights, strict=True):
+        np.testing.assert_array_equal(*map(keras.ops.convert_to_numpy, (a, b)))
+
+
 def test_a_training_goes_on_in_the_data_where_another_left_them(tmp_path):
     def train(position, *others):
         model, data = tiny(), load()

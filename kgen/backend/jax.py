@@ -176,9 +176,9 @@ class Model(keras.Model):
     def _get_jax_state(self, purge_model_variables=False, **which):
         with self.turns.step():
             state = super()._get_jax_state(purge_model_variables=purge_model_variables, **which)
+            names = [name for name, is_wanted in which.items() if is_wanted]
+            vars(self)["_state_variables"] = {name: self._variables_of(name) for name in names}
             if purge_model_variables:  # until the first step is done, which may raise
-                names = [name for name, is_wanted in which.items() if is_wanted]
-                vars(self)["_state_variables"] = {name: self._variables_of(name) for name in names}
                 self._keep_state(names, state)
         return state
 

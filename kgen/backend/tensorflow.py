@@ -473,11 +473,14 @@ def input_pipeline(reading):
 
     signature = tuple(tf.TensorSpec((None, None, *part.shape[1:]), part.dtype) for part in first)
     pipeline = tf.data.Dataset.from_generator(blocks, output_signature=signature).unbatch()
-    pipeline = pipeline.apply(tf.data.experimental.assert_cardinality(len(reading)))
     options = tf.data.Options()
     # The tuner's thread can miss that an epoch is over, and then sleeps for as long as it lasted.
     options.autotune.enabled = False
-    return pipeline.prefetch(at_a_time).with_options(options)
+    pipeline = pipeline.prefetch(at_a_time).with_options(options)
+    # Of a whole pass, as Keras asks it: one that goes on in its middle has fewer, so that to assert
+    # it would end a step of several batches that looks for more.
+    pipeline.cardinality = lambda: tf.constant(len(reading), tf.int64)
+    return pipeline
 
 
 def device():

@@ -109,6 +109,8 @@ class Backup(AroundFit):
                 os.remove(self._kept)  # of weights that were finite, but good for no step
             raise
         finally:
+            if self.model is not None:
+                self.model._initial_epoch = None  # where no epoch was left
             for number, handler in earlier.items():
                 signal.signal(number, handler or signal.SIG_DFL)
 

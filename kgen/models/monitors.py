@@ -18,6 +18,7 @@ _MODES = {
     "class_score": "max",
     "precision": "max",
     "recall": "max",
+    "density": "max",
     "coverage": "max",
 }
 

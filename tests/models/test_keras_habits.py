@@ -221,6 +221,21 @@ def test_a_batch_at_a_time(vae):
             call(IMAGES, sample_weight=np.ones(8))
 
 
+@pytest.mark.each_backend
+@pytest.mark.parametrize("first", ["train_on_batch", "test_on_batch", "evaluate"])
+def test_a_batch_comes_before_any_fit(first):
+    model = dense_vae(seed=0)
+    model.compile(keras.optimizers.SGD(0.01))
+    getattr(model, first)(IMAGES)
+    model.train_on_batch(IMAGES)
+    model.fit(IMAGES, verbose=0)
+    model.compile(keras.optimizers.SGD(0.01))
+    before = model.get_weights()
+    model.train_on_batch(IMAGES)
+    assert int(model.optimizer.iterations) == 1
+    assert any(np.any(a != b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
 def test_the_paper_of_another_field_is_a_config(gan):
     """Conditions and penalties in a config are copied too."""
     model = kgen.WGANGP(SHAPE, 3, width=2, penalties=[kgen.models.adversary.R1(2.0)], seed=0)
