@@ -514,7 +514,8 @@ def test_an_exact_likelihood_has_no_bound(autoregressive):
 
 def test_evaluate(whole, capsys, tmp_path):
     figures = runs.evaluate(str(whole), num_samples=20, out=str(tmp_path / "results.json"))
-    assert figures == json.loads((tmp_path / "results.json").read_text())
+    written = json.loads((tmp_path / "results.json").read_text())
+    assert len(written.pop("weights")) == 64 and figures == written
     bound = figures.pop("log_likelihood_20")
     assert 0.0 < figures.pop("log_likelihood_20_standard_error") < 3.0
     assert figures == json.loads((whole / "results.json").read_text())

@@ -18,7 +18,6 @@ _MODES = {
     "class_score": "max",
     "precision": "max",
     "recall": "max",
-    "density": "max",
     "coverage": "max",
 }
 
