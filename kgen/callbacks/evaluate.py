@@ -18,9 +18,10 @@ class Evaluate(keras.callbacks.Callback):
     Of several processes all compute the same, and agree on their mean and on when.
 
     EarlyStopping and ModelCheckpoint can wait for them: which way each is better is known, but for
-    the density, which is 1 at best, and this callback comes before them wherever it stands. It draws with averaged weights, if the model has
-    them, and with noise of its own: the training goes on as it would without. Epochs in between log
-    the last figures. Samples that are no images are warned of and log none, and training goes on.
+    the density, which is 1 at best, and this callback comes before them wherever it stands. It
+    draws with averaged weights, if the model has them, and with noise of its own: the training goes
+    on as it would without. Epochs in between log the last figures. Samples that are no images are
+    warned of and log none, and training goes on.
 
     Args:
         data: `kgen.data.Dataset`, to whose images the samples are compared.
