@@ -140,11 +140,7 @@ def main(argv=None):
         print(f"kgen: {error}", file=sys.stderr)
         return 1
     except MemoryError as error:
-        print(
-            "kgen: Expected images, a batch and a model that fit into memory: smaller numbers may "
-            f"do. Received: {error}",
-            file=sys.stderr,
-        )
+        print(f"kgen: Expected sizes that fit into memory. Received: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("kgen: Interrupted.", file=sys.stderr)

@@ -26,7 +26,7 @@ def pixel_cnn(image_shape, outputs, filters=None, blocks=None, head=None, name="
         channels), of which channel i belongs to colour i mod channels.
     """
     colors = image_shape[-1]
-    filters, blocks = _sizes(colors, filters, blocks)
+    filters, blocks = sizes(colors, filters, blocks)
     layers = [
         MaskedConv2D(2 * filters, 7, "A", colors),
         *(MaskedResidualBlock(2 * filters, colors=colors) for _ in range(blocks)),
@@ -66,7 +66,7 @@ def gated_pixel_cnn(
         channels), of which channel i belongs to colour i mod channels.
     """
     colors = image_shape[-1]
-    filters, blocks = _sizes(colors, filters, blocks)
+    filters, blocks = sizes(colors, filters, blocks)
     layers = [
         *([] if named_levels is None else [LevelEmbedding(named_levels, filters)]),
         GatedBlock(filters, 7, "A", colors),
@@ -76,14 +76,11 @@ def gated_pixel_cnn(
     return CausalNetwork(layers, image_shape, condition, name=name)
 
 
-def _sizes(colors, filters, blocks):
-    return sizes(filters, blocks, (128, 15) if colors > 1 else (16, 7))
-
-
-def sizes(filters, blocks, defaults):
-    """Both as whole numbers, or in place of None as `defaults` has them."""
-    filters = defaults[0] if filters is None else filters
-    blocks = defaults[1] if blocks is None else blocks
+def sizes(colors, filters, blocks, blocks_for_colors=15):
+    """Filters and blocks as whole numbers, the paper's in place of None."""
+    default_filters, default_blocks = (128, blocks_for_colors) if colors > 1 else (16, 7)
+    filters = default_filters if filters is None else filters
+    blocks = default_blocks if blocks is None else blocks
     return whole_number("filters", filters), whole_number("blocks", blocks, at_least=0)
 
 

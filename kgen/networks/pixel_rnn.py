@@ -45,7 +45,7 @@ def pixel_rnn(
         height, width, outputs * channels), of which channel i belongs to colour i mod channels.
     """
     *size, colors = image_shape
-    filters, blocks = sizes(filters, blocks, (128, 12) if colors > 1 else (16, 7))
+    filters, blocks = sizes(colors, filters, blocks, 12)
     if filters < colors:
         raise ValueError(
             f"Expected as many filters (a width) as colours, {colors}. Received: {filters=}"

@@ -102,9 +102,9 @@ def _tell_of_newer(run, notes):
 
 def _about(config, notes):
     """What the model card says of a run's data, training and figures, in Markdown."""
-    of_test = {k.removeprefix("val_"): v for k, v in notes["figures"].items() if k[:4] == "val_"}
-    figures = of_test or notes["figures"]  # the first of the best model, which has all its logs
-    figures = ", ".join(f"{name} {value:.6g}" for name, value in figures.items())
+    logged = notes["figures"]  # of the best model all logs, those of training among them
+    tested = {name: value for name, value in logged.items() if name.startswith("val_")} or logged
+    figures = ", ".join(f"{k.removeprefix('val_')} {v:.6g}" for k, v in tested.items())
     facts = notes["data_set"]
     versions = ", ".join(f"{name} {version}" for name, version in notes["versions"].items())
     return (

@@ -65,8 +65,8 @@ def complete(
         image: str. An image file, resized and cropped as in training; by default test images.
         mask: str. An image file of the size of `image` or of the model's, light where pixels are
             hidden; by default the lower half.
-        labels: sequence of classes, by number or by name. The image's, for a conditional model;
-            test images have their own.
+        labels: sequence of classes, by number or by name. The image's, for a conditional model; of
+            test images, which have their own, in turn.
         num: int. How many test images.
         copies: int. Completions of each image.
         seed: int. The same seed gives the same completions; by default one is drawn.

@@ -105,12 +105,11 @@ class OfGivenImages:
 
     def _completing(self, steps=None):
         """The steps of a completion, which draws in each."""
-        own = self.own_sampler(None, steps).steps
-        if steps is None and own is not None:
-            own = max(own, samplers.Ancestral.fewest)
-        steps = own
-        self.path(samplers.Ancestral(steps))
-        return steps
+        found = self.own_sampler(None, steps).steps
+        if steps is None and found is not None:
+            found = max(found, samplers.Ancestral.fewest)
+        self.path(samplers.Ancestral(found))
+        return found
 
     def _complete(self, y, image, mask, noise, steps, repeats=1):
         x = self.start(noise, noise.num)

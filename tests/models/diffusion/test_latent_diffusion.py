@@ -73,7 +73,7 @@ def test_samples_are_decoded():
 
 
 @pytest.mark.one_backend
-def test_codes_are_decoded_with_draws_of_their_own():
+def test_what_an_autoencoder_draws_is_of_the_images_seed():
     sizes = {"levels": 2, "width": 4, "pixel_width": 4, "pixel_depth": 1}
     model = kgen.LatentDiffusion(kgen.PixelVAE(SHAPE, 3, seed=0, **sizes), flow(), seed=0)
     given = {"sampler": "ancestral", "steps": 3}
