@@ -411,6 +411,28 @@ def test_a_training_after_one_that_was_finished_begins_at_its_start(tmp_path):
 
 
 @pytest.mark.each_backend
+def test_a_scalar_that_a_callback_changes_is_of_the_state(tmp_path):
+    class Smoother(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.label_smoothing = 0.9 * self.model.label_smoothing
+
+    def smoothing():
+        return tiny(label_smoothing=0.5)
+
+    expected = state(train(tmp_path / "whole", Smoother(), model=smoothing()))
+    model, data = smoothing(), load()
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", Smoother(), Interrupt(4), data=data, model=model, every_steps=3)
+    for epochs in (2, 2):  # of the second one nothing is left
+        train(tmp_path / "parts", Smoother(), data=data, model=model, epochs=epochs)
+        assert_same(state(model), expected)
+    assert model.label_smoothing == pytest.approx(0.5 * 0.9**6, rel=1e-6)
+    model.label_smoothing = 0.25
+    with pytest.raises(ValueError, match="label_smoothing: 0.5 in the backup, 0.25 now"):
+        train(tmp_path / "parts", data=data, model=model)
+
+
+@pytest.mark.each_backend
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="Keras has no such steps there")
 def test_steps_of_several_batches_go_on_in_the_middle_of_an_epoch(tmp_path):
     """Of an epoch of five, four at a time, the second step has one."""

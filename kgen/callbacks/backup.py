@@ -30,11 +30,11 @@ class Backup(AroundFit):
 
     It is a training on what `kgen.data.load` gives, whose order is known.
 
-    Weights, every optimizer, averaged weights, the random state, the place in the data and what
-    was logged of the epoch: with the same script on the same machine, a training that was killed at
-    any moment ends bit for bit as one that was not (TensorFlow on several threads, and GPUs, need
-    `kgen.backend.set_deterministic()` for that). Other callbacks' states, such as the patience of
-    `EarlyStopping`, are not kept. Put it last in the list.
+    Weights, scalars such as `beta`, every optimizer, averaged weights, the random state, the place
+    in the data and what was logged of the epoch: with the same script on the same machine, a
+    training that was killed at any moment ends bit for bit as one that was not (TensorFlow on
+    several threads, and GPUs, need `kgen.backend.set_deterministic()` for that). Other callbacks'
+    states, such as the patience of `EarlyStopping`, are not kept. Put it last in the list.
 
     SIGTERM, which announces that a machine is taken away, makes a backup after the step and ends
     the process with the exit status `PREEMPTED`. Ctrl-C makes one too, and raises KeyboardInterrupt
@@ -85,7 +85,7 @@ class Backup(AroundFit):
                 "for a training with backups. Received: data of another kind"
             )
         self._reading = reading
-        self._stopped_by = None
+        self._settings = self._stopped_by = None
 
         def notice(number, frame):
             if self._stopped_by == number == signal.SIGINT:
@@ -111,11 +111,17 @@ class Backup(AroundFit):
         finally:
             if self.model is not None:
                 self.model._initial_epoch = None  # where no epoch was left
+                with contextlib.suppress(RuntimeError):  # JAX after a step that failed
+                    now = backups.settings_of(self.model, reading)
+                    vars(self.model)["_fitted_with"] = self._settings or now, now
             for number, handler in earlier.items():
                 signal.signal(number, handler or signal.SIG_DFL)
 
     def on_train_begin(self, logs=None):
-        self._settings = backups.settings_of(self.model, self._reading)
+        self._settings = now = backups.settings_of(self.model, self._reading)
+        begun, ended = vars(self.model).get("_fitted_with", (now, now))
+        if now == ended:  # what callbacks have changed since it began is of the state
+            self._settings = begun
         if self.model.process_index == 0:
             self._hold_folder()
         self._saved_step = None
@@ -162,7 +168,7 @@ class Backup(AroundFit):
         """
         model.mean_over_processes(0)  # all of them have left `fit`
         path = backups.newest(self.folder)
-        notes = backups.restore(path, model, backups.settings_of(model, self._reading))
+        notes = backups.restore(path, model, self._settings)
         notes["learning_rate_scale"] = learning_rate_scale
         factor = learning_rate_scale / model.optimizer.learning_rate_scale
         model.optimizer.scale_learning_rates(factor)

@@ -104,22 +104,20 @@ class FactorVAE(FactorizingVAE):
             x, z, kl = x[::2], z[::2], kl[::2]
             y = None if y is None else y[::2]
         nll = self._nll(x, y, z[:, None], training)[:, 0]
-        logits = self._judge(z, training)
-        of_permuted = self._judge(permuted(others, noise), training)
-        tc = logits[:, 0]
+        tc = self._judge(z, training)[:, 0]
         loss = nll + self.now("beta") * (kl + self._free(q)) + self.now("gamma") * tc
-        of_own, of_others = ops.softplus(-logits), ops.softplus(of_permuted)
-        right = ops.concatenate([logits > 0.0, of_permuted < 0.0], axis=0)
-        discriminator_loss = 0.5 * (ops.mean(of_own) + ops.mean(of_others))
+        others = self._judge(permuted(others, noise), training)[:, 0]
+        discriminator_loss = 0.5 * (ops.softplus(-tc) + ops.softplus(others))
+        right = ops.cast(tc > 0.0, "float32") + ops.cast(others < 0.0, "float32")
         self.log(
             loss=loss,
             reconstruction_loss=nll,
             kl_loss=kl,
             total_correlation_estimate=tc,
             discriminator_loss=discriminator_loss,
-            discriminator_accuracy=ops.mean(ops.cast(right, "float32")),
+            discriminator_accuracy=0.5 * right,
         )
-        return [ops.mean(loss), discriminator_loss]
+        return [ops.mean(loss), ops.mean(discriminator_loss)]
 
     def _judge(self, z, training):
         return ops.cast(self.discriminator(z, training=training), "float32")
