@@ -139,12 +139,17 @@ def main(argv=None):
     except (ValueError, OSError, FloatingPointError, ImportError) as error:
         print(f"kgen: {error}", file=sys.stderr)
         return 1
-    except MemoryError as error:
-        print(f"kgen: Expected sizes that fit into memory. Received: {error}", file=sys.stderr)
-        return 1
     except KeyboardInterrupt:
         print("kgen: Interrupted.", file=sys.stderr)
         return INTERRUPTED
+    except Exception as error:
+        from kgen import backend
+
+        if not backend.lacks_memory(error):
+            raise
+        first, *_ = str(error).split("\n")
+        print(f"kgen: Expected sizes that fit into memory. Received: {first}", file=sys.stderr)
+        return 1
 
 
 @contextlib.contextmanager

@@ -334,6 +334,11 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
             1,
             "fit into memory. Received: Unable to alloc",
         ),
+        (
+            ["train", "vae", "--latent_dim", "1000000000000"],
+            1,
+            "fit into memory. Received: .*alloc",
+        ),
         (["evaluate", "RUN", "--num_samples", "0"], 1, "num_samples=0"),
         (["train", "vae", "--run", "RUN", "--latent_dim=3"], 1, "2 in the folder, 3 now"),
     ],

@@ -10,6 +10,7 @@
 - `on_host`: what a function of NumPy arrays gives, inside a compiled step
 - `innermost_loop`: what stands for the loop whose body is being traced
 - `is_traced`: whether what runs now is being compiled
+- `lacks_memory`: whether an error says that there is too little
 - `conv2d`, `conv2d_transpose`, `depthwise_conv2d`: of strides, channels last and padding "same"
 - `batch_norm`: in one operation, where that is faster than Keras'
 - `after`: inside, a variable changes only if there is a batch
@@ -63,6 +64,7 @@ if keras.backend.backend() == "tensorflow":
         input_gradient,
         input_pipeline,
         is_traced,
+        lacks_memory,
         leaky_relu,
         linear,
         mean_over_replicas,
@@ -100,6 +102,7 @@ elif keras.backend.backend() == "jax":
         input_gradient,
         input_pipeline,
         is_traced,
+        lacks_memory,
         leaky_relu,
         linear,
         mean_over_replicas,
@@ -137,6 +140,7 @@ elif keras.backend.backend() == "torch":
         input_gradient,
         input_pipeline,
         is_traced,
+        lacks_memory,
         leaky_relu,
         linear,
         mean_over_replicas,
@@ -203,6 +207,7 @@ __all__ = [
     "input_gradient",
     "input_pipeline",
     "is_traced",
+    "lacks_memory",
     "leaky_relu",
     "linear",
     "mean_over_replicas",

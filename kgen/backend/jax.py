@@ -491,6 +491,11 @@ def is_traced():
     return isinstance(jnp.zeros(()), jax.core.Tracer)
 
 
+def lacks_memory(error):
+    """Whether an error says that memory, the device's or the machine's, was not enough."""
+    return isinstance(error, MemoryError) or "RESOURCE_EXHAUSTED: " in str(error)
+
+
 def leaky_relu(x, negative_slope):
     """Keras' leaky ReLU.
 

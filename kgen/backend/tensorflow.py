@@ -375,6 +375,11 @@ def compile_function(model, fn):
     return tf.function(functools.partial(fn), reduce_retracing=True, autograph=False)
 
 
+def lacks_memory(error):
+    """Whether an error says that memory, the device's or the machine's, was not enough."""
+    return isinstance(error, (MemoryError, tf.errors.ResourceExhaustedError))
+
+
 def leaky_relu(x, negative_slope):
     """Leaky ReLU, whose gradient needs its outputs and not its inputs.
 

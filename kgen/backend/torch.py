@@ -374,6 +374,12 @@ def is_traced():
     return torch.compiler.is_compiling()
 
 
+def lacks_memory(error):
+    """Whether an error says that memory, the device's or the machine's, was not enough."""
+    lacks = isinstance(error, (MemoryError, torch.OutOfMemoryError))
+    return lacks or "DefaultCPUAllocator: " in str(error)
+
+
 def leaky_relu(x, negative_slope):
     """Keras' leaky ReLU.
 

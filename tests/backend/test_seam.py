@@ -366,6 +366,13 @@ def test_gradients_are_divided_by_the_replicas():
     assert float(loss) == 9.0 and float(gradients[0]) == 3.0
 
 
+def test_an_error_that_says_that_memory_is_lacking():
+    with pytest.raises(Exception, match="alloc") as found:
+        ops.convert_to_numpy(ops.zeros((2**48,)))
+    assert backend.lacks_memory(found.value) and backend.lacks_memory(MemoryError())
+    assert not backend.lacks_memory(RuntimeError("of something else"))
+
+
 def test_a_model_that_logs_an_unknown_name():
     class Wrong(ToyWGANGP):
         log_names = ("critic_loss",)
