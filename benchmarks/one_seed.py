@@ -1,6 +1,6 @@
 """How far the images of one seed are apart: over the backends, in batches, on a server's library.
 
-    KERAS_BACKEND=tensorflow python benchmarks/one_seed.py write FOLDER  # and jax, and torch
+    PYTHONPATH=. KERAS_BACKEND=tensorflow python benchmarks/one_seed.py write FOLDER  # jax, torch
     python benchmarks/one_seed.py compare FOLDER
 
 Every model of the zoo with weights by a formula makes 64 images of seed 7, in one batch and in

@@ -122,14 +122,15 @@ def main(_):
                 print(f"{folder}: {done} steps, {time.monotonic() - started:.0f} s", flush=True)
             first = first or done
     out = os.path.join(OUT.value, "zoo.md")
+    only = f" --models {','.join(ONLY.value)}" if ONLY.value else ""
     kgen.runs.compare(*runs, metrics=METRICS, num=NUM.value, out=out)
     seeds = f"{SEEDS.value} seeds each" if SEEDS.value > 1 else "one seed"
     with open(out) as file:
         table = file.read()
     text = (
         f"# The zoo on {DATASET.value}\n\n"
-        f"`python benchmarks/zoo.py --dataset {DATASET.value} --seconds {SECONDS.value:g}`, on "
-        f"{MACHINE.value}: {SECONDS.value:g} s of processors, {seeds}, with preset networks and "
+        f"`python benchmarks/zoo.py --dataset {DATASET.value} --seconds {SECONDS.value:g}{only}`, "
+        f"on {MACHINE.value}: {SECONDS.value:g} s of processors, {seeds}, with preset networks and "
         "the papers' optimizers and batches. The ranking is explained in [How good is "
         f"it?](../../docs/metrics.md)\n\n{table}"
     )

@@ -7,7 +7,7 @@ Donahue et al. 2016 (https://arxiv.org/abs/1605.09782), and with --stochastic Du
 of dense layers. The code is judged by its nearest neighbour among the 60,000 training images' and
 by a linear probe.
 
-With JAX on one shared core, 15 epochs of seed 0, in 187 seconds: the nearest neighbour is of the
+With `--epochs 15`, JAX on one shared core, seed 0, in 187 seconds: the nearest neighbour is of the
 image's class for 93.33% of the test images, the linear probe is right for 84.27%. Reconstructions
 are often of the same digit, and samples are rough.
 """
