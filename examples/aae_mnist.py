@@ -15,9 +15,9 @@ With `--epochs 10`, JAX on one shared core, seed 0, some three minutes each: wit
 9.88% of the test images are wrong, with 16 clusters and no labels 37.03%; all categories are in
 use, and some hold two digits. In the embedding it is 16.54%. The paper has 1.90% with a hundred
 labels and 9.55% with 16 clusters, after far more epochs. In the plane codes take the prior's shape
-in five epochs. With `--epochs 30`, of seeds 0, 1 and 2, the 16 clusters are wrong in 24.97%, 32.95% and
-35.44%, what is told by a hundred labels in 8.25%, 10.77% and 11.01%: of the clusters most are one
-digit, and fours, sevens and nines, or threes, fives and eights, share some.
+in five epochs. With `--epochs 30`, of seeds 0, 1 and 2, the 16 clusters are wrong in 24.97%, 32.95%
+and 35.44%, what is told by a hundred labels in 8.25%, 10.77% and 11.01%: of the clusters most are
+one digit, and fours, sevens and nines, or threes, fives and eights, share some.
 """
 
 import os

@@ -9,8 +9,8 @@ stopped.
 
 Glow of 8 steps in a level, 112,004 parameters, 12 epochs in 42 minutes of one shared core with JAX:
 1.413 bits/dim on the first 2,000 test images, 1.388 as a bound of ten draws. About half of the
-samples at a temperature of 0.7 are readable digits. Real NVP, 1,452,064 parameters, `--epochs 1` in 12
-minutes: 1.864, and 1.828 as a bound of ten draws; its samples are pieces of strokes, and at a
+samples at a temperature of 0.7 are readable digits. Real NVP, 1,452,064 parameters, `--epochs 1` in
+12 minutes: 1.864, and 1.828 as a bound of ten draws; its samples are pieces of strokes, and at a
 temperature of 0.7 mostly black.
 
 Glow on CIFAR-10, of 64 channels and 8 steps in a level, 761,748 parameters, 3 epochs in 24 minutes:

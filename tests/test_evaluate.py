@@ -135,6 +135,32 @@ def test_samples_that_are_no_images_end_no_training(data, monkeypatch):
     assert "val_kid" not in history and "generator_loss" in history
 
 
+def test_features_that_fail_end_no_training(data):
+    class Failing(Pixels):
+        def extract_batch(self, x, batch_size):
+            if self.fail:
+                raise RuntimeError("out of memory")
+            return super().extract_batch(x, batch_size)
+
+    features = Failing()
+    features.fail = False
+    evaluating = callbacks.Evaluate(data, ["kid"], 20, features=features)
+    features.fail = True
+    with pytest.warns(UserWarning, match="no figures of the samples of epoch 1: out of memory"):
+        assert "val_kid" not in fitted(made(), data, evaluating, epochs=1)
+
+
+def test_more_samples_than_are_held_at_once_are_those_of_the_seed():
+    labels = np.arange(60) % 3
+    labelled = kgen.data.load((IMAGES, labels), batch_size=12)
+    gan = kgen.ConditionalGAN((8, 8, 1), num_classes=3, latent_dim=3, width=2, seed=0)
+    found = Evaluation(labelled, ["frechet_distance"], Pixels(), num=1010, seed=4)(gan)
+    fake = gan.sample(1010, np.resize(labelled.test.take()[1], 1010), seed=4)
+    real = labelled.test.take()[0]
+    expected = kgen.metrics.figures_of(fake, real, Pixels(), ["frechet_distance"]).values
+    assert found.values == pytest.approx(expected, rel=1e-5)
+
+
 def test_figures_of_an_epoch_that_has_none_are_not_those_before(data, monkeypatch, tmp_path):
     gan, sample, calls = made(), kgen.DCGAN.sample, []
     best = keras.callbacks.ModelCheckpoint(
@@ -219,6 +245,7 @@ def test_features_that_fit_the_data(tmp_path, data):
             "at least 4 samples and real images, without which precision_recall .* 3 samples and 3",
         ),
         (lambda data: of(IMAGES), "data as kgen.data.load .* give"),
+        (lambda data: callbacks.Evaluate(["kid"], data), r"data as .* Received: \['kid'\]"),
     ],
 )
 def test_what_cannot_be_evaluated(data, make, message):
@@ -261,7 +288,8 @@ def test_memory_is_of_all_training_images(data):
 
     found = Evaluation(data, ["memorization_distance"], Pixels(), num=5)(Learned())
     assert found.values["memorization_distance"] == pytest.approx(0.0, abs=1e-9)
-    assert found.floor["memorization_distance"] > 0.05 and found.protocol["num_real"] == 54
+    assert found.floor["memorization_distance"] > 0.05 and found.protocol["num_train"] == 54
+    assert found.protocol["num_test"] == 5 and "num_real" not in found.protocol
     both = Evaluation(data, ["kid", "memorization_distance"], Pixels(), num=5)(Learned())
     assert both.protocol["num_real"] == 5 and both.protocol["num_train"] == 54
     assert both.values.keys() == {"kid", "kid_std", "memorization_distance"}

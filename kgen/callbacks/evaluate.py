@@ -20,15 +20,16 @@ class Evaluate(keras.callbacks.Callback):
     EarlyStopping and ModelCheckpoint can wait for them: which way each is better is known, but for
     the density, which is 1 at best, and this callback comes before them wherever it stands. It
     draws with averaged weights, if the model has them, and with noise of its own: the training goes
-    on as it would without. Epochs in between log the last figures. Samples that are no images are
-    warned of and log none, and training goes on.
+    on as it would without. Epochs in between log the last figures. Where they cannot be computed,
+    of samples that are no images for instance, there is a warning and none is logged.
 
     Args:
         data: `kgen.data.Dataset`, to whose images the samples are compared.
         metrics: sequence of names in `kgen.metrics.FIGURES`, and "log_likelihood".
         num: int. Samples, and real images of which there may be fewer. Defaults to 1000.
         every: int or None. Epochs from one evaluation to the next. None is as many as keep it at
-            5% of the time, after the first.
+            5% of the time, but for the first and the last epoch, which always have one. What the
+            features are of the real images is computed before, once.
         features: `kgen.metrics.features.Features`, or None for what
             `kgen.metrics.default_features(data)` chooses, which may train a classifier first.
         split: "test" or "train". Which real images.
@@ -99,7 +100,7 @@ class Evaluate(keras.callbacks.Callback):
         """The figures by their names in the logs, none where they cannot be computed."""
         try:
             self.figures = self._evaluation(self.model)
-        except (ArithmeticError, OSError, ValueError) as error:
+        except Exception as error:  # features may raise anything, and no figure is worth a training
             warn(f"There are no figures of the samples of epoch {epoch + 1}: {error}")
             return {}
         return {f"val_{name}": value for name, value in self.figures.values.items()}

@@ -11,7 +11,7 @@ def bits_per_dim(nll, image_shape):
     """A negative log-likelihood of discrete pixels in nats an image, as bits a pixel and channel.
 
     Args:
-        nll: float or tensor, in nats.
+        nll: float, array or tensor, in nats.
         image_shape: tuple (height, width, channels).
     """
     return nll / (math.prod(image_shape) * math.log(2.0))

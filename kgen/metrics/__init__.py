@@ -5,6 +5,7 @@ reference's Inception network a Frechet distance is the FID and a kernel distanc
 others.
 """
 
+from kgen.losses import bits_per_dim
 from kgen.metrics import features
 from kgen.metrics.classes import inception_score, mode_counts
 from kgen.metrics.codes import perplexity
@@ -39,6 +40,7 @@ __all__ = [
     "SampleFigures",
     "SampleMetrics",
     "active_units",
+    "bits_per_dim",
     "dci",
     "default_features",
     "density_coverage",

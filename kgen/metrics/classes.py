@@ -14,7 +14,8 @@ def inception_score(logits, splits=10, seed=0):
     classifier it is of that one's classes alone.
 
     Args:
-        logits: array (num, classes), what the softmax is taken of; logarithms of probabilities do.
+        logits: array (num, classes), what the softmax is taken of; logarithms of probabilities do,
+            where none is 0.
         splits: int. The score is of so many parts of the images, after a shuffle, of two images at
             least; of hardly more images than classes it is too low. Defaults to 10.
         seed: int. Shuffles.

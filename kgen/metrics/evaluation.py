@@ -53,6 +53,11 @@ class Evaluation:
     """
 
     def __init__(self, data, metrics=DEFAULT, features=None, num=10_000, split="test", seed=0):
+        if not (hasattr(data, "train") and hasattr(data, "test")):
+            raise ValueError(
+                "Expected data as kgen.data.load or kgen.data.from_arrays gives them. Received: "
+                f"{data!r:.80}"
+            )
         names = check_names(metrics)
         check_split(split)
         self.num = whole_number("num", num, at_least=2)
@@ -61,11 +66,6 @@ class Evaluation:
         self._has_memory = MEMORIZATION in names
         self.metrics = [each for each in names if each not in (LIKELIHOOD, MEMORIZATION)]
         self.names = names_of(names)
-        if not (hasattr(data, "train") and hasattr(data, "test")):
-            raise ValueError(
-                "Expected data as kgen.data.load or kgen.data.from_arrays gives them. Received: "
-                f"{data!r:.80}"
-            )
         self._images, self._conditions = real_images(data, split, self.num)
         check_numbers(self.metrics, self.num, len(self._images))
         self.features = self._real = self._other = self._learned = None
@@ -114,9 +114,13 @@ class Evaluation:
         if self._has_memory:
             test = self._real if self.split == "test" else self._other
             memory = self._compared(fake, self._learned, [MEMORIZATION], "train", test)
-            protocol = memory.protocol | found.protocol | {"num_train": len(self._learned.features)}
+            own = ("split", "num_real", "num_floor")  # which are of other figures
+            shared = {name: what for name, what in memory.protocol.items() if name not in own}
+            num = {"num_train": len(self._learned.features), "num_test": len(test.features)}
             found = SampleFigures(
-                found.values | memory.values, found.floor | memory.floor, protocol
+                found.values | memory.values,
+                found.floor | memory.floor,
+                shared | found.protocol | num,
             )
         if self._has_likelihood:
             y = None if model.condition is None else self._conditions

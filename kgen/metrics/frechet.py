@@ -111,13 +111,21 @@ def frechet_bias(covariance, num_fake, num_real=None):
         covariance: array (d, d), the real features', or int d for the identity.
         num_fake: int. N.
         num_real: int, or None for as many. M.
+
+    Returns:
+        float. Of the covariance of few samples it is too low: of 2 d of them by a fifth.
     """
     num_fake = whole_number("num_fake", num_fake)
     num_real = whole_number("num_real", num_real, optional=True)
     if np.ndim(covariance) == 0:
         values = np.ones(whole_number("covariance", covariance))
     else:
-        values = np.maximum(np.linalg.eigvalsh(checked("covariance", covariance, 2)), 0.0)
+        covariance = checked("covariance", covariance, 2)
+        if covariance.shape[0] != covariance.shape[1]:
+            raise ValueError(
+                f"Expected a covariance (d, d). Received: covariance of shape {covariance.shape}"
+            )
+        values = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
     values = values[values > 0.0]
     pairs = values[:, None] * values / (2.0 * (values[:, None] + values))
     of_one = values.sum() + pairs.sum() + np.trace(pairs)

@@ -218,8 +218,8 @@ def factor_vae_score(
 
     factors = np.array(draw_factors(num_var, rng))
     varying = _varying(factors)
-    variances = codes_of(factors).var(axis=0, ddof=1)
-    is_active = variances > 0.0
+    codes = codes_of(factors)
+    variances, is_active = codes.var(axis=0, ddof=1), np.ptp(codes, axis=0) > 0.0
     if not is_active.any():
         return 0.0
 

@@ -9,7 +9,8 @@ def importance_bound(log_weights):
     """Log of the mean importance weight, a bound on log p(x) that grows with k, and its error.
 
     Args:
-        log_weights: array (num, k), log p(x, z) - log q(z | x) of k draws an image, in nats.
+        log_weights: array (num, k), log p(x, z) - log q(z | x) of k draws an image, in nats;
+            finite.
 
     Returns:
         dict: log_likelihood (num,), of each image; mean, over the images; standard_error, of that

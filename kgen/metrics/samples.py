@@ -26,6 +26,19 @@ def _kid(fake, real, seed):
     return {"kid": mean, "kid_std": std}
 
 
+def _frechet_bias(real, num_fake):
+    """By the real images' covariance, or of few images, whose is too small, by their halves.
+
+    The distance of these, which without bias were 0, goes with the sum of both sides' 1 / num.
+    """
+    num, d = real.shape
+    if num >= 2 * d:
+        return frechet_bias(Moments(real).covariance, num_fake, num)
+    halves = real[::2], real[1::2]
+    of_one = frechet_distance(*halves) / sum(1.0 / len(half) for half in halves)
+    return of_one * (1.0 / num_fake + 1.0 / num)
+
+
 def _splits(fake):
     """Ten, or as many as have ten images of each class."""
     num, classes = fake.logits.shape
@@ -68,7 +81,7 @@ class SampleFigures:
             model that draws as the data are would have. Empty where there are no others.
         protocol: dict: `features`, what they say of themselves (an accuracy, a hash), `resizing`,
             `num_fake`, `num_real`, `num_floor`, `split`; with a Frechet distance `frechet_bias`,
-            about what it is too high by; with a kernel distance `kid_subset_size`, with a class
+            about what it is too high by, of fewer images than features more; with a kernel distance `kid_subset_size`, with a class
             score `class_score_splits`. Other arguments are the defaults of each metric's function.
     """
 
@@ -129,9 +142,8 @@ def figures_of(fake, real, features, metrics=DEFAULT, split="as given", seed=0, 
         "num_floor": 0 if other is None else len(other.features),
         "split": split,
     }
-    if "frechet_distance" in metrics:
-        covariance = Moments(real.features).covariance
-        protocol["frechet_bias"] = frechet_bias(covariance, num_fake, num_real)
+    if "frechet_distance" in metrics and num_real >= 4:
+        protocol["frechet_bias"] = _frechet_bias(real.features, num_fake)
     if "kid" in metrics:
         protocol["kid_subset_size"] = _subset_size(fake, real)
     if "class_score" in metrics:
@@ -152,7 +164,7 @@ def check_names(metrics):
     Raises:
         ValueError: one is neither in `FIGURES` nor "log_likelihood".
     """
-    metrics = [metrics] if isinstance(metrics, str) else list(metrics)
+    metrics = [metrics] if isinstance(metrics, str) else list(dict.fromkeys(metrics))
     unknown = [each for each in metrics if each not in (*FIGURES, LIKELIHOOD)]
     if unknown:
         raise ValueError(

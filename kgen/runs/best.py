@@ -21,11 +21,12 @@ class KeepBest(keras.callbacks.Callback):
     Args:
         run: `kgen.runs.Run`.
         monitor: str. What is logged, as "val_kid".
+        logged: float or None. What was logged last, of weights that are no more.
     """
 
-    def __init__(self, run, monitor):
+    def __init__(self, run, monitor, logged=None):
         super().__init__()
-        self._run, self._monitor = run, monitor
+        self._run, self._monitor, self._logged = run, monitor, logged
         self._is_lower = mode_of(monitor.removeprefix("val_")) == "min"
         self._best = None
 
@@ -35,8 +36,9 @@ class KeepBest(keras.callbacks.Callback):
             self._best = read_notes(path)["figures"].get(self._monitor)
 
     def on_epoch_end(self, epoch, logs=None):
-        value = (logs or {}).get(self._monitor)
-        if value is None or not self._is_better(value):
+        value, before = (logs or {}).get(self._monitor), self._logged
+        self._logged = value
+        if value in (None, before) or not self._is_better(value):
             return
         self._best = value
         folder = self._run.path(FOLDER)

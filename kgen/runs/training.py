@@ -264,8 +264,10 @@ def _evaluating(run, data, every):
     of_samples = set(metrics) != {LIKELIHOOD}
     features = features_of(data, path=classifier_file(run.folder)) if of_samples else None
     evaluate = callbacks.Evaluate(data, metrics, every=every, features=features)
-    evaluate.go_on_from(_last_logged(run.path("history.csv"), evaluate.names))
-    return [evaluate, KeepBest(run, evaluate.names[0])]
+    last = _last_logged(run.path("history.csv"), evaluate.names)
+    evaluate.go_on_from(last)
+    monitor = evaluate.names[0]
+    return [evaluate, KeepBest(run, monitor, last and last[monitor])]
 
 
 def _last_logged(history, names):

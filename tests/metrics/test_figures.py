@@ -46,6 +46,16 @@ def test_a_class_score_of_few_images_is_of_all_of_them(digits, classifier):
     assert found.protocol["class_score_splits"] == 1
 
 
+@pytest.mark.parametrize("num", [64, 100, 200])
+def test_the_bias_is_known_of_fewer_images_than_features_too(num):
+    fake, real = np.random.default_rng(0).random((2, num, 8, 8, 1))
+    found = metrics.figures_of(fake, real, Pixels(), ["frechet_distance", "frechet_distance"])
+    bias = found.protocol["frechet_bias"]  # all that there is, of equal distributions
+    assert bias == pytest.approx(found.values["frechet_distance"], rel=0.25)
+    few = metrics.figures_of(fake, real[:3], Pixels(), ["frechet_distance"])
+    assert "frechet_bias" not in few.protocol
+
+
 def test_an_error_names_its_metric():
     few = np.random.default_rng(0).random((4, 4, 4, 1))
     with pytest.raises(ValueError, match="density_coverage: Expected fake of at least 6"):

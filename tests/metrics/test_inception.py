@@ -86,6 +86,13 @@ def test_clean_resizing_is_another_protocol(fid, fid_file):
     parts = [each.extract(images, batch_size=4) for each in (fid, clean)]
     assert np.abs(parts[0].features - parts[1].features).max() > 1e-3
     assert fid.resizing != clean.resizing and "bicubic" in clean.resizing
+    edge = np.repeat([0.0, 1.0], 16)[None, None, :, None] * np.ones((1, 32, 1, 3))
+    seen = []
+    with pytest.MonkeyPatch.context() as patch:
+        asked = "kgen.metrics.features.inception.of_network"
+        patch.setattr(asked, lambda network, x, batch_size: seen.append(x))
+        clean.extract_batch(edge.astype("float32"), 1)
+    assert np.ptp(seen[0]) == 255.0 / 128.0  # no less dark than black, as clean-fid clips them
     found = figures_of(parts[0], parts[0], fid, ["class_score"])
     assert found.protocol["resizing"] == fid.resizing
     with pytest.raises(ValueError, match="'legacy' or 'clean'.*Received: 'bilinear'"):

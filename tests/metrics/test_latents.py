@@ -79,6 +79,9 @@ def test_factor_vae_score():
     assert factor_score(lambda f: 0.0 * f) == 0.0
     # A number that does not vary has no vote, or it would have all of them.
     assert factor_score(lambda f: np.concatenate([f, 0.0 * f[:, :1]], axis=1)) == 1.0
+    # Of this one rounding makes a variance, beside which its own of a batch is smaller still.
+    noise = 0.3 * RNG.standard_normal((500, 3))
+    assert factor_score(lambda f: np.insert(f + noise[: len(f)], 0, 0.1, axis=1)) == 1.0
 
 
 def test_active_units():
@@ -105,6 +108,12 @@ def test_importance_bound():
     assert found["effective_samples"] == pytest.approx((1.6 + 2.0 + 2.0) / 3)
     far = metrics.importance_bound(log_weights - 5000.0)
     assert far["mean"] == pytest.approx(found["mean"] - 5000.0)
+
+
+def test_bits_per_dim():
+    found = metrics.bits_per_dim(np.array([8 * 12 * np.log(2.0), 1e-30]), (2, 2, 3))
+    assert found.dtype == "float64" and found[0] == pytest.approx(8.0, rel=1e-15)
+    assert found[1] == pytest.approx(1e-30 / (12 * np.log(2.0)), rel=1e-15)
 
 
 @pytest.mark.parametrize(

@@ -341,6 +341,13 @@ def worse(x, kind, by):
     return x[x[:, 0] < np.quantile(x[:, 0], 1 - by)]  # modes are missing
 
 
+def mixture(*nums):
+    """So many points of six modes, for each number, and the modes."""
+    rng = np.random.default_rng(4)
+    modes = 3.0 * rng.standard_normal((6, 5))
+    return [modes[rng.integers(6, size=n)] + rng.standard_normal((n, 5)) for n in nums], modes
+
+
 FIGURES = {
     "frechet": lambda fake, real: metrics.frechet_distance(fake, real),
     "kernel": lambda fake, real: metrics.kernel_distance(fake, real, subsets=3)[0],
@@ -352,13 +359,46 @@ FIGURES = {
 @pytest.mark.parametrize("kind", ["noise", "blur", "drop"])
 @pytest.mark.parametrize("name", FIGURES)
 def test_each_figure_grows_with_the_damage(name, kind):
-    rng = np.random.default_rng(4)
-    centers = 3.0 * rng.standard_normal((6, 5))
-    fake, real = (
-        centers[rng.integers(6, size=n)] + rng.standard_normal((n, 5)) for n in (800, 900)
-    )
+    (fake, real), _ = mixture(800, 900)
     found = [FIGURES[name](worse(fake, kind, by), real) for by in (0.0, 0.3, 0.6, 0.9)]
     assert found == sorted(found) and found[-1] > found[0]
+
+
+SHARES = {
+    "precision": lambda fake, real: metrics.precision_recall(fake, real)["precision"],
+    "recall": lambda fake, real: metrics.precision_recall(fake, real)["recall"],
+    "density": lambda fake, real: metrics.density_coverage(fake, real)["density"],
+    # By a classifier that knows the modes.
+    "class score": lambda fake, real: metrics.inception_score(-distances_to_modes(fake))[0],
+}
+
+
+def distances_to_modes(x):
+    return np.square(x[:, None] - mixture()[1]).sum(axis=-1)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("precision", "noise"),
+        ("density", "noise"),
+        ("recall", "drop"),
+        ("recall", "blur"),
+        ("class score", "drop"),
+        ("class score", "blur"),
+    ],
+)
+def test_each_share_falls_with_the_damage(name, kind):
+    (fake, real), _ = mixture(800, 900)
+    found = [SHARES[name](worse(fake, kind, by), real) for by in (0.0, 0.3, 0.6, 0.9)]
+    assert found == sorted(found, reverse=True) and found[-1] < found[0]
+
+
+def test_memorization_distance_falls_as_samples_near_the_training_images():
+    fake, real = np.random.default_rng(4).standard_normal((2, 200, 5))
+    found = [metrics.memorization_distance(fake + by * (real - fake), real) for by in (0, 0.5, 1)]
+    assert found == sorted(found, reverse=True)
+    assert found[-1] == pytest.approx(0.0, abs=1e-9)
 
 
 def test_two_halves_of_the_same_are_at_no_kernel_distance():
@@ -381,6 +421,7 @@ def test_two_halves_of_the_same_are_at_no_kernel_distance():
             lambda: metrics.frechet_distance(A, np.ones((4, 3))),
             "of one length. .* 2 and real with 3",
         ),
+        (lambda: metrics.frechet_bias(np.ones((2, 3)), 5), r"covariance \(d, d\)"),
         (lambda: metrics.kernel_distance(A[:1], B), "fake of at least 2"),
         (lambda: metrics.kernel_distance(A, B * np.nan), "real to be finite"),
         (lambda: metrics.precision_recall(A[:3], B, k=3), "fake of at least 4"),

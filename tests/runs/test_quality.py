@@ -149,6 +149,11 @@ def test_figures_of_the_same_weights_are_added(run, tmp_path):
     second = evaluate(metrics=("sliced_wasserstein",), num=20)
     assert second["samples"]["values"].keys() == {"kid", "kid_std", "sliced_wasserstein"}
     assert second["samples"]["protocol"] == first["samples"]["protocol"]
+    third = evaluate(metrics=("memorization_distance",), num=20)["samples"]
+    assert third["values"].keys() == second["samples"]["values"].keys() | {"memorization_distance"}
+    assert third["protocol"].items() > first["samples"]["protocol"].items()
+    fourth = evaluate(metrics=("sliced_wasserstein",), num=20)["samples"]
+    assert fourth == third
     others = evaluate(metrics=("kid",), num=30)["samples"]  # by another protocol
     assert others["values"].keys() == {"kid", "kid_std"} and others["protocol"]["num_fake"] == 30
     out.write_text(json.dumps(first | {"steps": 0}))
@@ -237,6 +242,22 @@ def test_epochs_between_evaluations_go_on_where_a_training_stopped(tmp_path, mon
     assert thirds == pytest.approx([1, 1, 2, 2, 2, 3, 4])
 
 
+def test_figures_of_earlier_weights_choose_no_best(tmp_path, monkeypatch):
+    """As of a training that was killed between an evaluation and the writing of its best."""
+    values = iter([1.0, 3.0, 2.0])
+
+    def played(self, model):
+        return kgen.metrics.SampleFigures({"kid": next(values), "kid_std": 0.0}, {}, {})
+
+    monkeypatch.setattr(callback.Evaluation, "__call__", played)
+    train(tmp_path / "run", 1, evaluate=("kid",), evaluate_every=3)
+    shutil.rmtree(tmp_path / "run" / "best")
+    train(tmp_path / "run", 5, evaluate=("kid",), evaluate_every=3)
+    assert column(tmp_path / "run", "val_kid") == [1.0, 1.0, 3.0, 3.0, 2.0]
+    notes = read_notes(tmp_path / "run" / "best" / "model.keras")
+    assert (notes["epoch"], notes["figures"]["val_kid"]) == (5, 2.0)
+
+
 def test_a_training_of_unknown_metrics_leaves_no_folder(tmp_path):
     with pytest.raises(ValueError, match="Received: fid"):
         train(tmp_path / "run", evaluate=("fid",))
@@ -283,6 +304,9 @@ def test_a_classifier_that_is_damaged_or_of_other_data_is_trained_anew(run, tmp_
     found = runs.evaluate(str(here), metrics=("kid",), num=20)
     assert found["samples"]["protocol"]["features"] == "a classifier of digits"
     assert Classifier.load(here / "classifier.npz").name == "a classifier of digits"
+    another = kgen.data.load((rng.random((40, 8, 8, 1)), np.arange(40) % 10))
+    made = Classifier.train(other, steps=1)
+    assert made.is_of(other) and not made.is_of(another)  # though both are "arrays"
 
 
 def test_a_likelihood_needs_no_classifier(run, tmp_path, monkeypatch):

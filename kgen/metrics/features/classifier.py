@@ -71,6 +71,7 @@ class Classifier(Features):
             "data": data.name,
             "image_shape": list(data.image_shape),
             "num_classes": data.num_classes,
+            "fingerprint": _fingerprint(data),
             "steps": steps,
             "accuracy": None,
         }
@@ -110,9 +111,8 @@ class Classifier(Features):
             ) from error
 
     def is_of(self, data):
-        """Whether it was trained on a data set of this name, shape and number of classes."""
-        known = self._about["data"], self.image_shape, self.num_classes
-        return known == (data.name, data.image_shape, data.num_classes)
+        """Whether it was trained on this data set, by its numbers and first test images."""
+        return self._about.get("fingerprint") == _fingerprint(data)
 
     def extract_batch(self, x, batch_size):
         if x.shape[1:] != self.image_shape:
@@ -135,6 +135,11 @@ def _trained(data, images, labels, steps, batch_size, seed):
         part = next(rows)
         trained.train_on_batch(of_unit(images[part]), labels[part])
     return network
+
+
+def _fingerprint(data):
+    about = data.name, data.image_shape, data.num_classes, data.num_train, data.num_test
+    return _digest([np.array(repr(about)), *data.test.take(100)])
 
 
 def _most_images(image_shape):

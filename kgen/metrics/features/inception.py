@@ -59,7 +59,7 @@ class FIDInception(Features):
     def extract_batch(self, x, batch_size):
         x = to_rgb(x) * np.float32(255.0)
         if self._is_clean:
-            x = resized(x, _SIZE)
+            x = resized(x, _SIZE).clip(0.0, 255.0)
         else:
             x = resized_as_tensorflow_1(np.rint(x), _SIZE)
         return of_network(self._network, (x - 128.0) / 128.0, batch_size)

@@ -12,7 +12,7 @@ def resized(x, size):
         size: (height, width).
 
     Returns:
-        float32 array (num, *size, channels), which may leave the range of x a little.
+        float32 array (num, *size, channels), which may leave the range of x beside sharp edges.
 
     Reference: Parmar et al., On Aliased Resizing and Surprising Subtleties in GAN Evaluation, 2021.
     https://arxiv.org/abs/2104.11222
