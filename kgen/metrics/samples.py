@@ -80,9 +80,11 @@ class SampleFigures:
         floor: dict of the same names, of other real images in the place of the samples: what a
             model that draws as the data are would have. Empty where there are no others.
         protocol: dict: `features`, what they say of themselves (an accuracy, a hash), `resizing`,
-            `num_fake`, `num_real`, `num_floor`, `split`; with a Frechet distance `frechet_bias`,
-            about what it is too high by, of fewer images than features more; with a kernel distance `kid_subset_size`, with a class
-            score `class_score_splits`. Other arguments are the defaults of each metric's function.
+            `num_fake`, `num_real`, `num_floor`, `split`, or of a memorization distance `num_train`
+            and `num_test`; with a Frechet distance `frechet_bias`, about what it is too high by, or
+            of fewer images than features at least; with a kernel distance `kid_subset_size`, with a
+            class score `class_score_splits`. Other arguments are the defaults of each metric's
+            function.
     """
 
     values: dict
