@@ -426,10 +426,14 @@ def test_a_scalar_that_a_callback_changes_is_of_the_state(tmp_path):
     for epochs in (2, 2):  # of the second one nothing is left
         train(tmp_path / "parts", Smoother(), data=data, model=model, epochs=epochs)
         assert_same(state(model), expected)
-    assert model.label_smoothing == pytest.approx(0.5 * 0.9**6, rel=1e-6)
+    last = model.label_smoothing
+    assert last == pytest.approx(0.5 * 0.9**6, rel=1e-6)
     model.label_smoothing = 0.25
-    with pytest.raises(ValueError, match="label_smoothing: 0.5 in the backup, 0.25 now"):
-        train(tmp_path / "parts", data=data, model=model)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="label_smoothing: 0.5 in the backup, 0.25 now"):
+            train(tmp_path / "parts", data=data, model=model)
+    model.label_smoothing = last
+    train(tmp_path / "parts", data=data, model=model)
 
 
 @pytest.mark.each_backend

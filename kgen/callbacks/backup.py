@@ -111,17 +111,18 @@ class Backup(AroundFit):
         finally:
             if self.model is not None:
                 self.model._initial_epoch = None  # where no epoch was left
+            if self._settings is not None:
                 with contextlib.suppress(RuntimeError):  # JAX after a step that failed
                     now = backups.settings_of(self.model, reading)
-                    vars(self.model)["_fitted_with"] = self._settings or now, now
+                    vars(self.model)["_fitted_with"] = self._settings, now
             for number, handler in earlier.items():
                 signal.signal(number, handler or signal.SIG_DFL)
 
     def on_train_begin(self, logs=None):
-        self._settings = now = backups.settings_of(self.model, self._reading)
+        now = backups.settings_of(self.model, self._reading)
         begun, ended = vars(self.model).get("_fitted_with", (now, now))
-        if now == ended:  # what callbacks have changed since it began is of the state
-            self._settings = begun
+        # What callbacks have changed since it began is of the state.
+        settings = begun if now == ended else now
         if self.model.process_index == 0:
             self._hold_folder()
         self._saved_step = None
@@ -129,13 +130,12 @@ class Backup(AroundFit):
         self._before, self._kept, self._proved = None, backups.newest(self.folder), True
         self._notes = self._failure = None
         if self._kept is not None:
-            self._notes = self._last = notes = backups.restore(
-                self._kept, self.model, self._settings
-            )
+            self._notes = self._last = notes = backups.restore(self._kept, self.model, settings)
             start = Position(notes["epoch"], notes["batch"])
             self.model._initial_epoch = start.epoch  # as Keras' own BackupAndRestore does
             self._reading.start(start, notes["ahead"])
             self._tell_of_other_replicas(notes["replicas"])
+        self._settings = settings
         step = -1 if self._notes is None else self._step(start) % 2**20
         if self.model.mean_over_processes(step) != step:
             raise ValueError(

@@ -29,7 +29,7 @@ class Evaluate(keras.callbacks.Callback):
         num: int. Samples, and real images of which there may be fewer. Defaults to 1000.
         every: int or None. Epochs from one evaluation to the next. None is as many as keep it at
             5% of the time, but for the first and the last epoch, which always have one. What the
-            features are of the real images is computed before, once.
+            features say of the real images is computed before, once.
         features: `kgen.metrics.features.Features`, or None for what
             `kgen.metrics.default_features(data)` chooses, which may train a classifier first.
         split: "test" or "train". Which real images.
