@@ -48,10 +48,10 @@ COMPILED = "uninterrupted or agree_over"
 # About the CPU seconds of a group on the three backends, without and with --full: the longest start
 # first.
 SECONDS = {
-    "contract": ((80, 50, 80), (240, 175, 180)),
-    "models": ((75, 120, 135), (245, 275, 185)),
-    "runs": ((65, 30, 110), (145, 85, 240)),
-    "others": ((25, 75, 90), (160, 180, 180)),
+    "contract": ((80, 50, 80), (170, 150, 185)),
+    "models": ((75, 120, 135), (160, 180, 190)),
+    "runs": ((65, 30, 110), (110, 65, 230)),
+    "others": ((25, 75, 90), (120, 160, 175)),
     COMPILERS: ((0, 0, 0), (15, 25, 0)),
 }
 

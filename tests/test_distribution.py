@@ -85,10 +85,10 @@ ASSIGNS = {"tensorflow": ("vq_vae", "wgan")}.get(BACKEND, ())
 def is_trained(case):
     """Whether its training on two replicas is compared with that on one, with --full.
 
-    Steps of those that are not quick are among the others'. On PyTorch it is each; elsewhere one of
-    each family: JAX divides one program, TensorFlow one step into two, whatever is in it.
+    Steps of those that are not quick are among the others'. On PyTorch it is each; JAX divides one
+    program, TensorFlow one step into two, whatever is in it.
     """
-    of_backend = BACKEND == "torch" or case.family or case.on_replicas or case.name in ASSIGNS
+    of_backend = BACKEND == "torch" or case.on_replicas or case.name in ASSIGNS
     return case.quick and of_backend and not case.sees_batch
 
 
@@ -235,6 +235,7 @@ def train_on_two(folder, *roles):
 
 
 @pytest.mark.full
+@pytest.mark.one_backend
 def test_a_process_that_dies_stops_the_other_and_both_go_on(tmp_path):
     (first, _, err), (second, _, _) = train_on_two(tmp_path / "run", "whole", "killed")
     assert second == -signal.SIGKILL

@@ -3,10 +3,14 @@
 import os
 import subprocess
 import sys
+import types
 
+import keras
+import numpy as np
 import pytest
 
-from tests.__main__ import Shard, failures, paths_among
+import conftest
+from tests.__main__ import BACKENDS, Shard, failures, paths_among
 
 
 @pytest.mark.parametrize("before", [["-q"], ["-x", "-v"], ["--full"], [], ["-k", "tests"]])
@@ -40,3 +44,15 @@ def test_what_no_backend_has_a_part_in_runs_on_tensorflow_without_pytorch(missin
     environment = os.environ | {"KERAS_BACKEND": "tensorflow", "KGEN_TESTS_WITHOUT": missing}
     done = subprocess.run(arguments, env=environment, capture_output=True)
     assert done.returncode == (0 if selects else 5), done.stdout.decode()
+
+
+def test_where_one_backend_is_enough_each_of_the_others_has_its_half(monkeypatch):
+    monkeypatch.setattr(conftest, "AT_HOME", "torch")
+    marks = [pytest.mark.one_backend.mark]
+    items = [types.SimpleNamespace(nodeid=str(i), iter_markers=lambda: marks) for i in range(100)]
+    here = {}
+    for name in BACKENDS:
+        monkeypatch.setattr(keras.backend, "backend", lambda name=name: name)
+        here[name] = np.array([conftest.is_here(item) for item in items])
+    assert here["torch"].all() and 30 < here["jax"].sum() < 70
+    assert (here["jax"] != here["tensorflow"]).all()

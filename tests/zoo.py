@@ -689,7 +689,7 @@ CASES = (
         edm,
         rounding=5e-5,
         command="edm",
-        settings={"width": 4},
+        settings={"width": 4, "architecture": "dit", "patch": 4},
     ),
     Case(
         "flow_matching",
@@ -698,7 +698,7 @@ CASES = (
         condition=fields.Label(3),
         rounding=5e-5,
         command="flow_matching",
-        settings={"width": 4},
+        settings={"width": 4, "architecture": "dit", "patch": 4},
     ),
     Case(
         "latent_diffusion",

@@ -45,6 +45,8 @@ def pytest_generate_tests(metafunc):
 
 
 samplers = pytest.mark.of(lambda case: case.samples)
+# What is said in Python, such as which variables a step moves: no backend has a part in it.
+in_python = pytest.mark.house(lambda case: case.family or BACKEND == "torch")
 
 
 def test_fit_logs_every_name_as_a_finite_mean(subject):
@@ -67,8 +69,7 @@ def test_every_variable_of_every_player_moves(subject):
             assert np.any(start != end), variable.path
 
 
-# Which variables a step moves, no backend has a part in.
-@pytest.mark.house(lambda case: case.family or BACKEND == "torch")
+@in_python
 def test_a_player_moves_its_own_variables_alone(subject):
     model, moved = subject.watched
     for player, networks in model.players().items():
@@ -112,6 +113,7 @@ def test_eager_equals_compiled(subject):
     subject.assert_plainly_trained(model, atol=2e-4)
 
 
+@in_python
 def test_config_round_trip(subject):
     model = subject.plain.model
     serialized = [
@@ -222,6 +224,7 @@ def test_the_images_of_a_seed_agree_over_the_backends(subject):
 
 
 @samplers
+@pytest.mark.again
 def test_samples_follow_the_weights_and_leave_the_training_as_it_was(subject):
     model, seen = subject.anew(), []
 

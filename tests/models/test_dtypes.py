@@ -67,13 +67,10 @@ MODELS = {
 }
 MODELS["every_option"] = (every_option, (16, 16, 1), np.arange(4) % 3, np.arange(4) % 3)
 QUICK = ("pixel_cnn", "every_option") if BACKEND == "torch" else ("pixel_cnn",)
-# TensorFlow takes as long to trace their sampling as that of ten others. PixelCNN++ has a test of
-# its own, and PixelRNN of one scale is among those.
-TRACED_LONG = ("pixel_cnn_plus_plus", "pixel_rnn_of_two_scales")
-ON_EACH = {"jax": QUICK, "tensorflow": [name for name in MODELS if name not in TRACED_LONG]}
 # One of each family, and of each kind of loop and of integers in a step.
-OF_64_BITS = [name for name in MODELS if name in ZOO and ZOO[name].family]
-OF_64_BITS += ["every_option", "pixel_rnn", "made", "vq_vae", "ladder_vae"]
+COMPILED = [name for name in MODELS if name in ZOO and ZOO[name].family]
+COMPILED += ["every_option", "pixel_rnn", "made", "vq_vae", "ladder_vae"]
+ON_EACH = {"jax": QUICK, "tensorflow": COMPILED}
 
 
 @pytest.mark.filterwarnings("ignore:.*judges a batch together", "ignore:Explicitly requested dtype")
@@ -92,7 +89,7 @@ def test_double_precision(settings, name, tmp_path):
 
 @pytest.mark.skipif(BACKEND != "jax", reason="of JAX")
 @pytest.mark.filterwarnings("ignore:.*judges a batch together")
-@pytest.mark.parametrize("name", in_tiers(OF_64_BITS, quick=("dcgan",)))
+@pytest.mark.parametrize("name", in_tiers(COMPILED, quick=("dcgan",)))
 def test_jax_with_64_bits(name):
     import jax
 
