@@ -98,8 +98,8 @@ BUT_THESE = (
     "tests/models/test_contract.py",
     "tests/models/test_scalars.py",
 )
-# In these it is `one_backend`: what is a backend's own of it is tried by the contract and by goldens
-# too, so that with --full each test's one of the compiling backends is enough.
+# In these it is `one_backend`: what is a backend's own of it is tried by the contract and by
+# goldens too, so that with --full one of the compiling backends is enough for a test.
 ONE_BACKEND = (
     "tests/distributions/",
     "tests/metrics/",
@@ -130,7 +130,7 @@ def pytest_collection_finish():
 
 
 def is_here(item):
-    """Whether --full has it on this backend: one of `one_backend` at home, and as its name falls."""
+    """Whether --full has it here: what is `one_backend` is at home, and where its name falls."""
     other = ("tensorflow", "jax")[zlib.crc32(item.nodeid.encode()) % 2]
     return keras.backend.backend() in (AT_HOME, other) or "one_backend" not in _markers(item)
 
