@@ -16,6 +16,7 @@ import pytest
 from keras.src.utils import module_utils
 
 import kgen
+from tests.tiers import in_tiers
 
 BACKEND = keras.backend.backend()
 BACKENDS = [b for b in ("tensorflow", "jax", "torch") if importlib.util.find_spec(b)]
@@ -49,9 +50,10 @@ print(json.dumps([before, steps, moments, loss, after]))
 """
 
 
-@pytest.mark.one_backend
+@pytest.mark.each_backend
 @pytest.mark.skipif(not OTHERS, reason="no other backend is installed")
-def test_a_model_goes_on_training_on_another_backend(tmp_path, digits):
+@pytest.mark.parametrize("other", in_tiers([NEXT], quick=[NEXT] if BACKEND == "torch" else []))
+def test_a_model_goes_on_training_on_another_backend(tmp_path, digits, other):
     images = digits[0][:16]
     model = kgen.VAE((8, 8, 1), latent_dim=3, width=6, seed=0)
     model.compile()
@@ -59,7 +61,7 @@ def test_a_model_goes_on_training_on_another_backend(tmp_path, digits):
     model.save(tmp_path / "model.keras")
     np.save(tmp_path / "images.npy", images)
     code = GO_ON.format(path=str(tmp_path / "model.keras"), images=str(tmp_path / "images.npy"))
-    elbo, steps, moments, loss, after = run(code, NEXT)
+    elbo, steps, moments, loss, after = run(code, other)
     np.testing.assert_allclose(
         elbo, model.elbo(images, num_samples=20, seed=0), rtol=1e-5, atol=1e-4
     )

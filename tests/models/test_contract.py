@@ -302,8 +302,8 @@ def exported(request, tmp_path_factory):
 
 
 # A model's file is read by TensorFlow, whichever of the others wrote it.
-@pytest.mark.of(lambda case: case.served)
-@pytest.mark.house(lambda case: case.family and BACKEND != "jax")
+@pytest.mark.of(lambda case: case.served and BACKEND != "jax")
+@pytest.mark.house
 def test_a_server_answers_as_the_verbs(case, exported):
     """Weights of this backend, in a SavedModel of TensorFlow's."""
     each = exported[case.name]

@@ -39,7 +39,7 @@ def small_vae():
 
 
 @pytest.mark.full
-@pytest.mark.one_backend
+@pytest.mark.each_backend
 def test_every_backend_exports_what_numpy_computes(tmp_path, c_program, capsys, monkeypatch):
     """The same weights, exported on each backend and asked without Python, by hand."""
     vae, (a, b, c, d, e, f, g, h) = small_vae()
