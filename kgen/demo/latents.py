@@ -47,7 +47,7 @@ class Latents(Panel):
 
     def make(self, seed, moves=None, labels=None):
         axes, low, high = self._directions
-        z = self.model.draw_latents(1, seed=seed)
+        z = self.model.draw_latents(1, labels, seed=seed)
         of_seed = z[0] @ axes.T
         at = of_seed if moves is None else moves
         images = self.model.decode(z + (at - of_seed) @ axes, labels)
@@ -81,7 +81,7 @@ class Interpolation(Panel):
         return [*ends, *_steps_and_way(self.model.interpolate)]
 
     def make(self, start, end, steps, spherical, labels=None):
-        z = [self.model.draw_latents(1, seed=seed) for seed in (start, end)]
+        z = [self.model.draw_latents(1, labels, seed=seed) for seed in (start, end)]
         images = self.model.interpolate(*z, labels, steps=steps, spherical=spherical)[0]
         return Made(images, min(steps, IN_A_ROW))
 

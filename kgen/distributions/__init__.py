@@ -37,3 +37,8 @@ def get(likelihood):
             f"Received: likelihood={likelihood!r}"
         )
     return DISTRIBUTIONS[likelihood]()
+
+
+def is_unbounded(distribution):
+    """Whether its parameters are numbers of any size; False of a user's that does not say."""
+    return getattr(distribution, "unbounded", False)

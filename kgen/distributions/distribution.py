@@ -11,6 +11,7 @@ class Distribution:
     """
 
     coupled = False
+    unbounded = True  # its parameters: a network that gives them ends in no activation
     uniforms = 1  # numbers that `draw` takes a pixel and colour
 
     def num_outputs(self, colors):

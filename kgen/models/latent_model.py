@@ -187,18 +187,23 @@ class Encodes:
 class SamplesPrior(Samples):
     """A latent model with a prior to draw z from: it can sample."""
 
-    def draw_latents(self, num, *, seed=None):
+    prior_is_conditional = False
+
+    def draw_latents(self, num, labels=None, *, seed=None):
         """Latent vectors from the prior.
 
         Args:
             num: int. How many.
+            labels: int array (num,) or one int, or the condition, for a conditional model whose
+                prior knows it, as that of `kgen.LadderVAE`; others need none.
             seed: int, None, which draws one, or an int array (num,). Vector i of a seed is the same
                 on every backend, alone and among others.
 
         Returns:
             NumPy array (num, code_size).
         """
-        labels = None if self.condition is None else self.condition.example()[0]
+        if labels is None and self.condition is not None and not self.prior_is_conditional:
+            labels = self.condition.example()[0]
         return self.run(self._draw_latents, {"seed": seeds_of(seed, num)}, labels)
 
     def _draw_latents(self, y, noise):

@@ -2,6 +2,7 @@
 
 import keras
 
+from kgen.models.kept import is_rebuilt
 from kgen.models.output_range import EXCLUDED, last_activation
 
 
@@ -86,3 +87,12 @@ def check_network(name, network, input_shape, *output_shapes, beside=(), meaning
             f"{name}={network.name}"
         )
     return [shape[1:] for shape in shapes]
+
+
+def check_preset_only(network, name, value):
+    """Raises a ValueError if an argument of the preset came with a network in its place."""
+    if network is not None and value is not None and not is_rebuilt():
+        raise ValueError(
+            f"Expected no {name} with a network of your own, as it is of the preset. Received: "
+            f"{name}={value!r:.60}"
+        )

@@ -40,7 +40,7 @@ class CausalNetwork(keras.Model):
             by itself: Activation, ReLU, LeakyReLU, ELU, Dropout. After a `ShiftedStem`,
             `ColorHead` can be the last. Before all, `LevelEmbedding` can stand.
         image_shape: tuple (height, width, channels).
-        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, but with
+        condition: `kgen.fields.Field` of a label, attributes, tokens or a vector, but without
             `ShortcutStreams` of an image or features of the same height and width too, int for as
             many classes, or None. With it the network takes `[image, condition]`.
 

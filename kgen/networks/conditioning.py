@@ -3,7 +3,7 @@
 import keras
 
 from kgen.checks import whole_number
-from kgen.fields import Field, Image, Label
+from kgen.fields import Field, Label
 from kgen.layers import ConditionCode, SpectralNormalization
 
 
@@ -98,8 +98,8 @@ def logits_of(features, code, spectral, initializer):
 
 
 def check_vector(condition, network):
-    """Raises a ValueError for an image as the condition of a network that takes vectors alone."""
-    if isinstance(condition, Image):
+    """Raises a ValueError for a condition of pixels where a network takes vectors alone."""
+    if condition is not None and len(condition.shape) > 1:
         raise ValueError(
             f"Expected labels, attributes, tokens or a vector as the condition of {network}. "
             f"Received: {condition}"

@@ -142,6 +142,20 @@ def test_sliders_begin_at_the_seed_and_move_along_z(vae_page):
     assert moved["values"]["moves"]["at"] == pytest.approx(moves)
 
 
+def test_latents_of_a_class_whose_prior_knows_it():
+    model = kgen.LadderVAE(SHAPE, (2, 1), (4, 4), num_classes=3, seed=0)
+    rng = np.random.default_rng(0)
+    for variable in model.trainable_variables:
+        variable.assign(variable + rng.standard_normal(variable.shape))
+    page = Page(model, "conditional")
+    for name, given in {
+        "latents": {"seed": "4"},
+        "interpolation": {"start": "4", "end": "5"},
+    }.items():
+        answer = page.make(name, given | {"condition": 2})
+        np.testing.assert_array_equal(shown(answer)[:1], as_bytes(model.sample(1, 2, seed=4)))
+
+
 def test_directions_of_a_long_z_are_those_in_which_images_change():
     """Of a decoder that looks at 2 of 12 latents, and at one of them more."""
     z = keras.Input((12,))

@@ -11,6 +11,7 @@ from keras import ops
 import kgen
 from kgen import backend
 from kgen.distributions import LogisticMixture
+from kgen.fields import FeatureMap
 from kgen.networks import made, nade
 from tests.models.pixelwise import labels_of
 from tests.tiers import in_tiers
@@ -241,6 +242,10 @@ def test_the_papers_sizes():
             r"to \(2, 2, 1\).*to \(2, 2, 3\)",
         ),
         (lambda: kgen.NADE((2, 2, 1), levels=4, likelihood="bernoulli"), "levels=2"),
+        (
+            lambda: kgen.NADE((2, 2, 1), condition=FeatureMap((2, 2, 3))),
+            "Expected labels, attributes, tokens or a vector .*FeatureMap",
+        ),
     ],
 )
 def test_bad_arguments(call, message):

@@ -232,6 +232,18 @@ def test_it_learns(digits):
     assert model.figures(logs)["elbo"] == -(logs["reconstruction_loss"] + logs["kl_loss"])
 
 
+def test_latents_know_the_condition():
+    model = ladder(num_classes=3, scale=1.0)
+    z = [model.draw_latents(5, label, seed=0) for label in range(3)]
+    assert np.abs(z[0][:, :2] - z[2][:, :2]).max() > 0.1  # the bottom's, in the same place above
+    np.testing.assert_array_equal(z[0][:, 2:], z[2][:, 2:])
+    for label in range(3):
+        images = model.sample(5, label, seed=0)
+        np.testing.assert_allclose(model.decode(z[label], label), images, atol=1e-6)
+    with pytest.raises(ValueError, match="Expected labels"):
+        model.draw_latents(5, seed=0)
+
+
 def test_a_warm_up_follows_the_steps():
     schedule = keras.optimizers.schedules.PolynomialDecay(0.0, 4, 1.0)
     model = kgen.LadderVAE((4, 4, 1), (2, 1), (4, 3), beta=schedule, seed=0)

@@ -6,6 +6,7 @@ import pytest
 from keras import layers, ops
 
 import kgen
+from kgen.distributions import Bernoulli, FixedNormal
 from tests.zoo import SHAPE
 
 IMAGES = np.random.default_rng(0).random((4, *SHAPE), dtype="float32")
@@ -34,6 +35,16 @@ def nested(scaled):
     return keras.Model(z, 2.0 * images - 1.0 if scaled else images, name="mine")
 
 
+def vae(**kwargs):
+    return kgen.VAE(SHAPE, 3, **kwargs)
+
+
+def vq_vae(activation, likelihood):
+    images = layers.Conv2DTranspose(1, 4, strides=4, activation=activation)
+    decoder = keras.Sequential([keras.Input((2, 2, 3)), images], name="mine")
+    return kgen.VQVAE(SHAPE, 4, 3, decoder=decoder, likelihood=likelihood, prior_width=2)
+
+
 def dcgan(network):
     return kgen.DCGAN(SHAPE, 3, width=2, generator=network)
 
@@ -56,8 +67,10 @@ def dcgan(network):
             ),
             "which hardsigmoid",
         ),
-        (lambda: kgen.VAE(SHAPE, 3, decoder=generator("sigmoid")), "decoder .*which sigmoid"),
+        (lambda: vae(decoder=generator("sigmoid")), "decoder .*which sigmoid"),
+        (lambda: vae(decoder=generator("sigmoid"), likelihood=Bernoulli()), "which sigmoid"),
         (lambda: kgen.VAE(SHAPE, 3, encoder=judge("relu", 6)), "encoder .*which relu"),
+        (lambda: vq_vae("sigmoid", "bernoulli"), "decoder .*which sigmoid"),
         (lambda: kgen.Autoencoder(SHAPE, 3, decoder=generator("sigmoid")), "decoder .*sigmoid"),
         (lambda: kgen.InfoGAN(SHAPE, 3, recognition=recognition("softmax")), "recogn.*softmax"),
         (lambda: kgen.VAE(SHAPE, 3, encoder=two_outputs()), r"\(None, 3\) and .*3\). Concatenate"),
@@ -78,6 +91,14 @@ def dcgan(network):
 def test_what_can_be_seen_is_refused(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("likelihood", ["fixed_normal", FixedNormal(0.2)])
+def test_means_of_pixels_may_be_bounded(likelihood):
+    model = vae(decoder=generator("sigmoid"), likelihood=likelihood, seed=0)
+    z = np.zeros((1, 3), "float32")
+    np.testing.assert_array_equal(model.decode(z), np.full((1, *SHAPE), 0.5))
+    vq_vae("sigmoid", likelihood)
 
 
 def of_colours(shape):

@@ -205,6 +205,9 @@ def test_called_it_gives_the_mean_of_each_pixel_given_those_before():
         lambda shape: kgen.PixelRNN(
             shape, levels=4, cell="row", width=2, depth=1, condition=FeatureMap((4, 3, 2))
         ),
+        lambda shape: kgen.NADE(
+            shape, levels=4, width=4, order=range(11, -1, -1), condition=Vector(5)
+        ),
     ],
 )
 def test_other_networks_in_the_pixel_cnn_s_place(pixel_cnn):
@@ -216,6 +219,14 @@ def test_other_networks_in_the_pixel_cnn_s_place(pixel_cnn):
     model.fit(x, verbose=0)
     images = model.sample(3, seed=0)
     np.testing.assert_allclose(3.0 * images, np.rint(3.0 * images), atol=1e-5)
+
+
+def test_the_preset_to_a_vector_is_of_the_width_and_depth():
+    given = pixel_cnn_of() | {"architecture": "dense", "width": 7, "depth": 3}
+    model = make((4, 3, 1), **given)
+    for network in (model.encoder, model.decoder):
+        units = [layer.units for layer in network.layers if hasattr(layer, "units")]
+        assert units[:-1] == [7, 7, 7]
 
 
 def test_grey_images_of_two_levels_are_told_of(recwarn):
@@ -234,6 +245,10 @@ def pixel_cnn_of(**kwargs):
     }
 
 
+def of_orders(num):
+    return {"pixel_cnn": kgen.MADE((4, 3, 1), width=4, orders=num, condition=Vector(5))}
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -242,7 +257,8 @@ def pixel_cnn_of(**kwargs):
         (lambda: pixel_cnn_of(condition=Label(3)), "condition=Label"),
         (lambda: pixel_cnn_of(condition=Image((4, 3, 1))), "condition=Image"),
         (lambda: pixel_cnn_of(condition=None), "condition=None"),
-        (lambda: pixel_cnn_of(ema_decay=0.9), "ema_decay=None. Received: .*ema_decay=0.9"),
+        (lambda: pixel_cnn_of(ema_decay=0.9), "ema_decay=None, .* Received: .*ema_decay=0.9"),
+        (lambda: pixel_cnn_of() | of_orders(2), "of one order. Received: .*orders=2"),
         (lambda: {"pixel_cnn": keras.layers.Dense(1)}, "kgen.AutoregressiveModel .*Dense"),
         (lambda: pixel_cnn_of() | {"pixel_width": 8}, "Expected no pixel_width"),
         (lambda: pixel_cnn_of() | {"likelihood": "categorical"}, "Expected no likelihood"),

@@ -362,6 +362,22 @@ def test_a_prior_of_ones_own_with_an_average_is_published_as_that():
     np.testing.assert_allclose(copy.elbo(images(), LABELS), model.elbo(images(), LABELS), rtol=1e-5)
 
 
+@pytest.mark.one_backend
+def test_orders_of_a_prior_take_turns():
+    prior = kgen.MADE((2, 2, 1), levels=5, width=4, orders=2)
+    first = prior.network.ranks[0]
+    of_first = np.repeat(first[:, None] < first, 5, axis=1)
+    model = tiny(prior=prior, prior_width=None, prior_depth=None)
+    model.compile(keras.optimizers.SGD(0.1))
+    moved = []
+    for _ in range(2):
+        before = array(prior.network.straight)
+        model.fit(images(), verbose=0, batch_size=6)
+        moved.append(array(prior.network.straight) != before)
+    assert moved[0].any() and not moved[0][~of_first].any()
+    assert moved[1][~of_first].any()
+
+
 def test_named_levels_are_looked_up():
     layer = LevelEmbedding(3, 2)
     layer.embeddings.assign([[0.0, 1.0], [2.0, 3.0], [4.0, 5.0]])

@@ -126,11 +126,12 @@ class AdversarialAutoencoder(JudgedCodes):
         self.log(generator_loss=loss)
         return ops.mean(loss)
 
-    def draw_latents(self, num, *, classes=None, seed=None):
+    def draw_latents(self, num, labels=None, *, classes=None, seed=None):
         """Latent vectors from the prior.
 
         Args:
             num: int. How many.
+            labels: not needed, as the prior knows none.
             classes: int array (num,) or one int, in whose parts of the prior they are, -1 for any;
                 None for the whole prior, or without `prior_classes`.
             seed: int, None, which draws one, or an int array (num,). Vector i of a seed is the same
@@ -140,14 +141,14 @@ class AdversarialAutoencoder(JudgedCodes):
             NumPy array (num, code_size).
         """
         if classes is None:
-            return super().draw_latents(num, seed=seed)
+            return super().draw_latents(num, labels, seed=seed)
         if self._classes is None:
             raise ValueError(
                 "Expected no classes without prior_classes, as the prior has no parts. Received: "
                 f"classes={classes!r:.80}"
             )
         rows = {"seed": seeds_of(seed, num), "classes": self._classes.rows(classes, num, "classes")}
-        return self.run(self._draw_of, rows)
+        return self.run(self._draw_of, rows, labels)
 
     def _draw_of(self, y, noise, classes):
         return self.prior.draw_of(noise, classes, self.prior_classes)

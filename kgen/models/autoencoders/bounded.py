@@ -60,7 +60,7 @@ class Bounded:
             )
 
     def figures(self, logs):
-        """The ELBO in nats an image, its two terms, and its bits/dim where they are of 8 bits."""
+        """The ELBO in nats an image, its two terms, and bits/dim of levels, 3 or more."""
         elbo = -(logs["reconstruction_loss"] + logs["kl_loss"])
         figures = {"elbo": elbo} | {k: v for k, v in logs.items() if k != "loss"}
         if self.distribution.has_bits_per_dim:

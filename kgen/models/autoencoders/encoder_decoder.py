@@ -89,14 +89,18 @@ class EncoderDecoder(Reconstructs):
         makers = networks.dense_decoder, networks.convolutional_decoder
         return self._preset(*makers, self.code_size, output_shape)
 
+    def dense_sizes(self):
+        """The arguments of a dense preset that say its layers."""
+        units = (self.depth or 2) * (self.width or self.dense_units,)
+        return {"units": units, "activation": self.dense_activation}
+
     def _preset(self, dense, convolutional, *args, **kwargs):
         kwargs |= {
             "condition": self.condition,
             "batch_normalization": self.batch_normalization,
         }
         if self.architecture == "dense":
-            units = (self.depth or 2) * (self.width or self.dense_units,)
-            return dense(*args, units=units, activation=self.dense_activation, **kwargs)
+            return dense(*args, **self.dense_sizes(), **kwargs)
         return convolutional(*args, filters=self.width or 32, **kwargs)
 
     def get_config(self):

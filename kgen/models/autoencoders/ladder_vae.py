@@ -66,6 +66,7 @@ class LadderVAE(Bounded, SamplesPrior, Reconstructs):
     """
 
     default_batch_size = 256
+    prior_is_conditional = True
     log_names = ("loss", "reconstruction_loss", "kl_loss")
     beta = Scalar()
     free_bits = Scalar(optional=True)

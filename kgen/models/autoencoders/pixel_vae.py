@@ -10,9 +10,10 @@ from kgen import backend, checks, networks
 from kgen.checks import whole_number
 from kgen.fields import FeatureMap, Seed, Vector
 from kgen.models.autoencoders.vae import VAE
-from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel, check_preset_only
+from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel
 from kgen.models.autoregressive.gated_pixel_cnn import GatedPixelCNN
 from kgen.models.levels import OfLevels
+from kgen.models.network_check import check_preset_only
 from kgen.models.scalar import Scalar
 from kgen.seeds import seeds_of
 
@@ -40,15 +41,15 @@ class PixelVAE(OfLevels, VAE):
             features (batch, height, width, n), or (batch, n) to have the same at each pixel; or
             None for the preset.
         pixel_cnn: `kgen.AutoregressiveModel` of image_shape and levels, whose condition is
-            `kgen.fields.FeatureMap((height, width, n))` or `kgen.fields.Vector(n)`, without an
-            average of its weights; or None for a `kgen.GatedPixelCNN` of features.
+            `kgen.fields.FeatureMap((height, width, n))` or `kgen.fields.Vector(n)`, in one order
+            and without an average of its weights; or None for a `kgen.GatedPixelCNN` of features.
         pixel_width: int. Channels of each stack of that, and the preset decoder's features.
             Defaults to 32.
         pixel_depth: int. Its blocks after the first. Defaults to 4.
         warmup: int. Steps in which the divergence's weight rises from 0 to `beta`. Defaults to
             10,000.
-        architecture: "dense" or "convolutional". The presets of encoder and decoder. Defaults to
-            "convolutional".
+        architecture: "dense" or "convolutional". The presets of encoder and decoder, of which that
+            to a vector is dense. Defaults to "convolutional".
         likelihood: p(x_i | x_1 ... x_(i-1), z), as of `kgen.GatedPixelCNN`. Defaults to "bernoulli"
             for 2 levels, else "categorical".
         **kwargs: those of `kgen.VAE`.
@@ -107,6 +108,7 @@ class PixelVAE(OfLevels, VAE):
             architecture=architecture,
             likelihood=pixel_cnn.distribution,
             decoded_shape=pixel_cnn.condition.shape,
+            unbounded=["encoder"],
             **kwargs,
         )
         self.set_sizes(given, pixel_width=pixel_width, pixel_depth=pixel_depth)
@@ -123,7 +125,7 @@ class PixelVAE(OfLevels, VAE):
         if len(output_shape) == 3:
             return super().decoder_preset(output_shape)
         decoder = networks.dense_decoder(
-            self.code_size, (1, 1, *output_shape), condition=self.condition
+            self.code_size, (1, 1, *output_shape), condition=self.condition, **self.dense_sizes()
         )
         return keras.Model(decoder.input, keras.layers.Flatten()(decoder.output), name="decoder")
 
@@ -322,15 +324,17 @@ def _check(pixel_cnn, image_shape, levels):
     if isinstance(pixel_cnn, AutoregressiveModel):
         found = pixel_cnn.image_shape, pixel_cnn.levels
         is_of_features = isinstance(pixel_cnn.condition, (FeatureMap, Vector))
-        if found == (image_shape, levels) and is_of_features and pixel_cnn.average is None:
+        orders = len(getattr(pixel_cnn.network, "orders", [None]))
+        alone = pixel_cnn.average is None and orders == 1
+        if found == (image_shape, levels) and is_of_features and alone:
             return
         received = (
             f"{type(pixel_cnn).__name__} of image_shape={found[0]}, levels={found[1]}, condition="
-            f"{pixel_cnn.condition}, ema_decay={pixel_cnn.ema_decay}"
+            f"{pixel_cnn.condition}, ema_decay={pixel_cnn.ema_decay}, {orders=}"
         )
     height, width, _ = image_shape
     raise ValueError(
         f"Expected pixel_cnn as a kgen.AutoregressiveModel of {image_shape=}, {levels=}, the "
         f"condition kgen.fields.FeatureMap(({height}, {width}, n)) or kgen.fields.Vector(n), and "
-        f"ema_decay=None. Received: {received}"
+        f"ema_decay=None, of one order. Received: {received}"
     )

@@ -238,11 +238,12 @@ class SemiSupervisedAAE(JudgedCodes):
         """
         return self.answer("classify", batch_size=batch_size, image=images)["category"]
 
-    def draw_latents(self, num, *, classes=None, seed=None):
+    def draw_latents(self, num, labels=None, *, classes=None, seed=None):
         """Codes from the prior, as `decode` takes them.
 
         Args:
             num: int. How many.
+            labels: None, as the model is unconditional.
             classes: int array (num,) or one int, their categories, -1 for any; None for any.
             seed: int, None, which draws one, or an int array (num,). Vector i of a seed is the same
                 on every backend, alone and among others.
@@ -252,9 +253,9 @@ class SemiSupervisedAAE(JudgedCodes):
             latent_dim.
         """
         if classes is None:
-            return super().draw_latents(num, seed=seed)
+            return super().draw_latents(num, labels, seed=seed)
         rows = {"seed": seeds_of(seed, num), "classes": self._classes.rows(classes, num, "classes")}
-        return self.run(self._draw_of, rows)
+        return self.run(self._draw_of, rows, labels)
 
     def _draw_of(self, y, noise, classes):
         style, drawn = self._split(self.prior.draw(noise, noise.num))

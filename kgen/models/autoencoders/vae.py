@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from kgen import backend, checks, posteriors, priors
+from kgen import backend, checks, distributions, posteriors, priors
 from kgen.checks import whole_number
 from kgen.models.autoencoders.bounded import Bounded, distribution_of
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
@@ -118,6 +118,8 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
         is_conditional = num_classes is not None or condition is not None
         prior.check_model(family, objective, is_conditional)
         kwargs.setdefault("decoded_shape", (*size, distribution.num_outputs(channels)))
+        decoders = ["decoder"] if distributions.is_unbounded(distribution) else []
+        kwargs.setdefault("unbounded", ["encoder", *decoders])
         super().__init__(
             image_shape,
             latent_dim,
@@ -125,7 +127,6 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
             decoder,
             encoded_size=family.num_outputs(latent_dim),
             meanings={"encoder": family.meaning},
-            unbounded=("encoder", "decoder") if isinstance(likelihood, str) else ("encoder",),
             architecture=architecture,
             width=width,
             depth=depth,
@@ -306,7 +307,7 @@ class VAE(Bounded, SamplesPrior, EncoderDecoder):
         return self._read_network(self.decoder, z, y, training)
 
     def figures(self, logs):
-        """The ELBO in nats an image, its two terms, and its bits/dim where they are of 8 bits."""
+        """The ELBO in nats an image, its two terms, and bits/dim of levels, 3 or more."""
         figures = super().figures(logs)
         if self.objective != "elbo" and self._is_bound:
             figures = {"iwae_bound": -logs["loss"]} | figures

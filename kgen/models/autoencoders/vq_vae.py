@@ -14,6 +14,7 @@ from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel
 from kgen.models.autoregressive.gated_pixel_cnn import GatedPixelCNN
 from kgen.models.image_model import ImageModel, Samples, preset_dtype
 from kgen.models.network_check import check_network
+from kgen.models.output_range import NUMBERS
 from kgen.models.scalar import Scalar
 from kgen.seeds import seeds_of
 
@@ -133,7 +134,8 @@ class VQVAE(Samples, ImageModel):
             wanted = "n", "n", self.code_dim
             (z,) = check_network("encoder", self.encoder, self.image_shape, wanted)
             self.decoder = decoder or networks.vq_decoder(z, decoded, **sizes)
-            check_network("decoder", self.decoder, z, decoded)
+            gives = NUMBERS if distributions.is_unbounded(self.distribution) else None
+            check_network("decoder", self.decoder, z, decoded, gives=gives)
             self.code = CodeMap(z[:2], self.num_codes)
             self.prior = prior or self._preset_prior()
         self._check_prior()
@@ -188,6 +190,7 @@ class VQVAE(Samples, ImageModel):
     def training_step(self, x, y, noise):
         self.minimize_together(self.losses_of_both, ["autoencoder", "prior"], x, y, noise)
         self.prior.update_average(self.steps + 1)
+        self.prior._steps.assign(self.steps + 1)  # by which each of several orders has its turn
 
     def evaluation_step(self, x, y, noise):
         self.losses_of_both(x, y, noise, training=False)
@@ -256,7 +259,7 @@ class VQVAE(Samples, ImageModel):
         return {"code": k, "mask": ops.max(parts, axis=(2, 4)) > 0}
 
     def figures(self, logs):
-        """The bound on log p(x) in nats an image, its terms, and bits/dim where they are of 8 bits.
+        """The bound on log p(x) in nats an image, its terms, and bits/dim of levels, 3 or more.
 
         The bound is that of the nearest codes, log p(x | e) + log p(k).
         """

@@ -14,7 +14,6 @@ from kgen.losses import bits_per_dim
 from kgen.models.average import Average, without_average
 from kgen.models.image_model import ImageModel, preset_dtype
 from kgen.models.in_batches import size_of_batches, with_progress
-from kgen.models.kept import is_rebuilt
 from kgen.models.levels import OfLevels
 from kgen.models.scalar import ScalarOf
 from kgen.networks import CausalNetwork
@@ -426,12 +425,3 @@ def _distribution(likelihood, levels, coupled):
             f"{levels=}, {likelihood=}"
         )
     return distribution
-
-
-def check_preset_only(network, name, value):
-    """Raises a ValueError if an argument of the preset came with a network in its place."""
-    if network is not None and value is not None and not is_rebuilt():
-        raise ValueError(
-            f"Expected no {name} with a network of your own, as it is of the preset. Received: "
-            f"{name}={value!r:.60}"
-        )

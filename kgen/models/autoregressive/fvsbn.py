@@ -5,8 +5,8 @@ import functools
 import keras
 
 from kgen import networks
-from kgen.models.autoregressive.autoregressive_model import check_preset_only
 from kgen.models.autoregressive.belief_net import BeliefNet, listed
+from kgen.models.network_check import check_preset_only
 
 
 @keras.saving.register_keras_serializable("kgen")

@@ -10,10 +10,10 @@ from kgen.models.autoregressive.belief_net import BeliefNet
 class MADE(BeliefNet):
     """MADE: an autoencoder whose masks leave each pixel what comes before it, in several orders.
 
-    Dense layers with masks give all  p(x_d | x_1 ... x_(d-1))  in one pass. With several orders
-    each step takes the next of them, and the likelihood is that of their mixture,
-    log p(x) = log sum_k p_k(x) - log K, a sample of one of them: averaged logits would give
-    probabilities that do not sum to 1. Adam trains it.
+    Dense layers with masks, and weights from the pixels straight to the outputs, give all
+    p(x_d | x_1 ... x_(d-1))  in one pass. With several orders each step takes the next of them, and
+    the likelihood is that of their mixture,  log p(x) = log sum_k p_k(x) - log K,  a sample of one
+    of them: averaged logits would give probabilities that do not sum to 1. Adam trains it.
 
     Args:
         image_shape: tuple (height, width, channels).

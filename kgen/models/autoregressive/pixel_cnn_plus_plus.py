@@ -6,7 +6,8 @@ import keras
 
 from kgen import networks
 from kgen.checks import number
-from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel, check_preset_only
+from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel
+from kgen.models.network_check import check_preset_only
 
 
 @keras.saving.register_keras_serializable("kgen")

@@ -6,6 +6,7 @@ import keras
 
 from kgen.checks import choice
 from kgen.models.flows.flow_model import FlowModel
+from kgen.models.network_check import check_preset_only
 from kgen.networks import glow
 
 SCALES = {"affine": "sigmoid", "additive": None}
@@ -26,7 +27,7 @@ class Glow(FlowModel):
             images.
         squeezes: int. The preset's levels, each of half the height and width. Defaults to as many
             as the size allows, at most the paper's 3.
-        coupling: "affine" or "additive", the preset's.
+        coupling: "affine" or "additive". The preset's. Defaults to "affine".
         levels: int. Values of a pixel and colour. Defaults to 256, those of 8 bits.
         alpha: float in [0, 0.5), or None. What goes into the network is logit(alpha + (1 - 2 alpha)
             v); the paper's is None, for v - 1/2. Defaults to 0.05, which on MNIST takes a fourth
@@ -57,7 +58,7 @@ class Glow(FlowModel):
         width: int | None = None,
         depth: int | None = None,
         squeezes: int | None = None,
-        coupling: str = "affine",
+        coupling: str | None = None,
         levels: int = 256,
         alpha: float | None = 0.05,
         ema_decay: float | None = None,
@@ -66,10 +67,13 @@ class Glow(FlowModel):
         seed: int | None = None,
         **kwargs,
     ):
+        if coupling is not None:
+            choice("coupling", coupling, SCALES)
+        check_preset_only(network, "coupling", coupling)
         super().__init__(
             image_shape,
             network,
-            preset=functools.partial(_preset, choice("coupling", coupling, SCALES)),
+            preset=functools.partial(_preset, coupling or "affine"),
             sizes={"width": width, "depth": depth, "squeezes": squeezes},
             levels=levels,
             alpha=alpha,

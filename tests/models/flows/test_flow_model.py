@@ -401,6 +401,7 @@ def test_the_papers_network_has_as_many_parameters():
         ),
         (lambda: FlowModel((8, 8, 1), keras.Sequential()), "kgen.networks.InvertibleNetwork of"),
         (lambda: Glow((8, 8, 1), network=glow((8, 8, 1), 4, 1), width=4), "no width"),
+        (lambda: Glow((8, 8, 1), glow((8, 8, 1), 4, 1), coupling="additive"), "no coupling"),
         (lambda: Glow((8, 8, 1), width=4, depth=1, num_classes=3).adapt(IMAGES), "images alone"),
         (lambda: Coupling(keras.Sequential()).build((None, 4, 4, 1)), "two channels at least"),
         (lambda: Glow((8, 8, 1), width=4, depth=1).sample(1, temperature=-1.0), "temperature"),
