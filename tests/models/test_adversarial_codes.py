@@ -152,6 +152,21 @@ def test_presets_of_a_bigan(architecture):
     assert model.reconstruct(IMAGES, LABELS).shape == IMAGES.shape
 
 
+def test_width_sizes_the_preset_that_is_left():
+    networks = kgen.BiGAN(SHAPE, 3, width=8, seed=0)
+    own = {"encoder": networks.encoder, "decoder": networks.decoder}
+    model = kgen.BiGAN(SHAPE, 3, **own, width=8, seed=0)
+    sizes = [m.discriminator.count_params() for m in (networks, model, kgen.BiGAN(SHAPE, 3, **own))]
+    assert sizes[0] == sizes[1] < sizes[2]
+    with pytest.raises(ValueError, match="Expected no width with networks of your own"):
+        kgen.BiGAN(SHAPE, 3, **own, discriminator=model.discriminator, width=8)
+    with pytest.raises(ValueError, match="Expected no depth with networks of your own"):
+        kgen.BiGAN(SHAPE, 3, **own, depth=1)
+    parts = kgen.VAEGAN(SHAPE, 3, width=4, seed=0)
+    model = kgen.VAEGAN(SHAPE, 3, parts.encoder, parts.decoder, width=4, seed=0)
+    assert model.discriminator.count_params() == parts.discriminator.count_params()
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [

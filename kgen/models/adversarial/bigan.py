@@ -41,7 +41,7 @@ class BiGAN(SamplesPrior, EncoderDecoder):
         architecture: "dense" or "convolutional". The presets. Defaults to "dense".
         width: int. Units of the dense presets' layers, 1,024 by default; channels of the
             convolutional ones next to the image, 32 by default.
-        depth: int. Layers of the dense presets, 2 by default.
+        depth: int. Layers of encoder and decoder of the dense presets, 2 by default.
         prior: "uniform" in [-1, 1], "normal" or a `kgen.priors.Prior`. Defaults to "uniform", with
             `stochastic` to "normal".
         num_classes: int or None. Short for `condition=kgen.fields.Label(num_classes)`.
@@ -99,6 +99,7 @@ class BiGAN(SamplesPrior, EncoderDecoder):
             architecture=architecture,
             width=width,
             depth=depth,
+            also_sized=[discriminator],
             prior=priors.get(prior, latent_dim),
             num_classes=num_classes,
             condition=condition,

@@ -31,6 +31,7 @@ class EncoderDecoder(Reconstructs):
             convolutional ones next to the image, 32 by default.
         depth: int. Layers of the dense presets, 2 by default; the convolutional ones' follow from
             the image's size.
+        also_sized: other networks that `width` sizes, None for a preset.
         **kwargs: those of `LatentModel`.
     """
 
@@ -51,6 +52,7 @@ class EncoderDecoder(Reconstructs):
         architecture="dense",
         width=None,
         depth=None,
+        also_sized=(),
         **kwargs,
     ):
         super().__init__(image_shape, latent_dim, **kwargs)
@@ -63,7 +65,8 @@ class EncoderDecoder(Reconstructs):
                 "Expected no depth of convolutional presets, which follows from the image's size. "
                 f"Received: {depth=}"
             )
-        self.set_sizes(encoder, decoder, width=width, depth=depth)
+        self.set_sizes(encoder, decoder, *also_sized, width=width)
+        self.set_sizes(encoder, decoder, depth=depth)
         self.architecture = architecture
         encoded_size = encoded_size or self.latent_dim
         decoded_shape = decoded_shape or self.image_shape

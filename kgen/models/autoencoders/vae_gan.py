@@ -97,6 +97,7 @@ class VAEGAN(SamplesPrior, EncoderDecoder):
             unbounded=("encoder",),
             architecture="convolutional",
             width=width,
+            also_sized=[discriminator],
             prior=priors.get("normal", latent_dim),
             num_classes=num_classes,
             condition=condition,

@@ -38,7 +38,7 @@ class DDPM(DiffusionModel):
         patch: int. Of the preset: each square of so many pixels a side is one, which takes less
             time. Defaults to 1, a transformer's to 2.
         schedule: "linear", "cosine", "sigmoid", or an array of betas.
-        timesteps: int. T of a schedule by name. Defaults to 1000.
+        timesteps: int. T of a schedule by name. Defaults to 1000; betas have their own.
         prediction: what the network gives: "eps", the noise; "x0", the image; or "v", a mixture of
             both (Salimans & Ho 2022, https://arxiv.org/abs/2202.00512).
         variance: of the model's steps: "small", of the posterior; "large", of the noise; or
@@ -82,7 +82,7 @@ class DDPM(DiffusionModel):
         dropout: float = 0.1,
         patch: int | None = None,
         schedule: str = "linear",
-        timesteps: int = 1000,
+        timesteps: int | None = None,
         prediction: str = "eps",
         variance: str = "small",
         weighting: str = "simple",
@@ -119,8 +119,8 @@ class DDPM(DiffusionModel):
             **kwargs,
         )
         self.clip = flag("clip", clip)
-        self.timesteps = timesteps
         self._times = schedules.get(schedule, timesteps)
+        self.timesteps = len(self._times)
         self.schedule = schedule if isinstance(schedule, str) else tuple(map(float, schedule))
         self.own_sampler()
 

@@ -14,6 +14,7 @@ from kgen.models.network_check import declared_otherwise
 from kgen.models.scalar import ScalarOf
 from kgen.networks import dense_denoiser, dit, unet
 from kgen.networks.convolutional import halvings
+from kgen.networks.timed import check_patch
 from kgen.seeds import seeds_of
 
 
@@ -122,6 +123,7 @@ class DiffusionModel(OfGivenImages, SampledInSteps, ImageModel):
             "name": "network",
         }
         if self.image_shape[:2] == (1, 1):
+            check_patch(self.image_shape, self.patch or 1)
             return dense_denoiser(self._seen_shape, self.width or 128, **given)
         if self.architecture == "dit":
             is_large = min(self.image_shape[:2]) >= 32
@@ -134,7 +136,7 @@ class DiffusionModel(OfGivenImages, SampledInSteps, ImageModel):
         few = [max(size) for size in sizes[1:levels] if max(size) <= 16]
         return unet(
             self._seen_shape,
-            width=self.width or (128 if min(sizes[0]) >= 32 else 32),
+            width=self.width or (128 if min(self.image_shape[:2]) >= 32 else 32),
             multipliers=(1, *(2,) * (levels - 1)),
             attention_at=few[:1],  # where pixels are few enough to be compared
             patch=patch,

@@ -38,7 +38,8 @@ class FlowMatching(OdeModel):
             fewer steps go along them (Tong et al., Improving and Generalizing Flow-Based Generative
             Models with Minibatch Optimal Transport, 2023, https://arxiv.org/abs/2302.00482).
         prior: "normal", "uniform" or a `kgen.priors.Prior` of height * width * channels numbers:
-            where ways begin, beside images in [-1, 1].
+            where ways begin, beside images in [-1, 1]. One with a density of 0 somewhere, as
+            "uniform", has no `log_likelihood`.
         self_condition: bool. Shows the network, behind the image, its own last guess of it.
         drop_condition: float in [0, 1]. The part of the images whose condition is left out in
             training, without which there is no guidance. Defaults to 0.1.
@@ -110,6 +111,10 @@ class FlowMatching(OdeModel):
     @property
     def can_complete(self):
         return isinstance(self.prior, priors.Normal)
+
+    @property
+    def has_likelihood(self):
+        return self.prior.has_full_support
 
     @property
     def time(self):

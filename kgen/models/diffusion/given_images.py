@@ -128,11 +128,13 @@ class OfGivenImages:
         Args:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
             labels: int array (num,) or one int, or the condition, for a conditional model.
-            steps: int. Times at which the network is asked; the more, the nearer. Defaults to 50.
+            steps: int. Times at which the network is asked; the more, the nearer. Defaults to 50,
+                of an EDM to 18, at most to the model's own.
             batch_size: int. Images at a time.
 
         Returns:
-            NumPy array (num, height, width, channels), about N(0, 1).
+            NumPy array (num, height, width, channels), about of the prior, which is N(0, 1) unless
+            a `kgen.FlowMatching` has another.
 
         Reference: Song et al., Denoising Diffusion Implicit Models, 2020, section 4.3.
         https://arxiv.org/abs/2010.02502
@@ -149,7 +151,7 @@ class OfGivenImages:
         Args:
             noise: array (num, height, width, channels), as `encode` gives it.
             labels: int array (num,) or one int, or the condition, for a conditional model.
-            steps: int. Times at which the network is asked. Defaults to 50.
+            steps: int. Times at which the network is asked. Defaults to those of `encode`.
             batch_size: int. Images at a time.
 
         Returns:

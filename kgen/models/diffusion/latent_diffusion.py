@@ -7,6 +7,7 @@ from keras import ops
 from kgen.models.autoencoders.encoder_decoder import EncoderDecoder
 from kgen.models.diffusion.ddpm import DDPM
 from kgen.models.diffusion.diffusion_model import DiffusionModel
+from kgen.models.diffusion.edm import EDM
 from kgen.models.diffusion.in_steps import SampledInSteps
 from kgen.models.image_model import ImageModel
 from kgen.models.kept import is_rebuilt
@@ -147,6 +148,11 @@ def _check(autoencoder, diffusion):
         raise ValueError(
             "Expected an autoencoder without a condition, or with the diffusion model's. Received: "
             f"{autoencoder.condition} and {diffusion.condition}"
+        )
+    if isinstance(diffusion, EDM) and diffusion.sigma_data != 1.0:
+        raise ValueError(
+            "Expected an EDM with sigma_data=1.0, the deviation that codes are brought to. "
+            f"Received: sigma_data={diffusion.sigma_data}"
         )
     if isinstance(diffusion, DDPM):
         is_of_levels = diffusion.variance == "learned" or diffusion.weighting == "bound"

@@ -19,6 +19,8 @@ class OdeModel(DiffusionModel):
     A subclass gives `slope`, `grid` and `log_prior`.
     """
 
+    has_likelihood = True  # whether all that the ODE may come to has a density
+
     def slope(self, x, u, y):
         """Dx / du of the way that `walk` goes, at u, which `grid` is of.
 
@@ -113,6 +115,11 @@ class OdeModel(DiffusionModel):
         Returns:
             NumPy array (num,), in nats.
         """
+        if not self.has_likelihood:
+            raise ValueError(
+                "Expected a prior of which all numbers have a density above 0, as 'normal', for a "
+                f"likelihood. Received: a prior {type(self.prior).__name__}"
+            )
         x, copies = self.image.check(images), whole_number("num_samples", num_samples)
         rows = {"image": np.repeat(x, copies, axis=0), "seed": seeds_of(seed, len(x), copies)}
         y, sampler = self._repeated(labels, len(x), copies), self.own_sampler(None, steps)
@@ -131,5 +138,7 @@ class OdeModel(DiffusionModel):
             nats = self._log_likelihood(y, image, noise, self.own_sampler())
             return {"nats": nats, "bits_per_dim": bits_per_dim(-nats, self.image_shape)}
 
-        given = {"image": self.image, "seed": Seed()}
-        return super().signatures() | {"log_likelihood": (log_likelihood, given)}
+        found = super().signatures()
+        if self.has_likelihood:
+            found["log_likelihood"] = log_likelihood, {"image": self.image, "seed": Seed()}
+        return found

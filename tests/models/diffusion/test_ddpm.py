@@ -1,5 +1,7 @@
 """DDPM in worlds that are known: a network that says nothing, and one that knows the data's law."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ from keras import ops
 
 from kgen import backend
 from kgen.models.diffusion import ddpm as ddpm_file
-from kgen.models.diffusion import schedule
+from kgen.models.diffusion import diffusion_model, schedule
 from kgen.models.diffusion.ddpm import DDPM, discretized_normal_nll
 from kgen.noise import StepNoise
 from kgen.samplers import DDIM, ODE, Ancestral
@@ -219,7 +221,8 @@ def test_min_snr_weighs_the_error_of_x0():
         x_t = numpy(row["signal"]) * x_0 + numpy(row["noise"]) * eps
         outputs, x_t, *both = tensors(wrong, x_t, x_0, eps)
         guess = numpy(model.x0_of(outputs, x_t, row)[0])
-        by_hand = np.square(x_0 - guess).mean(axis=(1, 2, 3)) * np.minimum(model._times.snr[t], 5.0)
+        snr = np.square(model._times.signal / model._times.noise)[t]
+        by_hand = np.square(x_0 - guess).mean(axis=(1, 2, 3)) * np.minimum(snr, 5.0)
         found = numpy(model._squared_error(*both, row, outputs))
         np.testing.assert_allclose(found, by_hand, rtol=1e-3)
 
@@ -378,6 +381,22 @@ def assert_kept(model, path):
     assert published.average is None and again.average is not None
 
 
+def test_betas_of_ones_own():
+    model = small(schedule=np.linspace(0.001, 0.3, 20), timesteps=None)
+    assert model.timesteps == model.most_steps == 20
+    again = DDPM.from_config(model.get_config())
+    np.testing.assert_array_equal(again._times.betas, model._times.betas)
+
+
+def test_the_preset_is_as_wide_as_images_are_large_whatever_the_patch(monkeypatch):
+    made = []
+    monkeypatch.setattr(diffusion_model, "unet", lambda *args, **given: made.append(given))
+    for size, patch in itertools.product((16, 32), (1, 2, 4)):
+        with pytest.raises(ValueError, match="Expected a network"):
+            DDPM((size, size, 1), patch=patch)
+    assert [given["width"] for given in made] == [32] * 3 + [128] * 3
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -395,6 +414,7 @@ def assert_kept(model, path):
         ),
         (lambda: DDPM((7, 8, 1), denoiser()), r"network of \[image, t\]"),
         (lambda: DDPM((8, 8, 1), patch=3), "patch=3 divides"),
+        (lambda: DDPM((1, 1, 4), patch=2), "patch=2 divides"),
         (lambda: DDPM((8, 8, 1), denoiser(), patch=2), "no patch with networks of your own"),
         (lambda: DDPM((8, 8, 1), width=9), "width as an even number"),
         (lambda: small(schedule=None), "schedule as betas"),

@@ -223,6 +223,13 @@ def test_ways_begin_at_another_prior():
             verb()
 
 
+def test_a_prior_without_a_density_everywhere_has_no_likelihood():
+    with_it, without = exact(), exact(prior="uniform")
+    assert with_it.signatures().keys() - without.signatures() >= {"log_likelihood"}
+    with pytest.raises(ValueError, match="density above 0.* Received: a prior Uniform"):
+        without.log_likelihood(np.zeros((1, *SHAPE)))
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -154,6 +154,7 @@ def test_it_is_published_with_its_average():
         (lambda: (dense_vae(), kgen.FlowMatching((1, 1, 4), width=8)), r"of \(1, 1, 4\)"),
         (lambda: (dense_vae(num_classes=3), flow()), "without a condition, or with"),
         (lambda: (dense_vae(), kgen.DDPM((1, 1, 3), width=8)), "clip=False"),
+        (lambda: (dense_vae(), kgen.EDM((1, 1, 3), width=8)), "sigma_data=1.0.*sigma_data=0.5"),
         (
             lambda: (dense_vae(), kgen.DDPM((1, 1, 3), width=8, clip=False, variance="learned")),
             "variance='learned'",

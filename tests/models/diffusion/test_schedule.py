@@ -17,7 +17,8 @@ def test_linear():
     np.testing.assert_allclose(s.posterior_variance[[1, 500, 999]], variance, rtol=1e-9)
     np.testing.assert_allclose(s.of_x0[[1, 500]], [0.5452914995, 0.003058057076], rtol=1e-9)
     np.testing.assert_allclose(s.of_xt[[1, 500]], [0.454708499, 0.9941043508], rtol=1e-9)
-    np.testing.assert_allclose(np.log(s.snr[[0, 999]]), [9.210240367, -10.11767318], rtol=1e-9)
+    snr = np.square(s.signal / s.noise)[[0, 999]]
+    np.testing.assert_allclose(np.log(snr), [9.210240367, -10.11767318], rtol=1e-9)
     sigma = s.noise / s.signal
     np.testing.assert_allclose(sigma[[0, 999]], [0.01000050004, 157.4072808], rtol=1e-9)
     assert (s.of_x0[0], s.of_xt[0], s.posterior_variance[0]) == (pytest.approx(1.0), 0.0, 0.0)
@@ -87,6 +88,7 @@ def test_a_path_ends_at_images():
         (lambda: schedule.get("quadratic"), "linear, cosine, sigmoid.*Received: .*quadratic"),
         (lambda: schedule.get("linear", 1), "timesteps as a whole number of at least 2"),
         (lambda: Schedule([0.1]), "two numbers at least"),
+        (lambda: schedule.get([0.1, 0.2], 1000), "timesteps=2, as .* timesteps=1000"),
         (lambda: Schedule([0.1, 1.0]), r"in \(0, 1\)"),
         (lambda: Schedule([0.1, np.nan]), r"in \(0, 1\)"),
         (lambda: schedule.get("linear", 10).times(11), "steps as a whole number in 2..10"),
