@@ -233,7 +233,7 @@ def _wrong_arguments(name, arguments):
 
 def _define_first(parsed, command):
     """Defines what is looked at before the command's function is imported."""
-    flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed)
+    flags.DEFINE_boolean("help", False, "Show the flags.", flag_values=parsed, short_name="h")
     if command.keras:
         flags.DEFINE_enum("backend", None, BACKENDS, "Keras' backend.", flag_values=parsed)
 

@@ -171,6 +171,7 @@ def test_help_lists_the_models(capsys):
 def test_help_lists_every_flag_with_its_default(command, model, capsys):
     assert kgen(*command, "--help") == 0
     out, err = capsys.readouterr()
+    assert kgen(*command, "-h") == 0 and capsys.readouterr().out == out
     function = getattr(runs, command[0])
     assert not err
     assert out.startswith(inspect.getdoc(function).splitlines()[0])

@@ -15,6 +15,7 @@ import kgen
 from kgen import callbacks, runs
 from kgen.runs import results, settings, training
 from kgen.runs.folder import drop_rows
+from tests.runs import tiny
 from tests.tiers import in_tiers
 from tests.zoo import ZOO
 
@@ -106,9 +107,9 @@ def test_a_run_holds_what_it_promises(whole):
     header, *epochs = rows(whole)
     assert header[0] == "epoch" and {"loss", "kl_loss", "val_loss"} < set(header)
     assert [row[0] for row in epochs] == ["0", "1", "2"]
-    results = json.loads((whole / "results.json").read_text())
-    assert results["test_images"] == 297
-    assert results["elbo"] == pytest.approx(-float(epochs[-1][header.index("val_loss")]), rel=1e-5)
+    figures = tiny.results(whole)
+    assert figures["test_images"] == 297
+    assert figures["elbo"] == pytest.approx(-float(epochs[-1][header.index("val_loss")]), rel=1e-5)
     with Image.open(whole / "samples.png") as samples:
         assert samples.size == ((8 * 9 + 1) * 6,) * 2
     with Image.open(whole / "reconstructions.png") as pairs:
@@ -410,7 +411,7 @@ def autoregressive(tmp_path_factory):
 
 def test_a_run_completes_images(autoregressive, tmp_path):
     assert (autoregressive / "completions.png").exists()
-    figures = json.loads((autoregressive / "results.json").read_text())
+    figures = tiny.results(autoregressive)
     assert figures["bits_per_dim"] == pytest.approx(
         -figures["log_likelihood"] / (64 * np.log(2)), rel=1e-6
     )
@@ -518,7 +519,7 @@ def test_evaluate(whole, capsys, tmp_path):
     assert len(written.pop("weights")) == 64 and figures == written
     bound = figures.pop("log_likelihood_20")
     assert 0.0 < figures.pop("log_likelihood_20_standard_error") < 3.0
-    assert figures == json.loads((whole / "results.json").read_text())
+    assert figures == tiny.results(whole)
     # Of one image in the mean; the noise of the binarization is left.
     assert bound == pytest.approx(figures["elbo"], rel=0.03)
     out = capsys.readouterr().out
@@ -591,8 +592,8 @@ def test_a_folder_of_images(tmp_path, folder_of_images):
     )
     assert this.model.image_shape == (4, 4, 3)
     assert Image.open(tmp_path / "run" / "samples.png").mode == "RGB"
-    results = json.loads((tmp_path / "run" / "results.json").read_text())
-    assert results["test_images"] == 2 and "bits_per_dim" not in results
+    figures = tiny.results(tmp_path / "run")
+    assert figures["test_images"] == 2 and "bits_per_dim" not in figures
 
 
 def test_labels_are_needed_for_a_conditional_run(tmp_path, folder_of_images):
@@ -643,7 +644,7 @@ def test_every_model_runs(tmp_path, digits, case):
     runs.train(case.command, run=str(folder), epochs=1, **arguments)
     expected = {"samples.png"} if case.samples else {"reconstructions.png"}
     assert {"model.keras", "results.json"} | expected <= {f.name for f in folder.iterdir()}
-    figures = json.loads((folder / "results.json").read_text())
+    figures = tiny.results(folder)
     assert figures["test_images"] == 4 and np.isfinite(list(figures.values())).all()
     assert len(rows(folder)) == 1 + 1
 

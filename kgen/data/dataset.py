@@ -188,7 +188,7 @@ def _open(source, image_size, data_dir, paired) -> Source:
             "condition) or ((x_train, y_train), (x_test, y_test)), or a tuple of two paths."
             f"{stream_advice(source)} Received: source={source!r:.80} of {type(source)}"
         )
-    path = Path(source).expanduser()
+    path = Path(os.path.expanduser(source))
     if paired is not None:
         folder = _folder(path, paired)
         return pairs(folder, image_size) if paired else two_kinds(folder, image_size)
@@ -217,7 +217,7 @@ def _two(sources, image_size, data_dir, paired):
     if len(sources) != 2:
         raise ValueError(f"Expected a tuple of two paths. Received: source={sources!r}")
     if paired:
-        folders = tuple(_folder(Path(each).expanduser(), paired) for each in sources)
+        folders = tuple(_folder(Path(os.path.expanduser(each)), paired) for each in sources)
         return pairs(folders, image_size)
     first, second = (_open(each, image_size, data_dir, None) for each in sources)
     return unpaired(f"{first.name}-{second.name}", first, second)

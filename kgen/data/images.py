@@ -157,7 +157,9 @@ def _on_white(image):
     """An image of 8 bits without transparency."""
     pil_image = _pil("Image")
     if image.mode.startswith("I"):
-        image = pil_image.fromarray(_to_bytes(np.asarray(image)))
+        grey = np.asarray(image)
+        is_transparent = grey == image.info.get("transparency", -1)
+        image = pil_image.fromarray(np.where(is_transparent, np.uint8(255), _to_bytes(grey)))
     if image.has_transparency_data:
         white = pil_image.new("RGBA", image.size, "white")
         image = pil_image.alpha_composite(white, image.convert("RGBA"))

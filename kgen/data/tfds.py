@@ -99,13 +99,15 @@ def _builder(name, data_dir):
         known = tfds.list_builders(with_community_datasets=False)
         base = name.split("/")[0].split(":")[0]
         if base in known:
-            raise  # A wrong config or version: TFDS names the right ones.
+            raise  # A wrong config: TFDS names the right ones.
         near = difflib.get_close_matches(base, ["digits", *known])
         meant = f" Did you mean {' or '.join(repr(n) for n in near)}?" if near else ""
         raise ValueError(
             "Expected 'digits', the name of a data set of TensorFlow Datasets, or the path of an "
             f"existing folder or .npz.{meant} Received: source={name!r}"
         ) from None
+    except AssertionError as error:  # a wrong version
+        raise ValueError(f"{error} Received: source={name!r}") from error
 
 
 def _prepare(name, builder):

@@ -200,7 +200,10 @@ def default_features(data, path=None):
         print(f"Training a classifier of {data.name}, by which samples are judged", flush=True)
         classifier = Classifier.train(data)
         if path is not None:
-            classifier.save(path)
+            try:
+                classifier.save(path)
+            except OSError as error:
+                warn(f"The classifier is not kept, and is trained again another time: {error}")
         return classifier
     try:
         return EfficientNetLite0()

@@ -9,6 +9,8 @@ from kgen.pictures.files import path_first, save
 # So far outside [0, 1] a number is still one that was rounded.
 _ROUNDING = 1e-3
 
+MOST_COLUMNS = 12
+
 
 @path_first
 def grid(images, columns=None, path=None, scale=None, gap=1):
@@ -51,6 +53,23 @@ def grid(images, columns=None, path=None, scale=None, gap=1):
     if path is not None:
         save(picture, path)
     return picture
+
+
+def in_rows(labels, num):
+    """The conditions of a grid of about `num` images, those of each side by side.
+
+    Args:
+        labels: sequence of classes or other conditions.
+        num: int. Each has as many rows, of at most `MOST_COLUMNS`, as it allows, and one image at
+            least.
+
+    Returns:
+        NumPy array, a condition an image; and how many images are in a row, int.
+    """
+    of_each = max(1, num // max(1, len(labels)))
+    rows = -(-of_each // MOST_COLUMNS)
+    columns = of_each // rows
+    return np.repeat(labels, rows * columns, axis=0), columns
 
 
 def to_bytes(images):

@@ -7,9 +7,7 @@ import numpy as np
 from kgen.checks import number, whole_number, whole_numbers
 from kgen.pictures.course import animation
 from kgen.pictures.files import path_first
-from kgen.pictures.grids import grid
-
-MOST_COLUMNS = 12
+from kgen.pictures.grids import grid, in_rows
 
 
 def _made_by(*names):
@@ -35,7 +33,7 @@ def _made_by(*names):
 def samples(model, num, labels=None, seed=None, path=None, **kwargs):
     """A grid of samples; of a conditional model a row a class or condition, in turn.
 
-    Rows of more than `MOST_COLUMNS` are broken into several.
+    Rows of more than 12 are broken into several.
 
     Args:
         model: a model with `sample`.
@@ -55,10 +53,7 @@ def samples(model, num, labels=None, seed=None, path=None, **kwargs):
         return grid(model.sample(num, labels, seed=seed, **kwargs), path=path)
     if labels is None:
         labels = range(model.num_classes) if model.num_classes else model.conditions(None, 1)
-    of_each = max(1, num // max(1, len(labels)))
-    rows = -(-of_each // MOST_COLUMNS)
-    columns = of_each // rows
-    labels = np.repeat(labels, rows * columns, axis=0)
+    labels, columns = in_rows(labels, num)
     return grid(model.sample(len(labels), labels, seed=seed, **kwargs), columns, path)
 
 

@@ -1,6 +1,7 @@
 """What a run notes of its data set, and what has changed of it since."""
 
 import hashlib
+import os
 from pathlib import Path
 
 from kgen.callbacks.differences import differences
@@ -25,8 +26,27 @@ def facts_of(data, source: str) -> dict:
         "test_images": data.num_test,
         "license": data.license,
         "classes": data.class_names and list(data.class_names),
-        "files": _files(Path(source).expanduser()),
+        "files": None if source == "digits" else _files(_path(source)),
     }
+
+
+def check_there(source: str, noted: dict):
+    """Raises a FileNotFoundError where a folder or file is gone, whose name may be another set's.
+
+    Args:
+        source: str. What the data were loaded from.
+        noted: dict. What `facts_of` gave then.
+    """
+    if noted.get("files") and not _path(source).exists():
+        raise FileNotFoundError(
+            "Expected the run's data where they were, from the folder in which it was trained, or "
+            f"where data.source in its config.json says. Received: {source}, which "
+            f"{os.getcwd()} has not"
+        )
+
+
+def _path(source):
+    return Path(os.path.expanduser(source))
 
 
 def _files(path):
@@ -43,18 +63,19 @@ def _files(path):
     }
 
 
-def warn_of_changes(earlier: dict, now: dict):
+def warn_of_changes(earlier: dict, now: dict, effect: str):
     """Warns of what has changed of a data set.
 
     Args:
         earlier: dict. What `facts_of` gave when the run was begun, or gone on with.
         now: dict. What it gives now.
+        effect: str. What comes of it.
     """
     noted = [name for name in earlier if name in now and name != "license"]
     earlier, name = {each: earlier[each] for each in noted}, now["name"]
     changed = differences(earlier, {each: now[each] for each in noted}, "then")
     if changed:
         warn(
-            f"The data of {name} have changed since the run was last trained, which will end "
-            f"in another way: {'; '.join(changed)}."
+            f"The data of {name} have changed since the run was last trained, {effect}: "
+            f"{'; '.join(changed)}."
         )

@@ -30,6 +30,8 @@ def check_folder(folder, config):
     check_can_hold(os.path.abspath(folder), f"Received: run={folder}")
     earlier = read_config(folder)
     if earlier is not None:
+        if not is_begun(folder):
+            return
         check_same(
             settings_of(earlier), settings_of(config), f"the run folder {folder}", "in the folder"
         )
@@ -42,6 +44,12 @@ def check_folder(folder, config):
             "Expected a new or empty folder, or that of a run, with a config.json. Received: "
             f"run={folder}, which holds {', '.join(held[:3])}{' ...' * (len(held) > 3)}"
         )
+
+
+def is_begun(folder):
+    """Whether a run has a state or epochs, and not settings alone, which may still be others."""
+    parts = (os.path.join(folder, each) for each in ("checkpoint", "history.csv", "model.keras"))
+    return any(os.path.exists(part) for part in parts)
 
 
 def settings_of(config):

@@ -123,7 +123,8 @@ def _names(model, num, rows):
         return [f"{i:06}.png" for i in range(num)]
     classes = condition.names or range(condition.num_classes)
     classes = [re.sub(r"[^\w.]+", "_", str(each)) for each in classes]
-    return [f"{i:06}-{classes[rows[i]]}.png" for i in range(num)]
+    kinds = ("unknown" if row < 0 else classes[row] for row in rows)
+    return [f"{i:06}-{kind}.png" for i, kind in enumerate(kinds)]
 
 
 def _write_archive(model, num, rows, path, made):

@@ -19,7 +19,7 @@ def names():
 
 def folder_of(run):
     """The folder of a run, or of a trained model that is given by its name."""
-    return run if os.path.exists(run) else _found().get(run, run)
+    return run if _is_path(run) else _found()[run]
 
 
 def written(run, name):
@@ -29,12 +29,12 @@ def written(run, name):
         run: str. A run folder, or a trained model's name.
         name: str. The file's.
     """
-    return os.path.join(run, name) if os.path.exists(run) else f"{run}-{name}"
+    return os.path.join(run, name) if _is_path(run) and os.path.exists(run) else f"{run}-{name}"
 
 
 def hint(run):
     """What an error says of a name that is none, with a space before it; empty of a path."""
-    if os.path.exists(run) or os.path.basename(run) != run:
+    if os.path.basename(run) != run:
         return ""
     known = names()
     if not known:
@@ -43,6 +43,11 @@ def hint(run):
             f"folder's, or what {VARIABLE} says."
         )
     return f" Trained models: {', '.join(known)}.{nearest(known, run)}"
+
+
+def _is_path(run):
+    """Whether it is no name, or also that of a run folder here, which goes first."""
+    return os.path.isfile(os.path.join(run, "config.json")) or run not in _found()
 
 
 def _found():

@@ -62,7 +62,7 @@ def classifier_file(run):
     return named.written(folder if is_best else run, _FILE)
 
 
-def evaluation_of(run, data, metrics, num, features, split, seed=0):
+def evaluation_of(run, data, metrics, num=10_000, features=None, split="test", seed=0):
     """What computes the figures of a run's samples.
 
     Args:

@@ -112,9 +112,9 @@ def evaluate(
     run: str,
     num_samples: int | None = None,
     metrics: tuple = (),
-    num: int = 10_000,
+    num: int | None = None,
     features: str | None = None,
-    split: str = "test",
+    split: str | None = None,
     out: str | None = None,
 ) -> dict:
     """Prints the figures of a run on its test images, and with `metrics` those of its samples.
@@ -126,12 +126,13 @@ def evaluate(
         metrics: sequence of figures of samples: kid, frechet_distance, class_score,
             precision_recall, density_coverage, memorization_distance, sliced_wasserstein; and
             log_likelihood, of so many real images.
-        num: int. Samples for these, and as many real images, where there are so many.
+        num: int. Samples for these, and as many real images, where there are so many. Defaults to
+            10,000.
         features: str. What they are compared by: classifier, efficientnet_lite0, pixels, or a
             file: another run's classifier.npz, the .pth of FID's Inception, as pytorch-fid and
             torch-fidelity publish it, or the .h5 of Keras' InceptionV3. Defaults to a classifier of
             data with labels, which is trained once and kept in the run folder.
-        split: str. The real images: "test" or "train".
+        split: str. The real images: "test" or "train". Defaults to "test".
         out: str. The file of the figures: those that it has, of the same weights, and of samples by
             the same protocol, stay. Defaults, with `metrics` or `num_samples`, to results.json in
             the run folder; of a trained model's name, NAME-results.json in the current folder.
@@ -142,8 +143,12 @@ def evaluate(
         protocol.
     """
     metrics = check_names(metrics)
-    if features is not None and not metrics:
-        raise ValueError(f"Expected metrics, for features. Received: {features=}, {metrics=}")
+    of_samples = {"num": num, "features": features, "split": split}
+    of_samples = {name: value for name, value in of_samples.items() if value is not None}
+    if of_samples and not metrics:
+        raise ValueError(
+            f"Expected metrics, for {' and '.join(of_samples)}. Received: {of_samples}, {metrics=}"
+        )
     path = out or named.written(run, "results.json")
     is_written = bool(metrics) or num_samples is not None or out is not None
     if is_written:
@@ -153,7 +158,7 @@ def evaluate(
     evaluation = None
     if metrics:
         check_verbs(names_of(metrics), this.model)
-        evaluation = evaluation_of(run, data, metrics, num, features, split)
+        evaluation = evaluation_of(run, data, metrics, **of_samples)
         evaluation.check(this.model)
     figures = _evaluate(this, data, num_samples)
     print(_describe(figures))
@@ -181,18 +186,21 @@ def _with_earlier(path, figures, weights):
     try:
         with open(path) as file:
             earlier = json.load(file)
-        if any(earlier.get(name, figures[name]) != figures[name] for name in ("weights", "steps")):
+        if earlier["steps"] != figures["steps"] or earlier.get("weights", weights) != weights:
             return figures
-        samples = earlier.get("samples")
-    except (OSError, ValueError, TypeError, KeyError):  # none, or of something else
+        if "samples" in earlier:
+            samples = _joined(earlier["samples"], figures.get("samples", earlier["samples"]))
+            figures = figures | {"samples": samples}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):  # none, or something else's
         return figures
-    if samples is not None:
-        now = figures.get("samples", samples)
-        shared = samples["protocol"].keys() & now["protocol"]
-        if all(samples["protocol"][name] == now["protocol"][name] for name in shared):
-            now = {name: samples[name] | now[name] for name in now}
-        figures = figures | {"samples": now}
     return earlier | figures
+
+
+def _joined(earlier, now):
+    shared = earlier["protocol"].keys() & now["protocol"]
+    if any(earlier["protocol"][name] != now["protocol"][name] for name in shared):
+        return now
+    return {name: earlier[name] | now[name] for name in now}
 
 
 def _evaluate(run, data, num_samples=None):
@@ -226,8 +234,9 @@ def write_results(run, data, backup, notes):
         pictures.save(picture, run.path(name))
         written.append(run.path(name))
     written += _write_course(run)
-    write_json(run.path("results.json"), figures)
-    written.append(run.path("results.json"))
+    path = run.path("results.json")
+    write_json(path, _with_earlier(path, figures, _fingerprint(run.model)))
+    written.append(path)
     remove_unfinished(run.folder, "|".join(re.escape(os.path.basename(path)) for path in written))
     print(_describe(figures))
     print("Wrote " + "\n      ".join(written))

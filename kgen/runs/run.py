@@ -11,6 +11,7 @@ from kgen.callbacks import backups
 from kgen.data import load as load_data
 from kgen.keras_file import read_notes, unreadable
 from kgen.runs.config import require_config
+from kgen.runs.data_set import check_there, facts_of, warn_of_changes
 from kgen.runs.named import folder_of
 
 
@@ -29,7 +30,7 @@ class Run:
     model: keras.Model
 
     def data(self):
-        """The run's data set, as `kgen.data.load` gives it."""
+        """The run's data set, as `kgen.data.load` gives it; warns where it has changed."""
         try:
             given = inspect.signature(load_data).bind(**self.config["data"])
         except TypeError as error:
@@ -37,7 +38,11 @@ class Run:
                 f"Expected the arguments of kgen.data.load in {self.path('config.json')}. "
                 f"Received: data={self.config['data']}: {error}. Bring back a copy of the file."
             ) from error
-        return load_data(*given.args, **given.kwargs)
+        source, noted = given.arguments["source"], self.config["data_set"]
+        check_there(source, noted)
+        data = load_data(*given.args, **given.kwargs)
+        warn_of_changes(noted, facts_of(data, source), "and what follows is of what they are now")
+        return data
 
     @property
     def steps(self):

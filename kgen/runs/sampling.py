@@ -21,7 +21,8 @@ def sample(
 
     Args:
         run: str. The run folder, or a trained model's name.
-        num: int. How many images.
+        num: int. How many images; in a grid of a conditional model about so many, as rows are
+            whole.
         labels: sequence of classes of a conditional model, in turn, by number or by name; by
             default all.
         seed: int. The same seed gives the same images; by default one is drawn. In a folder or an

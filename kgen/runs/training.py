@@ -12,7 +12,7 @@ import keras
 
 from kgen import backend, callbacks
 from kgen.callbacks import backups
-from kgen.checks import whole_number
+from kgen.checks import number, whole_number
 from kgen.data import load as load_data
 from kgen.keras_file import read_notes
 from kgen.lock import locked
@@ -21,8 +21,16 @@ from kgen.metrics.samples import LIKELIHOOD, check_names, names_of
 from kgen.models.optimizers import check_learning_rate, with_learning_rate
 from kgen.runs.best import KeepBest
 from kgen.runs.config import read_config
-from kgen.runs.data_set import facts_of, warn_of_changes
-from kgen.runs.folder import add_row, check_folder, drop_rows, read_history, versions, write_json
+from kgen.runs.data_set import check_there, facts_of, warn_of_changes
+from kgen.runs.folder import (
+    add_row,
+    check_folder,
+    drop_rows,
+    is_begun,
+    read_history,
+    versions,
+    write_json,
+)
 from kgen.runs.quality import classifier_file, features_of
 from kgen.runs.results import write_results
 from kgen.runs.run import Run
@@ -101,10 +109,16 @@ def train(
         raise ValueError(f"Expected on_nan of 'stop' or 'rollback'. Received: {on_nan=}")
     if learning_rate is not None:
         check_learning_rate(learning_rate)
+    number("backup_seconds", backup_seconds, above=0, optional=True)
+    whole_number("backup_steps", backup_steps, optional=True)
+    whole_number("evaluate_every", evaluate_every, optional=True)
     folder = run or os.path.join("runs", f"{model}-{_slug(dataset)}")
+    earlier = read_config(folder) or {}
     if evaluate is None:
-        evaluate = (read_config(folder) or {}).get("evaluate") or ()
+        evaluate = earlier.get("evaluate") or ()
     evaluate = check_names(evaluate)
+    if evaluate_every is not None and not evaluate:
+        raise ValueError(f"Expected evaluate, for evaluate_every. Received: {evaluate_every=}")
     config = {
         "model": model,
         "arguments": all_arguments(chosen, arguments),
@@ -126,6 +140,8 @@ def train(
     }
     config = json.loads(json.dumps(config))  # as the folder will give it back
     check_folder(folder, config)
+    if is_begun(folder):
+        check_there(dataset, earlier["data_set"])
     if deterministic:
         backend.set_deterministic()
     with backend.strategy(strategy):
@@ -177,8 +193,8 @@ def _write_config(run, data):
     """Writes what the run is of, and returns what of it are no settings."""
     earlier = read_config(run.folder)
     data_set = facts_of(data, run.config["data"]["source"])
-    if earlier is not None:
-        warn_of_changes(earlier["data_set"], data_set)
+    if is_begun(run.folder):
+        warn_of_changes(earlier["data_set"], data_set, "which will end in another way")
     notes = {"data_set": data_set, "versions": versions()}
     write_json(run.path("config.json"), run.config | notes)
     return notes

@@ -1,9 +1,8 @@
 """Images of a served model, as a picture."""
 
-import numpy as np
-
 from kgen import pictures
 from kgen.checks import whole_number
+from kgen.pictures.grids import in_rows
 from kgen.printable import printable
 from kgen.serving.client import Client
 
@@ -22,7 +21,7 @@ def generate(
     Args:
         server: str. "host:port" of TensorFlow Serving's REST API, or "grpc://host:port".
         model: str. The model's name on the server.
-        num: int. How many images.
+        num: int. How many images, of several classes about so many, as rows are whole.
         labels: sequence of int. The classes of a conditional model, a row each.
         seed: int. The same seed gives the same images, those of `kgen sample`.
         timeout: float. Seconds for a request of up to 64 images, tries again and waits included.
@@ -37,8 +36,7 @@ def generate(
     pictures.check_path(out)
     columns = None
     if labels:
-        columns = max(1, num // len(labels))
-        labels = np.repeat(labels, columns)
+        labels, columns = in_rows(labels, num)
         num = len(labels)
     images = Client(server, model, timeout=timeout).generate(num, labels, seed=seed)
     pictures.grid(images, columns, path=out)

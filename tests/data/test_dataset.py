@@ -51,7 +51,9 @@ def test_wrong_sources(source):
         load(source)
 
 
-@pytest.mark.parametrize("source", ["./missing", "~/missing", "missing.npz", Path("missing")])
+@pytest.mark.parametrize(
+    "source", ["./missing", "~/missing", "~nobody_here/a", "missing.npz", Path("missing")]
+)
 def test_missing_paths(tmp_path, monkeypatch, source):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(FileNotFoundError, match="missing.* does not exist. Received: source="):

@@ -82,6 +82,12 @@ def test_half_transparent_is_half_white(write_image):
     assert np.unique(pixels).tolist() == [128]
 
 
+def test_a_transparent_grey_of_16_bits_is_white(tmp_path):
+    grey = np.array([[0, 1000], [257 * 77, 65535]], "uint16")
+    Image.fromarray(grey).save(tmp_path / "image.png", transparency=1000)
+    assert decode(tmp_path / "image.png", 1)[..., 0].tolist() == [[0, 255], [77, 255]]
+
+
 def test_palettes(tmp_path):
     colour = Image.new("RGB", (3, 2), (255, 0, 0)).quantize(4)
     colour.save(tmp_path / "colour.png")

@@ -288,6 +288,11 @@ def test_unknown_config(tmp_path):
         load("cifar10/no_such_config", data_dir=tmp_path)
 
 
+def test_unknown_version(tmp_path):
+    with pytest.raises(ValueError, match="9.9.9.* Received: source='mnist:9.9.9'"):
+        load("mnist:9.9.9", data_dir=tmp_path)
+
+
 def test_mnist(prepared, monkeypatch):
     monkeypatch.setattr(splits, "MEMORY_LIMIT", 0)  # Decoding all of it takes longer.
     data = load("mnist", batch_size=32, data_dir=prepared)

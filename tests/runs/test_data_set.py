@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import kgen
+from kgen import runs
 from kgen.runs.data_set import facts_of, warn_of_changes
 from tests.runs.tiny import steps, train
 
@@ -70,12 +72,34 @@ def test_another_number_of_images_is_told_of_and_refused(images, tmp_path):
         again(images, tmp_path / "run", 2)
 
 
+def test_figures_are_of_the_runs_own_data(images, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    train(tmp_path / "run", dataset="faces", batch_size=11)
+    there = tmp_path / "there"
+    there.mkdir()
+    monkeypatch.chdir(there)
+    for use in (runs.load(str(tmp_path / "run")).data, lambda: again("faces", tmp_path / "run", 2)):
+        with pytest.raises(FileNotFoundError, match="Received: faces, which .*there has not"):
+            use()
+    images.rename(there / "faces")
+    grow(there / "faces")
+    with pytest.warns(UserWarning, match="faces have changed .* now: files.bytes"):
+        runs.evaluate(str(tmp_path / "run"))
+
+
+def test_a_folder_named_digits_is_not_what_digits_are_of(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "digits" / "one.png").write_bytes(b"1")
+    assert facts_of(kgen.data.load("digits"), "digits")["files"] is None
+
+
 def test_facts_that_an_earlier_run_did_not_note_are_not_compared(finished):
     now = json.loads((finished / "config.json").read_text())["data_set"]
     assert now["files"] is None and now["classes"] == [str(i) for i in range(10)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warn_of_changes({"name": "digits", "train_images": 1500, "license": "?"}, now)
+        warn_of_changes({"name": "digits", "train_images": 1500, "license": "?"}, now, "so")
 
 
 def test_a_file_is_told_by_its_size(tmp_path):

@@ -105,7 +105,8 @@ def test_a_training_goes_on_with_other_figures(tmp_path, monkeypatch):
 
     def goes_on(epochs, *kept, **given):
         """Trains on, to `best` of these figures; returns what the folder evaluates."""
-        train(folder, epochs, evaluate_every=1, **given)
+        every = {"evaluate_every": 1} if kept and given.get("evaluate") != () else {}
+        train(folder, epochs, **every | given)
         best = folder / "best" / "model.keras"
         figures = read_notes(best)["figures"] if best.exists() else {}
         assert (figures.get("val_kid"), figures.get("val_class_score")) == (kept or (None, None))
@@ -162,8 +163,31 @@ def test_figures_of_the_same_weights_are_added(run, tmp_path):
     }
     out.write_text(json.dumps(first | {"weights": "of another run of as many steps"}))
     assert "kid" not in evaluate(metrics=("sliced_wasserstein",), num=20)["samples"]["values"]
-    out.write_text("[")
-    assert evaluate(metrics=("kid",), num=20) == first
+    for another in ("[", "[1]", '{"mine": {}}', json.dumps(first | {"samples": {}})):
+        out.write_text(another)
+        assert evaluate(metrics=("kid",), num=20) == first
+
+
+def test_a_training_that_had_nothing_left_to_do_keeps_the_figures(run, tmp_path):
+    copy = shutil.copytree(run, tmp_path / "run")
+    runs.evaluate(str(copy), metrics=("kid",), num=20, features="pixels")
+    before = json.loads((copy / "results.json").read_text())
+    train(copy, epochs=3)
+    assert json.loads((copy / "results.json").read_text()) == before
+    train(copy, epochs=4)
+    assert "samples" not in json.loads((copy / "results.json").read_text())
+
+
+def test_a_classifier_that_cannot_be_kept_judges_all_the_same(run, tmp_path, monkeypatch):
+    def save(self, path):
+        raise OSError(30, "Read-only file system", path)
+
+    copy = shutil.copytree(run, tmp_path / "run")
+    (copy / "classifier.npz").unlink()
+    monkeypatch.setattr(Classifier, "save", save)
+    with pytest.warns(UserWarning, match="classifier is not kept.*Read-only"):
+        found = runs.evaluate(str(copy), metrics=("kid",), num=20, out=str(tmp_path / "o"))
+    assert "a classifier of digits" in found["samples"]["protocol"]["features"]
 
 
 @pytest.mark.parametrize("features", ["pixels", "classifier.npz"])
@@ -186,6 +210,7 @@ def test_features_by_name(run, features, tmp_path):
         ({"metrics": ("kid",), "split": "all"}, "'test' or 'train'"),
         ({"metrics": ("kid",), "num": 1}, "num as a whole number"),
         ({"features": "pixels"}, "Expected metrics, for features"),
+        ({"num": 3, "split": "train"}, "Expected metrics, for num and split"),
     ],
 )
 def test_what_cannot_be_evaluated(run, given, message):

@@ -7,6 +7,7 @@ from PIL import Image
 
 import kgen
 from kgen import pictures, runs
+from kgen.fields import PartialLabel
 from kgen.runs import many
 from kgen.runs.sampling import numbers
 
@@ -83,6 +84,11 @@ def test_images_of_classes_in_turn(of_classes, tmp_path):
     images, names = read(tmp_path / "dresses")
     assert {name[7:] for name in names} == {"dress.png"}
     assert_alike(images, expected(of_classes, 3, [1, 1, 1]))
+
+
+def test_a_label_that_is_not_known_names_no_class():
+    model = kgen.VAE((4, 4, 1), 2, width=2, condition=PartialLabel(3, ["cat", "dog", "emu"]))
+    assert many._names(model, 2, [-1, 2]) == ["000000-unknown.png", "000001-emu.png"]
 
 
 def test_numbers_that_are_names_of_classes():

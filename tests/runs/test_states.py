@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+import warnings
 
 import pytest
 
@@ -30,6 +31,32 @@ def disk(monkeypatch):
     disk = Disk()
     monkeypatch.setattr(backups, "write", written)
     return disk
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"backup_seconds": -1.0}, "Expected backup_seconds as"),
+        ({"backup_steps": 0}, "Expected backup_steps as"),
+        ({"evaluate_every": 0, "evaluate": ("kid",)}, "Expected evaluate_every as"),
+        ({"evaluate_every": 2}, "Expected evaluate, for evaluate_every"),
+    ],
+)
+def test_what_is_refused_leaves_no_folder(tmp_path, wrong, message):
+    with pytest.raises(ValueError, match=message):
+        train(tmp_path / "run", **wrong)
+    assert not (tmp_path / "run").exists()
+
+
+def test_settings_of_a_folder_in_which_nothing_was_trained_may_change(run):
+    for each in ("model.keras", "history.csv"):
+        (run / each).unlink()
+    shutil.rmtree(run / "checkpoint")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        assert steps(train(run, latent_dim=2, image_size=4)) == 1
+    with pytest.raises(ValueError, match="latent_dim: 2 in the folder"):
+        train(run)
 
 
 def test_a_full_disk_ends_in_the_trained_model(tmp_path, disk, capsys):

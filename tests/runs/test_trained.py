@@ -71,6 +71,15 @@ def test_a_folder_comes_before_a_name(published, run):
     assert named.written("toy", "a.png") == os.path.join("toy", "a.png")
 
 
+def test_a_folder_of_something_else_hides_no_name(published):
+    os.mkdir("toy")
+    assert named.folder_of("toy") == str(published)
+    assert named.written("toy", "a.png") == "toy-a.png"
+    os.mkdir("tyo")
+    with pytest.raises(FileNotFoundError, match="Received: tyo. Trained models: toy. Did you mean"):
+        require_config("tyo")
+
+
 @pytest.mark.parametrize("load", [kgen.load, require_config])
 def test_the_nearest_names_of_an_unknown_one(published, load):
     with pytest.raises(FileNotFoundError, match="Received: tyo. Trained models: toy. Did you mean"):

@@ -257,6 +257,11 @@ def test_the_command_line(client_of, served, tmp_path, capsys):
     assert cli.main(rows) == 0
     with Image.open(path) as grid:
         assert grid.size == ((8 * 9 + 1) * 6, (2 * 9 + 1) * 6)
+    rows[rows.index("--num") + 1] = "27"  # twelve of each, in rows of six
+    assert cli.main(rows) == 0
+    with Image.open(path) as grid:
+        of_sample = kgen.pictures.samples(served["conditional_gan"].model, 27, [2, 0], seed=1)
+        np.testing.assert_allclose(np.asarray(grid, int), np.asarray(of_sample, int), atol=1)
     capsys.readouterr()
     path.unlink()
     for wrong, message in ((["--model", "vee"], "Servable not found"), ([], "Expected the model")):
