@@ -450,6 +450,8 @@ def test_a_run_completes_a_file(autoregressive, tmp_path, capsys):
     assert (picture[6:54, 84:108] == 239).all() and (picture[6:54, 60:84] != 128).any()
     with pytest.raises(ValueError, match="labels in 0..9.*no labels"):
         runs.complete(str(autoregressive), image)
+    with pytest.raises(ValueError, match="Expected num, of test images, or image"):
+        runs.complete(str(autoregressive), image, labels=(7,), num=2)
     Image.fromarray(np.zeros((20, 16), "uint8")).save(mask)
     with pytest.raises(ValueError, match=r"\[\(8, 8\), \(16, 20\)\].*of \(20, 16\)"):
         runs.complete(str(autoregressive), image, mask, labels=(7,))

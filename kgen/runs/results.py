@@ -52,7 +52,7 @@ def complete(
     image: str | None = None,
     mask: str | None = None,
     labels: tuple | None = None,
-    num: int = 8,
+    num: int | None = None,
     copies: int = 4,
     seed: int | None = None,
     out: str | None = None,
@@ -67,7 +67,7 @@ def complete(
             hidden; by default the lower half.
         labels: sequence of classes, by number or by name. The image's, for a conditional model; of
             test images, which have their own, in turn.
-        num: int. How many test images.
+        num: int. How many test images, in place of `image`. Defaults to 8.
         copies: int. Completions of each image.
         seed: int. The same seed gives the same completions; by default one is drawn.
         out: str. The picture. Defaults to completions-seed-SEED.png in the run folder; of a trained
@@ -80,6 +80,8 @@ def complete(
     seed = drawn(seed)
     path = out or named.written(run, f"completions-seed-{seed}.png")
     pictures.check_path(path)
+    if image is not None and num is not None:
+        raise ValueError(f"Expected num, of test images, or image. Received: {image=}, {num=}")
     given = {name: file for name, file in (("image", image), ("mask", mask)) if file}
     sizes = {name: _of_file(name, file, read_header)[:2] for name, file in given.items()}
     this = load(run)
@@ -87,7 +89,7 @@ def complete(
     height, width, channels = this.model.image_shape
     labels = numbers(labels, this.model.condition)
     if image is None:
-        images, own = this.model.examples(this.data(), num)
+        images, own = this.model.examples(this.data(), 8 if num is None else num)
         labels = own if labels is None else many.conditions(this.model, labels, len(images))
     else:
         images = _of_file("image", image, decode, channels, (height, width))[None]

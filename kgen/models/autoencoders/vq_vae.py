@@ -190,7 +190,8 @@ class VQVAE(Samples, ImageModel):
     def training_step(self, x, y, noise):
         self.minimize_together(self.losses_of_both, ["autoencoder", "prior"], x, y, noise)
         self.prior.update_average(self.steps + 1)
-        self.prior._steps.assign(self.steps + 1)  # by which each of several orders has its turn
+        with backend.after([x]):
+            self.prior._steps.assign(self.steps + 1)  # by which each of several orders has its turn
 
     def evaluation_step(self, x, y, noise):
         self.losses_of_both(x, y, noise, training=False)
