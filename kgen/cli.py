@@ -94,6 +94,19 @@ class _Integers(flags.ArgumentParser):
             raise ValueError(f"Expected {self.syntactic_help}. Received: {argument!r}") from None
 
 
+class _NumberOrNone(flags.FloatParser):
+    """A number, or the word none."""
+
+    syntactic_help = "a number, or none"
+
+    def parse(self, argument):
+        return None if argument == "none" else super().parse(argument)
+
+
+def _define_number_or_none(name, default, description, flag_values):
+    flags.DEFINE(_NumberOrNone(), name, default, description, flag_values)
+
+
 def _define_integers(name, default, description, flag_values):
     serializer = flags.CsvListSerializer(",")
     flags.DEFINE(_Integers(), name, default, description, flag_values, serializer)
@@ -106,6 +119,7 @@ def _define_list(name, default, description, flag_values):
 _DEFINE = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
+    float | None: _define_number_or_none,
     bool: flags.DEFINE_boolean,
     str: flags.DEFINE_string,
     tuple: _define_list,

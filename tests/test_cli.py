@@ -120,7 +120,7 @@ def copy(run, tmp_path):
 def documented_flags(out):
     """The flags of a help text: (default, description) by name."""
     found = {}
-    for part in re.split(r"^  --(?:\[no\])?(?=\w+:)", out, flags=re.M)[1:]:
+    for part in re.split(r"^  (?:-h,)?--(?:\[no\])?(?=\w+:)", out, flags=re.M)[1:]:
         name, text = part.split(":", 1)
         default = re.search(r"\(default: '?(.*?)'?\)", text)
         found[name] = (default and default[1], text.split("(default")[0].strip())
@@ -256,6 +256,21 @@ def test_flags_of_a_run_are_those_of_its_models_verb(copy, monkeypatch, capsys):
     assert seen == [(64, {"temperature": 0.5, "batch_size": 3})]
 
 
+def test_none_where_it_is_not_the_default(monkeypatch, capsys):
+    assert kgen("train", "wgan", "--help") == 0
+    assert "(default: '0.01')\n    (a number, or none)" in capsys.readouterr().out
+    seen = []
+
+    def train(model: str, **arguments):
+        seen.append(arguments)
+
+    monkeypatch.setattr(runs, "train", train)
+    for model, name in (("wgan", "clip"), ("glow", "alpha"), ("ddpm", "ema_decay")):
+        assert kgen("train", model, f"--{name}", "none") == 0
+        assert kgen("train", model, f"--{name}=0.25") == 0
+        assert seen[-2:] == [{name: None}, {name: 0.25}]
+
+
 def test_flags_of_a_model_are_not_those_of_another(capsys):
     kgen("train", "autoencoder", "--help")
     assert "--beta" not in capsys.readouterr().out
@@ -285,6 +300,7 @@ def test_flags_of_a_model_are_not_those_of_another(capsys):
         (["train", "infogan", "--categorical", "1"], 1, "categorical as .* at least 2 each"),
         (["train", "wgan", "--clip", "0"], 1, "clip.*above 0.*clip=0.0"),
         (["train", "vae", "--learning_rate", "nan"], 1, "finite learning rate.*learning_rate=nan"),
+        (["train", "wgan", "--clip", "nothing"], 2, "a number, or none|could not convert.*nothing"),
         (["train", "vae", "--latent_dim", "0"], 1, "latent.*at least 1"),
         (["train", "vae", "--dataset", "./missing"], 1, "missing does not exist"),
         (["sample", "missing"], 1, "Expected a run folder.*Received: missing"),

@@ -207,7 +207,7 @@ def test_other_versions_go_on_and_are_written(copy):
         ({"seed": -1}, "seed as a whole number in 0..2147483647. Received: seed=-1"),
         ({"seed": 2**31}, "seed as .* in 0..2147483647"),
         ({"on_nan": "ignore"}, "'stop' or 'rollback'. Received: on_nan='ignore'"),
-        ({"backup_seconds": 0.0}, "every_seconds as a finite number above 0"),
+        ({"backup_seconds": 0.0}, "backup_seconds as a finite number above 0"),
         ({"learning_rate": 0.0, "dataset": "./missing"}, "rate above 0. .*learning_rate=0.0"),
         ({"learning_rate": -1.0}, "rate above 0. Received: learning_rate=-1.0"),
         ({"learning_rate": float("nan")}, "finite learning rate above 0.*=nan"),

@@ -11,16 +11,19 @@ PLAIN_TYPES = (int, float, bool, str, tuple, tuple[int, ...])
 def plain_arguments(function) -> dict:
     """Of a function's arguments that have a plain type and a default, (type, default) by name.
 
-    What has no annotation is not for a command line.
+    What has no annotation is not for a command line. The type is a union with None where that is
+    another value than the default.
     """
     found = {}
     hints = typing.get_type_hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
         kind = hints.get(name)
-        if isinstance(kind, types.UnionType):
+        is_optional = isinstance(kind, types.UnionType)
+        if is_optional:
             kind = next(t for t in typing.get_args(kind) if t is not type(None))
-        if parameter.default is not parameter.empty and kind in PLAIN_TYPES:
-            found[name] = kind, parameter.default
+        default = parameter.default
+        if default is not parameter.empty and kind in PLAIN_TYPES:
+            found[name] = kind | None if is_optional and default is not None else kind, default
     return found
 
 
