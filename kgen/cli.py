@@ -100,7 +100,10 @@ class _NumberOrNone(flags.FloatParser):
     syntactic_help = "a number, or none"
 
     def parse(self, argument):
-        return None if argument == "none" else super().parse(argument)
+        try:
+            return None if argument == "none" else super().parse(argument)
+        except ValueError:
+            raise ValueError(f"Expected {self.syntactic_help}. Received: {argument!r}") from None
 
 
 def _define_number_or_none(name, default, description, flag_values):

@@ -24,23 +24,21 @@ def directions(model, num):
         NumPy arrays: directions (n, code_size) of length 1, and of each the 0.1th and 99.9th
         percentile of the prior, (n,) and (n,).
     """
-    conditions = _conditions(model.condition, NUM_DRAWN)
+    conditions = _conditions(model.condition, NUM_DRAWN) if model.prior_is_conditional else None
     drawn = model.draw_latents(NUM_DRAWN, conditions, seed=0)
     size = drawn.shape[1]
-    axes = np.eye(size, dtype="float32")
-    if size > num:
-        axes = _steepest(model, drawn, conditions, num)
+    axes = np.eye(size, dtype="float32") if size <= num else _steepest(model, drawn, num)
     low, high = np.percentile(drawn @ axes.T, [0.1, 99.9], axis=0)
     return axes, low, high
 
 
-def _steepest(model, drawn, conditions, num):
+def _steepest(model, drawn, num):
     size = drawn.shape[1]
     spread = drawn.std(axis=0)
     total = np.zeros((size, size))
     starts = drawn[: max(1, min(16, NUM_DECODED // (size + 1)))]
-    for i, z in enumerate(starts):
-        condition = None if conditions is None else conditions[i]
+    conditions = _conditions(model.condition, len(starts))
+    for z, condition in zip(starts, conditions, strict=True):
         steps = np.where(z > 0, -spread, spread)
         images = model.decode(np.concatenate([z[None], z + np.diag(steps)]), condition)
         images = images.reshape(size + 1, -1).astype("float64")
@@ -53,9 +51,9 @@ def _steepest(model, drawn, conditions, num):
 
 
 def _conditions(condition, num):
-    """So many conditions, of a model of classes each in turn; None of one without."""
+    """So many conditions, of a model of classes each in turn."""
     if condition is None:
-        return None
+        return [None] * num
     if isinstance(condition, Label):
         return np.arange(num) % condition.num_classes
     return condition.example(num)

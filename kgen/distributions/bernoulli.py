@@ -14,6 +14,7 @@ class Bernoulli(Distribution):
 
     levels = 2
     parameters = 1
+    unbounded = True
     has_bits_per_dim = False  # binarized images have less to tell than others
 
     def nll(self, x, logits):

@@ -21,6 +21,8 @@ class Categorical(Distribution):
         levels: int. Values of a pixel and colour. Defaults to 256, those of 8 bits.
     """
 
+    unbounded = True
+
     def __init__(self, levels=256):
         self.levels = whole_number("levels", levels, at_least=2, at_most=MOST_LEVELS)
         self.parameters = self.levels

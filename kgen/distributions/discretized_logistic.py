@@ -13,6 +13,7 @@ class DiscretizedLogistic(Distribution):
     """8-bit pixels; the decoder gives a logistic's mean, in [-1, 1], and log-scale side by side."""
 
     parameters = 2
+    unbounded = True
     has_bits_per_dim = True
 
     def observe(self, x, noise):

@@ -11,7 +11,7 @@ class Distribution:
     """
 
     coupled = False
-    unbounded = True  # its parameters: a network that gives them ends in no activation
+    unbounded = False  # whether parameters are of any size, so that a network cannot end in sigmoid
     uniforms = 1  # numbers that `draw` takes a pixel and colour
 
     def num_outputs(self, colors):

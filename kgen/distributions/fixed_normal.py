@@ -24,7 +24,6 @@ class FixedNormal(Distribution):
 
     parameters = 1
     has_bits_per_dim = False
-    unbounded = False
 
     def __init__(self, std=0.1):
         self.std = number("std", std, above=0)

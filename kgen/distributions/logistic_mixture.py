@@ -30,6 +30,7 @@ class LogisticMixture(Distribution):
 
     has_bits_per_dim = True
     uniforms = 2
+    unbounded = True
 
     def __init__(self, components=10, levels=256, coupled=False):
         self.components = whole_number("components", components)

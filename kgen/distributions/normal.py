@@ -18,6 +18,7 @@ class Normal(Distribution):
     """
 
     parameters = 2
+    unbounded = True
     has_bits_per_dim = False
     min_log_var = -2.0 * math.log(255.0)
 

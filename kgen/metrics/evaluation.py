@@ -180,6 +180,11 @@ def check_verbs(names, model):
                 f"Expected a model that can {verb}, for the metrics asked for. Received: "
                 f"{type(model).__name__}"
             )
+    if LIKELIHOOD in wanted and not getattr(model, "has_likelihood", True):
+        raise ValueError(
+            "Expected a model whose prior has a density above 0 everywhere, for a likelihood. "
+            f"Received: {type(model).__name__} with a prior {type(model.prior).__name__}"
+        )
 
 
 def default_features(data, path=None):

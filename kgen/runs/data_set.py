@@ -39,9 +39,9 @@ def check_there(source: str, noted: dict):
     """
     if noted.get("files") and not _path(source).exists():
         raise FileNotFoundError(
-            "Expected the run's data where they were, from the folder in which it was trained, or "
-            f"where data.source in its config.json says. Received: {source}, which "
-            f"{os.getcwd()} has not"
+            "Expected the run's data where they were when it was trained; a path without a / in "
+            f"front is one from the folder of the training. Received: {source}, which is not at "
+            f"{_path(source).absolute()}"
         )
 
 

@@ -63,4 +63,6 @@ def _found():
 def _folders():
     of_variable = os.environ.get(VARIABLE)
     beside = Path(__file__).parents[2] / "saved_models"
-    return [Path(each).expanduser() for each in (of_variable, "saved_models", beside) if each]
+    return [
+        Path(os.path.expanduser(each)) for each in (of_variable, "saved_models", beside) if each
+    ]

@@ -101,6 +101,11 @@ def test_means_of_pixels_may_be_bounded(likelihood):
     vq_vae("sigmoid", likelihood)
 
 
+def test_what_was_saved_before_it_was_refused_is_loaded():
+    config = vae(seed=0).get_config() | {"decoder": generator("sigmoid")}
+    assert kgen.VAE.from_config(config).decoder.name == "mine"
+
+
 def of_colours(shape):
     pool = layers.GlobalAveragePooling2D()
     return keras.Sequential([keras.Input(shape), layers.Conv2D(2, 3), pool, layers.Dense(1)])

@@ -222,11 +222,13 @@ def test_other_networks_in_the_pixel_cnn_s_place(pixel_cnn):
 
 
 def test_the_preset_to_a_vector_is_of_the_width_and_depth():
-    given = pixel_cnn_of() | {"architecture": "dense", "width": 7, "depth": 3}
-    model = make((4, 3, 1), **given)
-    for network in (model.encoder, model.decoder):
-        units = [layer.units for layer in network.layers if hasattr(layer, "units")]
-        assert units[:-1] == [7, 7, 7]
+    def units(network):
+        return [layer.units for layer in network.layers if hasattr(layer, "units")][:-1]
+
+    model = make((4, 3, 1), **pixel_cnn_of(), architecture="dense", width=7, depth=3)
+    assert units(model.encoder) == units(model.decoder) == [7, 7, 7]
+    model = make((4, 3, 1), **pixel_cnn_of(), architecture="convolutional", width=7)
+    assert units(model.decoder) == [200, 200]
 
 
 def test_grey_images_of_two_levels_are_told_of(recwarn):

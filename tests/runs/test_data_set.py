@@ -79,7 +79,9 @@ def test_figures_are_of_the_runs_own_data(images, tmp_path, monkeypatch):
     there.mkdir()
     monkeypatch.chdir(there)
     for use in (runs.load(str(tmp_path / "run")).data, lambda: again("faces", tmp_path / "run", 2)):
-        with pytest.raises(FileNotFoundError, match="Received: faces, which .*there has not"):
+        with pytest.raises(
+            FileNotFoundError, match="Received: faces, which is not at .*there.faces"
+        ):
             use()
     images.rename(there / "faces")
     grow(there / "faces")

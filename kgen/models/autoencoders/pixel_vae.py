@@ -12,6 +12,7 @@ from kgen.fields import FeatureMap, Seed, Vector
 from kgen.models.autoencoders.vae import VAE
 from kgen.models.autoregressive.autoregressive_model import AutoregressiveModel
 from kgen.models.autoregressive.gated_pixel_cnn import GatedPixelCNN
+from kgen.models.kept import is_rebuilt
 from kgen.models.levels import OfLevels
 from kgen.models.network_check import check_preset_only
 from kgen.models.scalar import Scalar
@@ -48,8 +49,9 @@ class PixelVAE(OfLevels, VAE):
         pixel_depth: int. Its blocks after the first. Defaults to 4.
         warmup: int. Steps in which the divergence's weight rises from 0 to `beta`. Defaults to
             10,000.
-        architecture: "dense" or "convolutional". The presets of encoder and decoder, of which that
-            to a vector is dense. Defaults to "convolutional".
+        architecture: "dense" or "convolutional". The presets of encoder and decoder. A decoder to
+            a vector is dense, of `width` and `depth` with the first alone. Defaults to
+            "convolutional".
         likelihood: p(x_i | x_1 ... x_(i-1), z), as of `kgen.GatedPixelCNN`. Defaults to "bernoulli"
             for 2 levels, else "categorical".
         **kwargs: those of `kgen.VAE`.
@@ -124,8 +126,9 @@ class PixelVAE(OfLevels, VAE):
     def decoder_preset(self, output_shape):
         if len(output_shape) == 3:
             return super().decoder_preset(output_shape)
+        sizes = self.dense_sizes() if self.architecture == "dense" else {}
         decoder = networks.dense_decoder(
-            self.code_size, (1, 1, *output_shape), condition=self.condition, **self.dense_sizes()
+            self.code_size, (1, 1, *output_shape), condition=self.condition, **sizes
         )
         return keras.Model(decoder.input, keras.layers.Flatten()(decoder.output), name="decoder")
 
@@ -325,7 +328,7 @@ def _check(pixel_cnn, image_shape, levels):
         found = pixel_cnn.image_shape, pixel_cnn.levels
         is_of_features = isinstance(pixel_cnn.condition, (FeatureMap, Vector))
         orders = len(getattr(pixel_cnn.network, "orders", [None]))
-        alone = pixel_cnn.average is None and orders == 1
+        alone = pixel_cnn.average is None and (orders == 1 or is_rebuilt())
         if found == (image_shape, levels) and is_of_features and alone:
             return
         received = (

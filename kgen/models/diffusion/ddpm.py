@@ -82,7 +82,7 @@ class DDPM(DiffusionModel):
         dropout: float = 0.1,
         patch: int | None = None,
         schedule: str = "linear",
-        timesteps: int | None = None,
+        timesteps: int = 1000,
         prediction: str = "eps",
         variance: str = "small",
         weighting: str = "simple",

@@ -149,7 +149,7 @@ def _check(autoencoder, diffusion):
             "Expected an autoencoder without a condition, or with the diffusion model's. Received: "
             f"{autoencoder.condition} and {diffusion.condition}"
         )
-    if isinstance(diffusion, EDM) and diffusion.sigma_data != 1.0:
+    if isinstance(diffusion, EDM) and diffusion.sigma_data != 1.0 and not is_rebuilt():
         raise ValueError(
             "Expected an EDM with sigma_data=1.0, the deviation that codes are brought to. "
             f"Received: sigma_data={diffusion.sigma_data}"

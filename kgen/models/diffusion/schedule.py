@@ -137,24 +137,18 @@ def _of_bar(alpha_bar, steps):
 _BY_NAME = {"linear": linear, "cosine": cosine, "sigmoid": sigmoid}
 
 
-def get(schedule, steps=None):
+def get(schedule, steps=1000):
     """A `Schedule` by its name, or of a user's betas.
 
     Args:
         schedule: "linear", "cosine", "sigmoid", or an array of betas.
-        steps: int. T of a name, 1000 by default; an array has its own.
+        steps: int. T of a name; an array has its own.
     """
     if not isinstance(schedule, str):
-        found = Schedule(schedule)
-        if steps not in (None, len(found)):
-            raise ValueError(
-                f"Expected timesteps={len(found)}, as there are betas. Received: timesteps={steps}"
-            )
-        return found
+        return Schedule(schedule)
     if schedule not in _BY_NAME:
         raise ValueError(
             f"Expected a schedule of {', '.join(_BY_NAME)}, or an array of betas. Received: "
             f"schedule={schedule!r}"
         )
-    steps = 1000 if steps is None else checks.whole_number("timesteps", steps, at_least=2)
-    return Schedule(_BY_NAME[schedule](steps))
+    return Schedule(_BY_NAME[schedule](checks.whole_number("timesteps", steps, at_least=2)))

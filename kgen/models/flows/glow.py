@@ -58,7 +58,7 @@ class Glow(FlowModel):
         width: int | None = None,
         depth: int | None = None,
         squeezes: int | None = None,
-        coupling: str | None = None,
+        coupling: str = "affine",
         levels: int = 256,
         alpha: float | None = 0.05,
         ema_decay: float | None = None,
@@ -67,13 +67,12 @@ class Glow(FlowModel):
         seed: int | None = None,
         **kwargs,
     ):
-        if coupling is not None:
-            choice("coupling", coupling, SCALES)
-        check_preset_only(network, "coupling", coupling)
+        choice("coupling", coupling, SCALES)
+        check_preset_only(network, "coupling", None if coupling == "affine" else coupling)
         super().__init__(
             image_shape,
             network,
-            preset=functools.partial(_preset, coupling or "affine"),
+            preset=functools.partial(_preset, coupling),
             sizes={"width": width, "depth": depth, "squeezes": squeezes},
             levels=levels,
             alpha=alpha,

@@ -9,6 +9,7 @@ from keras import ops
 
 import kgen
 from kgen import priors
+from kgen.metrics.evaluation import check_verbs
 from kgen.models.diffusion.flow_matching import paired
 from kgen.samplers import DDIM, ODE
 from tests.zoo import constant_network, denoiser
@@ -228,6 +229,9 @@ def test_a_prior_without_a_density_everywhere_has_no_likelihood():
     assert with_it.signatures().keys() - without.signatures() >= {"log_likelihood"}
     with pytest.raises(ValueError, match="density above 0.* Received: a prior Uniform"):
         without.log_likelihood(np.zeros((1, *SHAPE)))
+    check_verbs(["log_likelihood"], with_it)
+    with pytest.raises(ValueError, match="FlowMatching with a prior Uniform"):
+        check_verbs(["log_likelihood"], without)
 
 
 @pytest.mark.parametrize(
