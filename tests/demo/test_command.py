@@ -92,7 +92,7 @@ def test_help(capsys):
     assert kgen("--help") == 0
     out = capsys.readouterr().out
     assert out.startswith("Opens a page on this machine")
-    flags = re.findall(r"^  --(?:\[no\])?(\w+):", out, re.M)
+    flags = re.findall(r"^  (?:-h,)?--(?:\[no\])?(\w+):", out, re.M)
     assert set(flags) == {"help", "backend", "host", "port", "browser"}
     assert "no help" not in out
 
