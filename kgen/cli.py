@@ -4,6 +4,7 @@ Keras is imported once it is known what is asked for, and which backend is.
 """
 
 import contextlib
+import functools
 import importlib
 import inspect
 import os
@@ -94,20 +95,22 @@ class _Integers(flags.ArgumentParser):
             raise ValueError(f"Expected {self.syntactic_help}. Received: {argument!r}") from None
 
 
-class _NumberOrNone(flags.FloatParser):
-    """A number, or the word none."""
+class _OrNone(flags.ArgumentParser):
+    """What another parser reads, or the word none."""
 
-    syntactic_help = "a number, or none"
+    def __init__(self, parser):
+        self._parser = parser
+        self.syntactic_help = f"{parser.syntactic_help}, or none"
 
     def parse(self, argument):
         try:
-            return None if argument == "none" else super().parse(argument)
+            return None if argument == "none" else self._parser.parse(argument)
         except ValueError:
             raise ValueError(f"Expected {self.syntactic_help}. Received: {argument!r}") from None
 
 
-def _define_number_or_none(name, default, description, flag_values):
-    flags.DEFINE(_NumberOrNone(), name, default, description, flag_values)
+def _or_none(parser):
+    return functools.partial(flags.DEFINE, _OrNone(parser))
 
 
 def _define_integers(name, default, description, flag_values):
@@ -122,7 +125,8 @@ def _define_list(name, default, description, flag_values):
 _DEFINE = {
     int: flags.DEFINE_integer,
     float: flags.DEFINE_float,
-    float | None: _define_number_or_none,
+    int | None: _or_none(flags.IntegerParser()),
+    float | None: _or_none(flags.FloatParser()),
     bool: flags.DEFINE_boolean,
     str: flags.DEFINE_string,
     tuple: _define_list,

@@ -18,12 +18,12 @@ def plain_arguments(function) -> dict:
     hints = typing.get_type_hints(function)
     for name, parameter in inspect.signature(function).parameters.items():
         kind = hints.get(name)
-        is_optional = isinstance(kind, types.UnionType)
-        if is_optional:
-            kind = next(t for t in typing.get_args(kind) if t is not type(None))
         default = parameter.default
-        if default is not parameter.empty and kind in PLAIN_TYPES:
-            found[name] = kind | None if is_optional and default is not None else kind, default
+        plain = kind
+        if isinstance(kind, types.UnionType):
+            plain = next(t for t in typing.get_args(kind) if t is not type(None))
+        if default is not parameter.empty and plain in PLAIN_TYPES:
+            found[name] = plain if default is None else kind, default
     return found
 
 
