@@ -158,8 +158,10 @@ def _on_white(image):
     pil_image = _pil("Image")
     if image.mode.startswith("I"):
         grey = np.asarray(image)
-        is_transparent = grey == image.info.get("transparency", -1)
-        image = pil_image.fromarray(np.where(is_transparent, np.uint8(255), _to_bytes(grey)))
+        levels = _to_bytes(grey)
+        if (transparent := image.info.get("transparency")) is not None:
+            levels[grey == transparent] = 255
+        image = pil_image.fromarray(levels)
     if image.has_transparency_data:
         white = pil_image.new("RGBA", image.size, "white")
         image = pil_image.alpha_composite(white, image.convert("RGBA"))
