@@ -152,6 +152,27 @@ def test_presets_of_a_bigan(architecture):
     assert model.reconstruct(IMAGES, LABELS).shape == IMAGES.shape
 
 
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("Autoencoder", "convolutional"),
+        ("VAE", "convolutional"),
+        ("BiGAN", "convolutional"),
+        ("PixelVAE", "dense"),
+    ],
+)
+def test_architecture_with_networks_of_ones_own(name, other):
+    model_class = getattr(kgen, name)
+    made = model_class(SHAPE, 3, width=8)
+    parts = ["encoder", "decoder", *["discriminator"] * (name == "BiGAN")]
+    own = {part: getattr(made, part) for part in parts}
+    model_class(SHAPE, 3, **own)
+    with pytest.raises(ValueError, match="Expected no architecture with networks of your own"):
+        model_class(SHAPE, 3, **own, architecture=other)
+    own.popitem()
+    assert model_class(SHAPE, 3, **own, architecture=other).architecture == other
+
+
 def test_width_sizes_the_preset_that_is_left():
     networks = kgen.BiGAN(SHAPE, 3, width=8, seed=0)
     own = {"encoder": networks.encoder, "decoder": networks.decoder}

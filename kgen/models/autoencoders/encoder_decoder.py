@@ -3,6 +3,7 @@
 from kgen import networks
 from kgen.models.autoencoders.reconstructs import Reconstructs
 from kgen.models.image_model import preset_dtype
+from kgen.models.kept import is_rebuilt
 from kgen.models.network_check import check_network
 from kgen.models.output_range import NUMBERS
 
@@ -26,7 +27,7 @@ class EncoderDecoder(Reconstructs):
         decoded_shape: tuple (height, width, n). Defaults to `image_shape`.
         meanings: dict. What is in the outputs of "encoder" and "decoder", in words.
         unbounded: of "encoder" and "decoder", what gives numbers of any size.
-        architecture: "dense" or "convolutional". The presets.
+        architecture: "dense" or "convolutional". The presets. Defaults to `default_architecture`.
         width: int. Units of the dense presets' layers, `dense_units` by default; channels of the
             convolutional ones next to the image, 32 by default.
         depth: int. Layers of the dense presets, 2 by default; the convolutional ones' follow from
@@ -36,6 +37,7 @@ class EncoderDecoder(Reconstructs):
     """
 
     default_batch_size = 50
+    default_architecture = "dense"
     dense_units, dense_activation = 200, "tanh"  # of the dense presets
     batch_normalization = False  # of the presets
 
@@ -49,13 +51,14 @@ class EncoderDecoder(Reconstructs):
         decoded_shape=None,
         meanings=None,
         unbounded=(),
-        architecture="dense",
+        architecture=None,
         width=None,
         depth=None,
         also_sized=(),
         **kwargs,
     ):
         super().__init__(image_shape, latent_dim, **kwargs)
+        architecture = self.default_architecture if architecture is None else architecture
         if architecture not in ARCHITECTURES:
             raise ValueError(
                 f"Expected architecture in {ARCHITECTURES}. Received: architecture={architecture!r}"
@@ -67,6 +70,12 @@ class EncoderDecoder(Reconstructs):
             )
         self.set_sizes(encoder, decoder, *also_sized, width=width)
         self.set_sizes(encoder, decoder, depth=depth)
+        is_chosen = architecture != self.default_architecture and not is_rebuilt()
+        if is_chosen and None not in (encoder, decoder, *also_sized):
+            raise ValueError(
+                "Expected no architecture with networks of your own, as it is the presets'. "
+                f"Received: {architecture=}"
+            )
         self.architecture = architecture
         encoded_size = encoded_size or self.latent_dim
         decoded_shape = decoded_shape or self.image_shape

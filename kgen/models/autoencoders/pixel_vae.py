@@ -69,6 +69,7 @@ class PixelVAE(OfLevels, VAE):
     """
 
     for_8_bits = "levels=256"
+    default_architecture = "convolutional"
     warmup = Scalar()
 
     def __init__(

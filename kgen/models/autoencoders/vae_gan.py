@@ -70,6 +70,7 @@ class VAEGAN(SamplesPrior, EncoderDecoder):
         "fake_accuracy",
     )
     default_batch_size = 64
+    default_architecture = "convolutional"
     feature_weight = Scalar()
 
     def __init__(
@@ -95,7 +96,6 @@ class VAEGAN(SamplesPrior, EncoderDecoder):
             encoded_size=family.num_outputs(latent_dim),
             meanings={"encoder": family.meaning},
             unbounded=("encoder",),
-            architecture="convolutional",
             width=width,
             also_sized=[discriminator],
             prior=priors.get("normal", latent_dim),
