@@ -80,14 +80,39 @@ class Sampler:
         return np.random.default_rng(abs(int(seed[0]))).random((num, *self.image_shape), "float32")
 
 
+class Wide(metrics.features.Features):
+    """Stands for FID's Inception: as many numbers of an image, at little cost."""
+
+    name, has_classes = "noise", True
+
+    def __init__(self):
+        rng = np.random.default_rng(0)
+        self._projection = rng.standard_normal((32 * 32 * 3, 2048 + 1008), "float32")
+
+    def extract_batch(self, x, batch_size):
+        y = x.reshape(len(x), -1) @ self._projection
+        return metrics.features.Extracted(y[:, :2048], y[:, 2048:])
+
+
 def many():
     """All default figures of 50,000 images of 32x32x3 beside 50,000, by a classifier."""
-    rng = np.random.default_rng(0)
-    images = rng.integers(0, 256, (60_000, 32, 32, 3), "uint8")
-    data = kgen.data.load((images, np.arange(60_000) % 10), batch_size=500)
-    features = metrics.features.Classifier.train(data, steps=1)
+    data = _data_of_noise()
+    _many(data, metrics.features.Classifier.train(data, steps=1))
+
+
+def many_of_inception():
+    """Two figures of as many, by 2,048 features and 1,008 logits of an image."""
+    _many(_data_of_noise(), Wide(), metrics=["kid", "frechet_distance"])
+
+
+def _data_of_noise():
+    images = np.random.default_rng(0).integers(0, 256, (60_000, 32, 32, 3), "uint8")
+    return kgen.data.load((images, np.arange(60_000) % 10), batch_size=500)
+
+
+def _many(data, features, **names):
     started = time.perf_counter()
-    evaluation = metrics.Evaluation(data, features=features, num=50_000, split="train")
+    evaluation = metrics.Evaluation(data, features=features, num=50_000, split="train", **names)
     evaluation(Sampler())
     print(f"50,000 images of 32x32x3 beside 50,000: {time.perf_counter() - started:.0f} s")
 
@@ -132,7 +157,8 @@ def main(_):
         print(f"    {peak():,} MiB at most, {before:,} after the imports")
         return
     print(keras.backend.backend(), flush=True)
-    for each in (frechet, neighbours, efficientnet, many, share, bound_of_vae, bound_of_ladder_vae):
+    of_samples = frechet, neighbours, efficientnet, many, many_of_inception, share
+    for each in (*of_samples, bound_of_vae, bound_of_ladder_vae):
         subprocess.run([sys.executable, __file__, f"--only={each.__name__}"], check=True)
 
 

@@ -66,20 +66,7 @@ def test_others_wait_for_them_wherever_they_stand(data, tmp_path):
     path = str(tmp_path / "best.keras")
     stop = keras.callbacks.EarlyStopping("val_kid", patience=0)
     best = keras.callbacks.ModelCheckpoint(path, "val_kid", save_best_only=True)
-    evaluating = of(data)
-    values = iter([3.0, 1.0, 2.0, 0.0])
-    evaluating._evaluation = type(
-        "Played",
-        (),
-        {
-            "check": lambda self, model: None,
-            "names": ["kid"],
-            "__call__": lambda self, model: kgen.metrics.SampleFigures(
-                {"kid": next(values)}, {}, {}
-            ),
-        },
-    )()
-    evaluating.every = 1
+    evaluating = played(data, [3.0, 1.0, 2.0, 0.0], every=1)
     history = fitted(made(), data, stop, best, evaluating, epochs=9)
     assert history["val_kid"] == [3.0, 1.0, 2.0]  # the lower the better
     assert best.best == 1.0 and keras.saving.load_model(path).sample(1).shape == (1, 8, 8, 1)
@@ -89,6 +76,37 @@ def test_epochs_in_between_log_the_last(data):
     found = fitted(made(), data, of(data, every=2), epochs=5)["val_kid"]
     assert found[1] == found[2] and found[3] != found[2] and found[3] != found[4]
     assert len(found) == 5  # the first and the last have their own
+
+
+def played(data, values, **kwargs):
+    """A callback whose figures are these, one an evaluation."""
+    evaluating, values = of(data, **kwargs), iter(values)
+    methods = {
+        "check": lambda *_: None,
+        "names": ["kid"],
+        "__call__": lambda *_: kgen.metrics.SampleFigures({"kid": next(values)}, {}, {}),
+    }
+    evaluating._evaluation = type("Played", (), methods)()
+    return evaluating
+
+
+@pytest.mark.parametrize(("values", "epochs"), [([5, 4, 3, 2, 1], 12), ([5, 4, 6, 7, 3], 9)])
+def test_no_patience_counts_epochs_that_log_the_last_again(data, values, epochs):
+    stop = keras.callbacks.EarlyStopping("val_kid", patience=2)
+    history = fitted(made(), data, played(data, values, every=3), stop, epochs=12)
+    assert len(history["val_kid"]) == epochs
+    assert stop.patience == 2 and "on_epoch_end" not in vars(stop)
+
+
+def test_rates_fall_by_new_figures_alone(data):
+    plateau = keras.callbacks.ReduceLROnPlateau("val_kid", patience=1, factor=0.5)
+    vae = dense_vae()
+    vae.compile(keras.optimizers.Adam(0.5))
+    figures = played(data, [3.0, 3.0, 2.0, 2.0], every=3)
+    batches = kgen.data.load(np.zeros((24, *vae.image_shape), "uint8"), batch_size=12).train
+    history = vae.fit(batches, epochs=9, verbose=0, callbacks=[figures, plateau]).history
+    [rates] = [values for name, values in history.items() if name.startswith("learning_rate")]
+    assert rates == [0.5] * 3 + [0.25] * 6
 
 
 def test_it_takes_a_twentieth_of_the_time(data, monkeypatch, capsys):

@@ -20,8 +20,9 @@ class Evaluate(keras.callbacks.Callback):
     EarlyStopping and ModelCheckpoint can wait for them: which way each is better is known, but for
     the density, which is 1 at best, and this callback comes before them wherever it stands. It
     draws with averaged weights, if the model has them, and with noise of its own: the training goes
-    on as it would without. Epochs in between log the last figures. Where they cannot be computed,
-    of samples that are no images for instance, there is a warning and none is logged.
+    on as it would without. Epochs in between log the last figures, and no patience counts them.
+    Where figures cannot be computed, of samples that are no images for instance, there is a warning
+    and none is logged.
 
     Args:
         data: `kgen.data.Dataset`, to whose images the samples are compared.
@@ -60,6 +61,7 @@ class Evaluate(keras.callbacks.Callback):
         self._evaluation = Evaluation(data, metrics, features, num, split, seed)
         self.names = [f"val_{name}" for name in self._evaluation.names]
         self.figures = self._carried = None
+        self.has_new = False  # in the logs of the last epoch
         self._spent = self._last = 0.0
 
     def on_train_begin(self, logs=None):
@@ -78,7 +80,8 @@ class Evaluate(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         agreed = self.model.mean_over_processes
-        if self._is_due(epoch, agreed(time.monotonic() - self._started)):
+        self.has_new = self._is_due(epoch, agreed(time.monotonic() - self._started))
+        if self.has_new:
             started = time.monotonic()
             found = self._found(epoch)
             has_all = agreed(float(not found)) == 0.0

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+_LARGEST = 1e40  # whose sixth power, in a kernel distance, is a float64 still
+
 
 def checked(name, value, ndim, at_least=1, low=None, high=None):
     """An array of finite numbers, in float64.
@@ -23,9 +25,9 @@ def checked(name, value, ndim, at_least=1, low=None, high=None):
         for edge, sign in ((low, -1), (high, 1))
     )
     if is_below or is_above:
+        limits = f"of at least {low}" if high is None else f"in [{low}, {high}]"
         raise ValueError(
-            f"Expected {name} in [{low}, {high}]. Received: {name} in "
-            f"[{array.min():.6g}, {array.max():.6g}]"
+            f"Expected {name} {limits}. Received: {name} in [{array.min()}, {array.max()}]"
         )
     return array
 
@@ -52,6 +54,12 @@ def _finite(name, value, ndim, at_least):
         raise ValueError(f"Expected {name} with numbers. Received: {name} of shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"Expected {name} to be finite. Received: NaN or infinity among them")
+    largest = float(max(array.max(), -array.min())) if array.dtype.kind == "f" else 0.0
+    if largest > _LARGEST:
+        raise ValueError(
+            f"Expected {name} within {_LARGEST:g} of 0, as their powers are taken. Received: "
+            f"{largest:g} among them"
+        )
     return array
 
 

@@ -32,6 +32,7 @@ def inception_score(logits, splits=10, seed=0):
     https://arxiv.org/abs/1606.03498
     """
     splits = whole_number("splits", splits)
+    seed = whole_number("seed", seed, at_least=0)
     logits = checked("logits", logits, 2, at_least=2 * splits)
     logits = logits[np.random.default_rng(seed).permutation(len(logits))]
     log_p = logits - logits.max(axis=1, keepdims=True)

@@ -61,7 +61,7 @@ class Evaluation:
         names = check_names(metrics)
         check_split(split)
         self.num = whole_number("num", num, at_least=2)
-        self.split, self.seed = split, seed
+        self.split, self.seed = split, whole_number("seed", seed, at_least=0)
         self._has_likelihood = LIKELIHOOD in names
         self._has_memory = MEMORIZATION in names
         self.metrics = [each for each in names if each not in (LIKELIHOOD, MEMORIZATION)]
@@ -73,13 +73,14 @@ class Evaluation:
         if self.metrics or self._has_memory or not names:
             self.features = features or default_features(data)
             check_metrics([each for each in names if each != LIKELIHOOD], self.features)
-            self._real = extract_once(self.features, lambda: [self._images])
+            self._real = self._needed(extract_once(self.features, lambda: [self._images]))
             others, _ = real_images(data, "train" if split == "test" else "test", self.num)
-            self._other = extract_once(self.features, lambda: [others])
+            self._other = self._needed(extract_once(self.features, lambda: [others]))
         if self._has_memory:
-            self._learned = extract_once(
+            learned = extract_once(
                 self.features, lambda: (batch[0] for batch in data.train.in_order())
             )
+            self._learned = self._needed(learned)
 
     def check(self, model):
         """Raises a ValueError if these figures cannot be computed of a model."""
@@ -146,17 +147,23 @@ class Evaluation:
 
     def _of_samples(self, model):
         """What the features say of samples, of which no more than a thousand are held."""
-        seeds, parts = seeds_of(self.seed, self.num), []
+        return joined(self._of_parts(model), self.num)
+
+    def _of_parts(self, model):
+        seeds = seeds_of(self.seed, self.num)
         for start in range(0, self.num, 1000):
             rows = np.arange(start, min(start + 1000, self.num))
             y = None if model.condition is None else self._conditions[rows % len(self._conditions)]
             images = model.sample(len(rows), y, seed=seeds[rows])
-            parts.append(self.features.extract(images))
-        return joined(parts)
+            yield self._needed(self.features.extract(images))
+
+    def _needed(self, extracted):
+        """What features say, without the logits, as many numbers again, if no metric takes them."""
+        return extracted if "class_score" in self.metrics else extracted._replace(logits=None)
 
 
 def mean_likelihood(name, nats):
-    """A likelihood's mean over images as a figure of this name, and its standard error.
+    """A likelihood's mean over images as a figure of this name, and its standard error, 0 of one.
 
     Raises:
         ValueError: one of them is no number.

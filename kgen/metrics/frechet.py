@@ -125,7 +125,12 @@ def frechet_bias(covariance, num_fake, num_real=None):
             raise ValueError(
                 f"Expected a covariance (d, d). Received: covariance of shape {covariance.shape}"
             )
-        values = np.maximum(np.linalg.eigvalsh(covariance), 0.0)
+        values, size = np.linalg.eigvalsh(covariance), np.abs(covariance).max()
+        if np.abs(covariance - covariance.T).max() > 1e-6 * size or values[0] < -1e-6 * size:
+            raise ValueError(
+                "Expected a covariance that is symmetric, without eigenvalues below 0. Received: "
+                f"one whose lowest is {values[0]:g}"
+            )
     values = values[values > 0.0]
     pairs = values[:, None] * values / (2.0 * (values[:, None] + values))
     of_one = values.sum() + pairs.sum() + np.trace(pairs)

@@ -62,6 +62,7 @@ def kernel_distance(fake, real, subsets=100, subset_size=1000, seed=0):
     Returns:
         The mean over the subsets and their standard deviation, floats.
     """
+    seed = whole_number("seed", seed, at_least=0)
     fake, real = alike(fake, real, at_least=2)
     subsets = whole_number("subsets", subsets)
     size = min(whole_number("subset_size", subset_size, at_least=2), len(fake), len(real))

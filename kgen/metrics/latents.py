@@ -68,7 +68,7 @@ def mutual_information_gap(codes, factors, bins=20):
     """
     codes, factors = _examples(codes, factors)
     bins = whole_number("bins", bins, at_least=2)
-    edges = (np.histogram_bin_edges(code, bins)[:-1] for code in codes.T)
+    edges = (np.linspace(code.min(), code.max(), bins, endpoint=False) for code in codes.T)
     binned = [np.digitize(code, edge) for code, edge in zip(codes.T, edges, strict=True)]
     gaps = []
     for factor in factors.T[_varying(factors)]:
@@ -211,12 +211,28 @@ def factor_vae_score(
         whole_number(name, value, at_least=2)
         for name, value in (("batch", batch), ("num_var", num_var))
     )
+    seed = whole_number("seed", seed, at_least=0)
     rng = np.random.default_rng(seed)
 
-    def codes_of(factors):
-        return checked("codes", encode(draw_images(factors, rng)), 2)
+    def factors_of(num):
+        factors = np.array(draw_factors(num, rng))
+        if factors.ndim != 2 or factors.dtype.kind not in "iu" or len(factors) != num:
+            raise ValueError(
+                f"Expected draw_factors to give whole numbers ({num}, num_factors). Received: "
+                f"factors of shape {factors.shape} and {factors.dtype}"
+            )
+        return factors
 
-    factors = np.array(draw_factors(num_var, rng))
+    def codes_of(factors):
+        codes = checked("codes", encode(draw_images(factors, rng)), 2)
+        if len(codes) != len(factors):
+            raise ValueError(
+                f"Expected encode to give a code for each of {len(factors)} images. Received: "
+                f"codes of shape {codes.shape}"
+            )
+        return codes
+
+    factors = factors_of(num_var)
     varying = _varying(factors)
     codes = codes_of(factors)
     variances, is_active = codes.var(axis=0, ddof=1), np.ptp(codes, axis=0) > 0.0
@@ -224,7 +240,7 @@ def factor_vae_score(
         return 0.0
 
     def vote():
-        factors = np.array(draw_factors(batch, rng))
+        factors = factors_of(batch)
         fixed = varying[rng.integers(len(varying))]
         factors[:, fixed] = factors[0, fixed]
         least = codes_of(factors).var(axis=0, ddof=1)[is_active] / variances[is_active]

@@ -13,7 +13,8 @@ ROUNDING = 2.0**-40
 def precision_recall(fake, real, k=3, ties=True):
     """Precision, the part of fakes among the real, and recall, that of the real among fakes.
 
-    A point is among others if it is as near to one of these as its k-th neighbour is.
+    A point is among others if it is as near to one of these as its k-th neighbour is. Points that
+    are a million times as far from the real ones' mean as from one another are not told apart.
 
     Args:
         fake: array (num, d), features of generated images.
@@ -41,7 +42,8 @@ def density_coverage(fake, real, k=5, ties=False):
     """Density, among how many real ones a fake is, and coverage, the part of these that has fakes.
 
     Density has the mean 1 if both are of one distribution, and no upper limit; unlike precision it
-    hardly trusts an outlier.
+    hardly trusts an outlier. Points that are a million times as far from the real ones' mean as
+    from one another are not told apart.
 
     Args:
         fake: array (num, d), features of generated images.
@@ -112,6 +114,8 @@ def memorization_distance(fake, real):
 
 def nearest(fake, real, k=1):
     """The k nearest real images of each fake, by the Euclidean distance of their features.
+
+    Real images that are a million times as far from their mean as from a fake are not told apart.
 
     Args:
         fake: array (num, d), features of generated images.

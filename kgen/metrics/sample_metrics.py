@@ -5,7 +5,7 @@ import dataclasses
 
 import numpy as np
 
-from kgen.checks import flag
+from kgen.checks import flag, whole_number
 from kgen.metrics.features.extractor import joined, taken
 from kgen.metrics.samples import DEFAULT, check_metrics, figures_of
 
@@ -32,9 +32,9 @@ class SampleMetrics:
     """
 
     def __init__(self, features, metrics=DEFAULT, seed=0):
-        self.features, self.seed = features, seed
+        self.features, self.seed = features, whole_number("seed", seed, at_least=0)
         self.metrics = check_metrics(metrics, features)
-        self._kept = {True: [], False: []}
+        self._kept, self._shapes = {True: [], False: []}, []
 
     def update(self, images, real):
         """Adds images.
@@ -43,19 +43,16 @@ class SampleMetrics:
             images: array (num, height, width, channels), floats in [0, 1] or integers in 0..255.
             real: bool. Whether they are real ones.
         """
-        found = self.features.extract(images)
-        for earlier in (*self._kept[True][:1], *self._kept[False][:1]):
-            if earlier.features.shape[1] != found.features.shape[1]:
-                raise ValueError(
-                    f"Expected images of {earlier.features.shape[1]} features, as those before. "
-                    f"Received: images {np.shape(images)} of {found.features.shape[1]}"
-                )
-        self._kept[flag("real", real)].append(found)
+        kept, shape = self._kept[flag("real", real)], np.shape(images)
+        self.features.check_alike(shape, *self._shapes)
+        kept.append(self.features.extract(images))
+        self._shapes = [shape]
 
     def compute(self):
         """The `SampleFigures` of all that was added.
 
-        The floor is that of one half of the real images beside the other.
+        The floor is that of one half of the real images beside the other, and of what is biased too
+        high by the fewer images: a Frechet distance of as many samples by half as much.
 
         Raises:
             ValueError: there are too few of either kind.
@@ -76,3 +73,5 @@ class SampleMetrics:
         """Forgets the samples, and with `real` the real images too."""
         for each in (False, True) if flag("real", real) else (False,):
             self._kept[each].clear()
+        if not any(self._kept.values()):
+            self._shapes = []

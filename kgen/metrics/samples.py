@@ -3,6 +3,8 @@
 import contextlib
 import dataclasses
 
+import numpy as np
+
 from kgen.checks import whole_number
 from kgen.metrics.classes import inception_score
 from kgen.metrics.features.extractor import Extracted, Features
@@ -40,9 +42,9 @@ def _frechet_bias(real, num_fake):
 
 
 def _splits(fake):
-    """Ten, or as many as have ten images of each class."""
+    """Ten, or as many as have ten images of each class, or 5,000 as the papers' have."""
     num, classes = fake.logits.shape
-    return min(10, max(1, num // (10 * classes)))
+    return min(10, max(1, num // min(10 * classes, 5000)))
 
 
 def _class_score(fake, real, seed):
@@ -83,8 +85,8 @@ class SampleFigures:
             `num_fake`, `num_real`, `num_floor`, `split`, or of a memorization distance `num_train`
             and `num_test`; with a Frechet distance `frechet_bias`, about what it is too high by, or
             of fewer images than features at least; with a kernel distance `kid_subset_size`, with a
-            class score `class_score_splits`. Other arguments are the defaults of each metric's
-            function.
+            class score `class_score_splits`, of one of which the deviation 0 says nothing. Other
+            arguments are the defaults of each metric's function.
     """
 
     values: dict
@@ -121,6 +123,8 @@ def figures_of(fake, real, features, metrics=DEFAULT, split="as given", seed=0, 
     (['kid', 'kid_std'], 40, True)
     """
     metrics = check_metrics(metrics, features)
+    images = [each for each in (fake, real, other) if not isinstance(each, Extracted | None)]
+    features.check_alike(*map(np.shape, images))
     fake, real, other = (
         each if each is None or isinstance(each, Extracted) else features.extract(each)
         for each in (fake, real, other)

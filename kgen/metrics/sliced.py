@@ -27,6 +27,7 @@ def sliced_wasserstein(fake, real, projections=1000, seed=0):
     """
     fake, real = alike(fake, real)
     projections = whole_number("projections", projections)
+    seed = whole_number("seed", seed, at_least=0)
     rng, sums = np.random.default_rng(seed), 0.0
     for part in blocks(projections, 100):
         num = min(part.stop, projections) - part.start

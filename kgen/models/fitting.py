@@ -65,6 +65,7 @@ class Fitting(backend.Model):
         check = keras.callbacks.LambdaCallback(on_epoch_begin=lambda *_: self._check_optimizers())
         callbacks = [*callbacks, check]
         with contextlib.ExitStack() as stack:
+            stack.enter_context(monitors.counting_new(callbacks))
             for callback in around:
                 stack.enter_context(callback.around_fit(reading))
             stack.enter_context(_own_words(look))

@@ -1,5 +1,9 @@
 """What callbacks that wait for a better figure are told of a model's logs."""
 
+import contextlib
+import functools
+import math
+
 _MODES = {
     "real_accuracy": None,  # of a discriminator: neither good nor bad for the images
     "fake_accuracy": None,
@@ -43,6 +47,36 @@ def settle(callbacks, model):
     for callback in callbacks:
         if isinstance(getattr(callback, "monitor", None), str) and hasattr(callback, "mode"):
             _settle(callback, type(model).__name__, [metric.name for metric in model.metrics])
+
+
+@contextlib.contextmanager
+def counting_new(callbacks):
+    """Inside, a patience counts the epochs alone that have a new figure, of those that come seldom.
+
+    Args:
+        callbacks: list of keras.callbacks.Callback. One that logs its last figures again has their
+            `names` and `has_new`, of the epoch.
+    """
+    sources = [each for each in callbacks if hasattr(each, "has_new")]
+    with contextlib.ExitStack() as stack:
+        for callback in callbacks:
+            for source in sources:
+                if hasattr(callback, "patience") and callback.monitor in source.names:
+                    look = functools.partial(_look, callback, callback.on_epoch_end, source)
+                    callback.on_epoch_end = look
+                    stack.callback(vars(callback).pop, "on_epoch_end")
+        yield
+
+
+def _look(callback, on_epoch_end, source, epoch, logs=None):
+    """Lets a callback see an epoch, and count it if it has a new figure."""
+    if source.has_new:
+        on_epoch_end(epoch, logs)
+        return
+    before = dict(vars(callback))
+    callback.patience = math.inf
+    on_epoch_end(epoch, logs)
+    vars(callback).update(before)
 
 
 def _settle(callback, model, logged):

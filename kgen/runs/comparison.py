@@ -98,7 +98,7 @@ def _measured(groups, evaluation, seed):
         for name, run in zip(names, group, strict=True):
             try:
                 found, images = evaluation(run.model), _images(run.model, seed)
-            except ValueError as error:
+            except Exception as error:  # as of too little memory, and the others took long
                 failed.append(f"No figures of {name}: {error}.")
                 warn(failed[-1])
                 continue

@@ -1,6 +1,7 @@
 """What features say of images, of what range and size, and what they refuse."""
 
 import hashlib
+import os
 import pickle
 
 import keras
@@ -55,9 +56,11 @@ def test_a_classifier_of_a_seed_is_the_same_and_leaves_other_randomness_alone(di
     )
 
 
-def test_a_classifier_is_saved(tmp_path, digits, classifier):
-    path = str(tmp_path / "beside" / "classifier.npz")
+@pytest.mark.parametrize("name", ["classifier.npz", "classifier"])
+def test_a_classifier_is_saved(tmp_path, digits, classifier, name):
+    path = str(tmp_path / "beside" / name)
     classifier.save(path)
+    assert os.listdir(tmp_path / "beside") == [name]
     loaded = Classifier.load(path)
     assert loaded.notes == classifier.notes and loaded.name == classifier.name
     images = digits.test.take(4)[0]
@@ -121,6 +124,28 @@ def test_features_of_ones_own_that_are_an_array_alone():
 
     with pytest.raises(ValueError, match="extract_batch of Means to give .*Extracted.*ndarray"):
         Means().extract(np.zeros((2, 4, 4, 1)))
+
+
+@pytest.mark.parametrize(
+    ("classes", "features", "logits", "message"),
+    [
+        (False, (1, 3), None, r"features \(2, any\), a row an image.*\(1, 3\)"),
+        (False, (2, 3, 1), None, r"features \(2, any\)"),
+        (True, (2, 3), (1, 4), r"logits \(2, any\)"),
+        (True, (2, 3), None, "has_classes=True, logits of NoneType"),
+        (False, (2, 3), (2, 4), "has_classes=False, logits of ndarray"),
+    ],
+)
+def test_features_of_ones_own_that_are_of_other_images(classes, features, logits, message):
+    class Other(Features):
+        has_classes = classes
+
+        def extract_batch(self, x, batch_size):
+            made = (None if shape is None else np.zeros(shape) for shape in (features, logits))
+            return kgen.metrics.features.Extracted(*made)
+
+    with pytest.raises(ValueError, match=message):
+        Other().extract(np.zeros((2, 4, 4, 1)))
 
 
 def test_resizing_is_pillows_in_floats():

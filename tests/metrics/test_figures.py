@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy.ndimage import gaussian_filter
 
+import kgen
 from kgen import metrics
-from kgen.metrics.features import Pixels
+from kgen.metrics.features import Classifier, Extracted, Pixels
 from kgen.metrics.samples import real_images
 from kgen.models.monitors import mode_of
 
@@ -76,8 +78,82 @@ def test_batches_have_the_floor_of_their_halves():
     assert figures.values == metrics.figures_of(fake, real, Pixels(), ["frechet_distance"]).values
     assert figures.floor == metrics.figures_of(one, other, Pixels(), ["frechet_distance"]).values
     assert figures.protocol["num_floor"] == 20
-    with pytest.raises(ValueError, match=r"images of 16 features.*\(3, 5, 5, 1\) of 25"):
-        found.update(real[:3].repeat(2, 1)[:, :5].repeat(2, 2)[:, :, :5], real=False)
+    with pytest.raises(ValueError, match=r"one size.* of \(2, 8, 1\) and of \(4, 4, 1\)"):
+        found.update(real[:3].reshape(3, 2, 8, 1), real=False)
+    assert found.compute() == figures
+    found.reset(real=True)
+    found.update(real.reshape(40, 2, 8, 1), real=True)
+
+
+def test_images_of_another_size_are_no_pixels_of_these():
+    real, fake = np.random.default_rng(0).random((2, 40, 4, 4, 1))
+    for given in ((fake.reshape(40, 2, 8, 1), real), (fake, real.reshape(40, 2, 8, 1))):
+        with pytest.raises(ValueError, match="Expected images of one size, as pixels"):
+            metrics.figures_of(*given, Pixels(), ["kid"])
+
+
+@pytest.mark.parametrize(
+    ("num", "classes", "splits"), [(50_000, 1008, 10), (10_000, 1008, 2), (999, 10, 9), (9, 10, 1)]
+)
+def test_a_class_score_of_the_papers_number_is_of_ten_parts(num, classes, splits):
+    from kgen.metrics.samples import _splits
+
+    logits = np.broadcast_to(np.float32(0.0), (num, classes))
+    assert _splits(Extracted(logits, logits)) == splits
+
+
+DAMAGES = {
+    "blur": (lambda x, by: gaussian_filter(x, (0, by, by, 0)), (0, 0.5, 0.8, 1.2)),
+    "noise": (
+        lambda x, by: x + by * np.random.default_rng(0).standard_normal(x.shape),
+        (0, 30, 60),
+    ),
+    "drop": (lambda x, by: x[: int(len(x) * by)], (1, 0.7, 0.4, 0.1)),  # of classes in their order
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_damage_to_images_is_seen(digits, classifier, kind):
+    (images, labels), real = digits.train.take(600), digits.test.take()[0]
+    images = images[np.argsort(labels, kind="stable")].astype("float32")
+    damage, sizes = DAMAGES[kind]
+    fakes = [damage(images, by).clip(0, 255).astype("uint8") for by in sizes]
+    distances = ["kid", "frechet_distance", "sliced_wasserstein"]
+    for features in (classifier, Pixels()):
+        found = [
+            metrics.figures_of(fake, real, features, [*distances, "density_coverage"]).values
+            for fake in fakes
+        ]
+        for name in distances:
+            values = [each[name] for each in found]
+            assert values == sorted(set(values)), (features.name, name)
+        values = [each["coverage"] for each in found]
+        assert max(np.diff(values)) < 0.01 and values[-1] < 0.9 * values[0]  # 0.003 is an image
+
+
+def test_logits_are_held_where_a_metric_takes_them(digits, classifier):
+    for names, has_logits in ((["kid"], False), (["class_score"], True)):
+        evaluation = metrics.Evaluation(digits, [*names, "memorization_distance"], classifier, 20)
+        held = [evaluation._real, evaluation._other, evaluation._learned]
+        held.append(evaluation._of_samples(kgen.VAE(digits.image_shape)))
+        assert {each.logits is not None for each in held} == {has_logits}
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "a"])
+def test_seeds_are_looked_at_first(digits, seed):
+    x = np.random.default_rng(0).random((20, 3))
+    for call in (
+        lambda: metrics.Evaluation(digits, ["kid"], Pixels(), 20, seed=seed),
+        lambda: kgen.callbacks.Evaluate(digits, ["kid"], 20, features=Pixels(), seed=seed),
+        lambda: metrics.SampleMetrics(Pixels(), seed=seed),
+        lambda: metrics.kernel_distance(x, x, seed=seed),
+        lambda: metrics.inception_score(x, seed=seed),
+        lambda: metrics.sliced_wasserstein(x, x, seed=seed),
+        lambda: metrics.factor_vae_score(None, None, None, seed=seed),
+        lambda: Classifier.train(digits, seed=seed),
+    ):
+        with pytest.raises(ValueError, match="Expected seed as a whole number of at least 0"):
+            call()
 
 
 def test_noise_is_worse_and_the_floor_is_of_the_real(digits, classifier):

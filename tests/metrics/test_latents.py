@@ -84,6 +84,31 @@ def test_factor_vae_score():
     assert factor_score(lambda f: np.insert(f + noise[: len(f)], 0, 0.1, axis=1)) == 1.0
 
 
+def test_a_number_that_varies_by_rounding_alone_tells_nothing():
+    codes = np.concatenate([MIXED, 1.0 + 2e-16 * (np.arange(len(MIXED)) % 2)[:, None]], axis=1)
+    expected = metrics.mutual_information_gap(np.insert(MIXED, 1, 1e17, axis=1), FACTORS)
+    assert metrics.mutual_information_gap(codes, FACTORS) == pytest.approx(expected)
+    assert metrics.mutual_information_gap(MIXED, FACTORS) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("encode", "draw", "message"),
+    [
+        (lambda x: x[:5], (64, 3), r"a code for each of 64 images.*\(5, 3\)"),
+        (lambda x: x, (64,), r"whole numbers \(64, num_factors\).*\(64,\)"),
+        (lambda x: x, (9, 3), r"whole numbers \(64, num_factors\).*\(9, 3\)"),
+    ],
+)
+def test_what_the_factor_vae_score_is_given(encode, draw, message):
+    with pytest.raises(ValueError, match=message):
+        metrics.factor_vae_score(
+            encode,
+            lambda num, rng: rng.integers(0, 4, draw),
+            lambda factors, rng: factors / 4.0,
+            num_var=64,
+        )
+
+
 def test_active_units():
     means = np.concatenate([RNG.standard_normal((500, 3)), 0.05 * RNG.standard_normal((500, 2))], 1)
     assert metrics.active_units(means) == 3
@@ -132,7 +157,10 @@ def test_bits_per_dim():
         (lambda: metrics.linear_probe(MIXED, 0 * FACTORS[:, 0], MIXED, FACTORS[:, 0]), "a label"),
         (lambda: metrics.factor_vae_score(None, None, None, batch=1), "batch as .* at least 2"),
         (lambda: metrics.active_units(MIXED[:1]), "at least 2"),
-        (lambda: metrics.importance_scores([[-1.0, 1.0]]), r"importances in \[0.0, None\]"),
+        (
+            lambda: metrics.importance_scores([[-1.0, 1.0]]),
+            r"at least 0.0. .*\[-1.0, 1.0\]",
+        ),
     ],
 )
 def test_bad_input(call, message):

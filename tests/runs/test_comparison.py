@@ -128,6 +128,8 @@ def diverged(monkeypatch):
 
     def sampled(model, num, *args, **kwargs):
         images = sample(model, num, *args, **kwargs)
+        if -model.latent_dim in sizes:
+            raise MemoryError("no room for samples")
         return np.full_like(images, np.nan) if model.latent_dim in sizes else images
 
     monkeypatch.setattr(kgen.VAE, "sample", sampled)
@@ -142,6 +144,13 @@ def test_a_run_without_figures_leaves_the_others_theirs(folder, diverged):
     assert rows(text) == rows(alone)
     assert f"No figures of {folder / 'c'}: Expected finite" in text
     assert "a row a run: a; b]" in text
+
+
+def test_whatever_a_run_fails_by_the_others_have_their_figures(folder, diverged):
+    alone = compared(folder, "a", "b")
+    diverged(-3)
+    with pytest.warns(UserWarning, match="No figures of .*c: no room for samples"):
+        assert rows(compared(folder, "c", "a", "b")) == rows(alone)
 
 
 def test_a_likelihood_has_its_standard_error_and_its_samples_are_images(folder, diverged):

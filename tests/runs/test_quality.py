@@ -139,6 +139,11 @@ def test_the_figures_of_a_run(run, capsys):
     assert again["samples"]["protocol"].items() <= samples["protocol"].items()  # of one classifier
 
 
+def test_features_beside_a_likelihood_alone_are_refused(run):
+    with pytest.raises(ValueError, match="no features|features beside metrics of samples"):
+        runs.evaluate(str(run), metrics=("log_likelihood",), num=20, features="pixels")
+
+
 def test_figures_of_the_same_weights_are_added(run, tmp_path):
     out = tmp_path / "o.json"
 

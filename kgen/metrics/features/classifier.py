@@ -64,7 +64,8 @@ class Classifier(Features):
                 f"Received: {data.name}, with condition={data.condition!r:.80}; other features: "
                 "kgen.metrics.features.EfficientNetLite0()"
             )
-        steps = whole_number("steps", steps)
+        steps, batch_size = whole_number("steps", steps), whole_number("batch_size", batch_size)
+        seed = whole_number("seed", seed, at_least=0)
         images, labels = evenly(data.train, _most_images(data.image_shape))
         network = backend.without_strategy(_trained, data, images, labels, steps, batch_size, seed)
         about = {
@@ -84,8 +85,8 @@ class Classifier(Features):
     def save(self, path):
         """Writes it to an .npz."""
         weights = {f"weight_{i}": w for i, w in enumerate(self._network.get_weights())}
-        with replacing(path) as temporary:
-            np.savez(temporary, about=json.dumps(self._about), **weights)
+        with replacing(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, about=json.dumps(self._about), **weights)
 
     @classmethod
     def load(cls, path):

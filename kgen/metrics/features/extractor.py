@@ -68,14 +68,43 @@ class Features:
     def _extract(self, images, batch_size):
         field = Image(images.shape[1:])
         batches = [images[rows] for rows in blocks(len(images), batch_size)]
-        parts = [self.extract_batch(of_unit(field.check(x)), batch_size) for x in batches]
-        for part in parts:
-            if not isinstance(part, Extracted):
+        parts = (self._checked(of_unit(field.check(x)), batch_size) for x in batches)
+        return joined(parts, len(images))
+
+    def _checked(self, x, batch_size):
+        """What `extract_batch` gives, if it is that."""
+        name, num, part = type(self).__name__, len(x), self.extract_batch(x, batch_size)
+        if not isinstance(part, Extracted):
+            raise ValueError(
+                f"Expected extract_batch of {name} to give kgen.metrics.features.Extracted. "
+                f"Received: {type(part).__name__}"
+            )
+        if (part.logits is not None) != self.has_classes:
+            raise ValueError(
+                f"Expected extract_batch of {name} to give logits if has_classes is set, else "
+                f"none. Received: {self.has_classes=}, logits of {type(part.logits).__name__}"
+            )
+        part = Extracted(*(each if each is None else np.asarray(each) for each in part))
+        for kind, values in part._asdict().items():
+            if values is not None and (values.ndim != 2 or len(values) != num):
                 raise ValueError(
-                    f"Expected extract_batch of {type(self).__name__} to give "
-                    f"kgen.metrics.features.Extracted. Received: {type(part).__name__}"
+                    f"Expected extract_batch of {name} to give {kind} ({num}, any), a row an "
+                    f"image. Received: {kind} of shape {values.shape}"
                 )
-        return joined(parts)
+        return part
+
+    def check_alike(self, *shapes):
+        """Raises a ValueError if images of these shapes cannot be compared by these features.
+
+        Args:
+            *shapes: tuples, (num, height, width, channels) each.
+        """
+        sizes = sorted({tuple(shape[1:]) for shape in shapes})
+        if self.resizing == "none" and len(sizes) > 1:
+            raise ValueError(
+                f"Expected images of one size, as {self.name} of others are not comparable. "
+                f"Received: images of {' and of '.join(map(str, sizes))}"
+            )
 
     def extract_batch(self, x, batch_size):
         """The same of one batch.
@@ -87,16 +116,31 @@ class Features:
         raise NotImplementedError
 
 
-def joined(parts):
+def joined(parts, num=None):
     """What features say of the images of several batches.
 
     Args:
-        parts: sequence of `Extracted`.
+        parts: iterable of `Extracted`.
+        num: int. The images together, where `parts` make them one after another, and no more than
+            one beside the whole is to be held; or None.
     """
-    features, logits = zip(*parts, strict=True)
-    return Extracted(
-        np.concatenate(features), None if logits[0] is None else np.concatenate(logits)
-    )
+    if num is None:
+        parts = list(parts)
+        num = sum(len(part.features) for part in parts)
+    whole, start = None, 0
+    for part in parts:
+        if whole is None:
+            whole = Extracted(*(_room_for(num, each) for each in part))
+        rows = slice(start, start + len(part.features))
+        for into, each in zip(whole, part, strict=True):
+            if into is not None:
+                into[rows] = each
+        start = rows.stop
+    return whole
+
+
+def _room_for(num, rows):
+    return None if rows is None else np.empty((num, *rows.shape[1:]), rows.dtype)
 
 
 def taken(extracted, rows):
