@@ -156,7 +156,7 @@ def test_whatever_a_run_fails_by_the_others_have_their_figures(folder, diverged)
 def test_a_likelihood_has_its_standard_error_and_its_samples_are_images(folder, diverged):
     diverged(3)  # whose likelihood is one all the same
     with pytest.warns(UserWarning, match=r"No figures of .*c: Expected finite images"):
-        text = compared(folder, "a", "c", metrics=("log_likelihood",), num=20)
+        text = compared(folder, "a", "c", metrics=("log_likelihood",), num=20, features=None)
     assert len(rows(text)["a"]) == 2 and "(standard error " in rows(text)["a"][1]
     assert "log_likelihood_of a bound of 100 draws" in text and "c" not in rows(text)
 
