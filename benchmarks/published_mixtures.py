@@ -135,7 +135,7 @@ def add(mixture, seed, found):
         "# Mixtures of Gaussians in the setting of PacGAN\n\n"
         f"`python benchmarks/published_mixtures.py` on {keras.backend.backend()}, Keras "
         f"{keras.__version__}, {mixtures.MACHINE.value}: {FLAGS.epochs} epochs of 1,000 steps, of "
-        "each mixture the seeds that are trained so far; means and standard errors over them.\n\n"
+        "each mixture the seeds below; means and standard errors over them.\n\n"
         f"{table(rows)}"
     )
     path = os.path.join(FLAGS.out, "published_mixtures.md")

@@ -98,6 +98,32 @@ def test_no_patience_counts_epochs_that_log_the_last_again(data, values, epochs)
     assert stop.patience == 2 and "on_epoch_end" not in vars(stop)
 
 
+class Seeing(keras.callbacks.EarlyStopping):
+    """Keeps what it sees, and raises in an epoch."""
+
+    seen, raises = 0, None
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.seen += 1
+        super().on_epoch_end(epoch, logs)
+        if epoch == self.raises:
+            raise KeyboardInterrupt
+
+
+def test_who_waits_is_left_as_it_was(data):
+    stop = Seeing("val_kid", patience=2)
+    other = keras.callbacks.LambdaCallback()
+    other.patience = 3  # of something else
+    figures = [played(data, range(9, 0, -1), every=every) for every in (1, 4)]
+    history = fitted(made(), data, stop, stop, other, *figures, epochs=8)
+    assert len(history["val_kid"]) == 8 and stop.seen == 16
+    assert stop.patience == 2 and "on_epoch_end" not in vars(stop)
+    stop.raises = 1
+    with pytest.raises(KeyboardInterrupt):
+        fitted(made(), data, stop, played(data, [1.0], every=4), epochs=8)
+    assert stop.patience == 2 and "on_epoch_end" not in vars(stop)
+
+
 def test_rates_fall_by_new_figures_alone(data):
     plateau = keras.callbacks.ReduceLROnPlateau("val_kid", patience=1, factor=0.5)
     vae = dense_vae()

@@ -20,9 +20,9 @@ class Evaluate(keras.callbacks.Callback):
     EarlyStopping and ModelCheckpoint can wait for them: which way each is better is known, but for
     the density, which is 1 at best, and this callback comes before them wherever it stands. It
     draws with averaged weights, if the model has them, and with noise of its own: the training goes
-    on as it would without. Epochs in between log the last figures, and no patience counts them.
-    Where figures cannot be computed, of samples that are no images for instance, there is a warning
-    and none is logged.
+    on as it would without. Epochs in between log the last figures, and no patience or cooldown
+    counts them. Where figures cannot be computed, of samples that are no images for instance, there
+    is a warning and none is logged.
 
     Args:
         data: `kgen.data.Dataset`, to whose images the samples are compared.
@@ -80,12 +80,12 @@ class Evaluate(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         agreed = self.model.mean_over_processes
-        self.has_new = self._is_due(epoch, agreed(time.monotonic() - self._started))
-        if self.has_new:
+        self.has_new = False
+        if self._is_due(epoch, agreed(time.monotonic() - self._started)):
             started = time.monotonic()
             found = self._found(epoch)
-            has_all = agreed(float(not found)) == 0.0
-            self._values = {name: agreed(value) for name, value in found.items()} if has_all else {}
+            self.has_new = agreed(float(not found)) == 0.0
+            self._values = {name: agreed(value) for name, value in found.items() if self.has_new}
             self._last = agreed(time.monotonic() - started)
             self._spent += self._last
         if logs is not None:

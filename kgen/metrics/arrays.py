@@ -35,7 +35,14 @@ def checked(name, value, ndim, at_least=1, low=None, high=None):
 def features(name, value, at_least=1):
     """Features (num, d) as they are, of floats."""
     array = _finite(name, value, 2, at_least)
-    return array if array.dtype in (np.float32, np.float64) else array.astype("float64")
+    array = array if array.dtype in (np.float32, np.float64) else array.astype("float64")
+    largest = float(max(array.max(), -array.min()))
+    if largest > _LARGEST:
+        raise ValueError(
+            f"Expected {name} within {_LARGEST:g} of 0, as their powers are taken. Received: "
+            f"{largest:g} among them"
+        )
+    return array
 
 
 def _finite(name, value, ndim, at_least):
@@ -54,12 +61,6 @@ def _finite(name, value, ndim, at_least):
         raise ValueError(f"Expected {name} with numbers. Received: {name} of shape {array.shape}")
     if not np.isfinite(array).all():
         raise ValueError(f"Expected {name} to be finite. Received: NaN or infinity among them")
-    largest = float(max(array.max(), -array.min())) if array.dtype.kind == "f" else 0.0
-    if largest > _LARGEST:
-        raise ValueError(
-            f"Expected {name} within {_LARGEST:g} of 0, as their powers are taken. Received: "
-            f"{largest:g} among them"
-        )
     return array
 
 

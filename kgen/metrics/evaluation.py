@@ -70,6 +70,11 @@ class Evaluation:
         check_numbers(self.metrics, self.num, len(self._images))
         self.features = self._real = self._other = self._learned = None
         self._floors = {}
+        if names == [LIKELIHOOD] and features is not None:
+            raise ValueError(
+                f"Expected no features beside {LIKELIHOOD} alone, which is none of samples. "
+                f"Received: {features=!r:.80}"
+            )
         if self.metrics or self._has_memory or not names:
             self.features = features or default_features(data)
             check_metrics([each for each in names if each != LIKELIHOOD], self.features)

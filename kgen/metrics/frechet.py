@@ -125,11 +125,13 @@ def frechet_bias(covariance, num_fake, num_real=None):
             raise ValueError(
                 f"Expected a covariance (d, d). Received: covariance of shape {covariance.shape}"
             )
-        values, size = np.linalg.eigvalsh(covariance), np.abs(covariance).max()
-        if np.abs(covariance - covariance.T).max() > 1e-6 * size or values[0] < -1e-6 * size:
+        if not np.allclose(covariance, covariance.T, rtol=0.0, atol=1e-5 * covariance.max()):
+            raise ValueError("Expected a covariance that is symmetric. Received: one that is not")
+        values = np.linalg.eigvalsh(covariance)
+        if values[0] < -1e-5 * abs(values[-1]):
             raise ValueError(
-                "Expected a covariance that is symmetric, without eigenvalues below 0. Received: "
-                f"one whose lowest is {values[0]:g}"
+                "Expected a covariance without eigenvalues below 0. Received: one whose lowest is "
+                f"{values[0]:g}"
             )
     values = values[values > 0.0]
     pairs = values[:, None] * values / (2.0 * (values[:, None] + values))

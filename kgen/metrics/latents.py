@@ -164,6 +164,7 @@ def dci(codes, factors, test_codes, test_factors, seed=0):
     """
     from sklearn.ensemble import GradientBoostingClassifier
 
+    seed = whole_number("seed", seed, at_least=0)
     codes, factors = _examples(codes, factors)
     test_codes, test_factors = _test_examples(codes, factors, test_codes, test_factors)
     importances, accuracies = [], []

@@ -115,8 +115,6 @@ def memorization_distance(fake, real):
 def nearest(fake, real, k=1):
     """The k nearest real images of each fake, by the Euclidean distance of their features.
 
-    Real images that are a million times as far from their mean as from a fake are not told apart.
-
     Args:
         fake: array (num, d), features of generated images.
         real: array (any num, d), features of the training images.

@@ -6,7 +6,7 @@ import dataclasses
 import numpy as np
 
 from kgen.checks import flag, whole_number
-from kgen.metrics.features.extractor import joined, taken
+from kgen.metrics.features.extractor import check_length, joined, taken
 from kgen.metrics.samples import DEFAULT, check_metrics, figures_of
 
 
@@ -34,7 +34,7 @@ class SampleMetrics:
     def __init__(self, features, metrics=DEFAULT, seed=0):
         self.features, self.seed = features, whole_number("seed", seed, at_least=0)
         self.metrics = check_metrics(metrics, features)
-        self._kept, self._shapes = {True: [], False: []}, []
+        self._kept, self._shape = {True: [], False: []}, None
 
     def update(self, images, real):
         """Adds images.
@@ -44,15 +44,18 @@ class SampleMetrics:
             real: bool. Whether they are real ones.
         """
         kept, shape = self._kept[flag("real", real)], np.shape(images)
-        self.features.check_alike(shape, *self._shapes)
-        kept.append(self.features.extract(images))
-        self._shapes = [shape]
+        self.features.check_alike(shape, self._shape or shape)
+        found = self.features.extract(images)
+        for earlier in (*self._kept[True][:1], *self._kept[False][:1]):
+            check_length(found.features, earlier.features)
+        kept.append(found)
+        self._shape = shape
 
     def compute(self):
         """The `SampleFigures` of all that was added.
 
-        The floor is that of one half of the real images beside the other, and of what is biased too
-        high by the fewer images: a Frechet distance of as many samples by half as much.
+        The floor is that of one half of the real images beside the other. What is biased is so by
+        more there: a Frechet distance by twice as much as that of as many samples as real images.
 
         Raises:
             ValueError: there are too few of either kind.
@@ -74,4 +77,4 @@ class SampleMetrics:
         for each in (False, True) if flag("real", real) else (False,):
             self._kept[each].clear()
         if not any(self._kept.values()):
-            self._shapes = []
+            self._shape = None

@@ -42,7 +42,7 @@ def _frechet_bias(real, num_fake):
 
 
 def _splits(fake):
-    """Ten, or as many as have ten images of each class, or 5,000 as the papers' have."""
+    """Ten, or as many as have ten images of each class, or 5,000 images if that is fewer."""
     num, classes = fake.logits.shape
     return min(10, max(1, num // min(10 * classes, 5000)))
 
@@ -122,7 +122,7 @@ def figures_of(fake, real, features, metrics=DEFAULT, split="as given", seed=0, 
     >>> sorted(found.values), found.protocol["num_fake"], abs(found.values["kid"]) < 0.1
     (['kid', 'kid_std'], 40, True)
     """
-    metrics = check_metrics(metrics, features)
+    metrics, seed = check_metrics(metrics, features), whole_number("seed", seed, at_least=0)
     images = [each for each in (fake, real, other) if not isinstance(each, Extracted | None)]
     features.check_alike(*map(np.shape, images))
     fake, real, other = (

@@ -25,6 +25,8 @@ _MODES = {
     "coverage": "max",
 }
 
+_COUNTERS = "patience", "wait", "cooldown_counter"
+
 
 def mode_of(name):
     """Whether a log is better the lower ("min") or the higher ("max"), by its ending, or None."""
@@ -51,21 +53,30 @@ def settle(callbacks, model):
 
 @contextlib.contextmanager
 def counting_new(callbacks):
-    """Inside, a patience counts the epochs alone that have a new figure, of those that come seldom.
+    """Inside, of figures that come seldom, patience and cooldown count the epochs with new ones.
 
     Args:
         callbacks: list of keras.callbacks.Callback. One that logs its last figures again has their
             `names` and `has_new`, of the epoch.
     """
-    sources = [each for each in callbacks if hasattr(each, "has_new")]
+    sources = {name: each for each in callbacks if hasattr(each, "has_new") for name in each.names}
     with contextlib.ExitStack() as stack:
-        for callback in callbacks:
-            for source in sources:
-                if hasattr(callback, "patience") and callback.monitor in source.names:
-                    look = functools.partial(_look, callback, callback.on_epoch_end, source)
-                    callback.on_epoch_end = look
-                    stack.callback(vars(callback).pop, "on_epoch_end")
+        for callback in {id(each): each for each in callbacks}.values():
+            source = sources.get(getattr(callback, "monitor", None))
+            if source is not None and hasattr(callback, "patience"):
+                stack.enter_context(_counting_new(callback, source))
         yield
+
+
+@contextlib.contextmanager
+def _counting_new(callback, source):
+    own = {name: each for name, each in vars(callback).items() if name == "on_epoch_end"}
+    callback.on_epoch_end = functools.partial(_look, callback, callback.on_epoch_end, source)
+    try:
+        yield
+    finally:
+        del callback.on_epoch_end
+        vars(callback).update(own)
 
 
 def _look(callback, on_epoch_end, source, epoch, logs=None):
@@ -73,10 +84,12 @@ def _look(callback, on_epoch_end, source, epoch, logs=None):
     if source.has_new:
         on_epoch_end(epoch, logs)
         return
-    before = dict(vars(callback))
+    before = {name: each for name, each in vars(callback).items() if name in _COUNTERS}
     callback.patience = math.inf
-    on_epoch_end(epoch, logs)
-    vars(callback).update(before)
+    try:
+        on_epoch_end(epoch, logs)
+    finally:
+        vars(callback).update(before)
 
 
 def _settle(callback, model, logged):

@@ -42,8 +42,8 @@ def compare(
 
     Runs whose settings differ in the seed alone are one row, with the mean and the standard
     deviation over them. All are compared by the same features with the same real images; the best
-    by the first metric comes first. A run whose samples are no images is no row: a warning and the
-    text say why, and the others have theirs.
+    by the first metric comes first. A run that has no figures, as its samples are no images, is no
+    row: a warning and the text say why, and the others have theirs.
 
     Args:
         *runs: str. Run folders, or trained models' names.
@@ -99,7 +99,8 @@ def _measured(groups, evaluation, seed):
             try:
                 found, images = evaluation(run.model), _images(run.model, seed)
             except Exception as error:  # as of too little memory, and the others took long
-                failed.append(f"No figures of {name}: {error}.")
+                kind = "" if isinstance(error, ValueError) else f"{type(error).__name__} "
+                failed.append(f"No figures of {name}: {kind}{error}.")
                 warn(failed[-1])
                 continue
             last = found

@@ -80,12 +80,7 @@ def evaluation_of(run, data, metrics, num=10_000, features=None, split="test", s
     check_split(split)
     num = whole_number("num", num, at_least=2)
     of_samples = [each for each in check_names(metrics) if each != LIKELIHOOD]
-    if features is not None and not of_samples:
-        raise ValueError(
-            "Expected features beside metrics of samples, of which a likelihood is none. Received: "
-            f"metrics={[*metrics]}, {features=}"
-        )
-    chosen = features_of(data, features, classifier_file(run)) if of_samples else None
+    chosen = features_of(data, features, classifier_file(run)) if of_samples else features
     return Evaluation(data, metrics, chosen, num, split, seed)
 
 

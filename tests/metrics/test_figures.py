@@ -88,7 +88,7 @@ def test_batches_have_the_floor_of_their_halves():
 def test_images_of_another_size_are_no_pixels_of_these():
     real, fake = np.random.default_rng(0).random((2, 40, 4, 4, 1))
     for given in ((fake.reshape(40, 2, 8, 1), real), (fake, real.reshape(40, 2, 8, 1))):
-        with pytest.raises(ValueError, match="Expected images of one size, as pixels"):
+        with pytest.raises(ValueError, match="Expected images of one size, to compare"):
             metrics.figures_of(*given, Pixels(), ["kid"])
 
 
@@ -150,6 +150,8 @@ def test_seeds_are_looked_at_first(digits, seed):
         lambda: metrics.inception_score(x, seed=seed),
         lambda: metrics.sliced_wasserstein(x, x, seed=seed),
         lambda: metrics.factor_vae_score(None, None, None, seed=seed),
+        lambda: metrics.dci(x, x, x, x, seed=seed),
+        lambda: metrics.figures_of(None, None, Pixels(), ["frechet_distance"], seed=seed),
         lambda: Classifier.train(digits, seed=seed),
     ):
         with pytest.raises(ValueError, match="Expected seed as a whole number of at least 0"):

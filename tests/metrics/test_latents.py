@@ -84,7 +84,7 @@ def test_factor_vae_score():
     assert factor_score(lambda f: np.insert(f + noise[: len(f)], 0, 0.1, axis=1)) == 1.0
 
 
-def test_a_number_that_varies_by_rounding_alone_tells_nothing():
+def test_numbers_whose_range_is_a_rounding_have_bins():
     codes = np.concatenate([MIXED, 1.0 + 2e-16 * (np.arange(len(MIXED)) % 2)[:, None]], axis=1)
     expected = metrics.mutual_information_gap(np.insert(MIXED, 1, 1e17, axis=1), FACTORS)
     assert metrics.mutual_information_gap(codes, FACTORS) == pytest.approx(expected)

@@ -123,17 +123,17 @@ def test_what_cannot_be_compared(folder, tmp_path, names, given, message):
 
 @pytest.fixture
 def diverged(monkeypatch):
-    """Chooses the latent sizes of which samples are no images."""
-    sizes, sample = [], kgen.VAE.sample
+    """Chooses the latent size of which samples are no images, or raise an error."""
+    errors, sample = {}, kgen.VAE.sample
 
     def sampled(model, num, *args, **kwargs):
         images = sample(model, num, *args, **kwargs)
-        if -model.latent_dim in sizes:
-            raise MemoryError("no room for samples")
-        return np.full_like(images, np.nan) if model.latent_dim in sizes else images
+        if errors.get(model.latent_dim):
+            raise errors[model.latent_dim]
+        return np.full_like(images, np.nan) if model.latent_dim in errors else images
 
     monkeypatch.setattr(kgen.VAE, "sample", sampled)
-    return sizes.append
+    return lambda size, error=None: errors.update({size: error})
 
 
 def test_a_run_without_figures_leaves_the_others_theirs(folder, diverged):
@@ -148,8 +148,8 @@ def test_a_run_without_figures_leaves_the_others_theirs(folder, diverged):
 
 def test_whatever_a_run_fails_by_the_others_have_their_figures(folder, diverged):
     alone = compared(folder, "a", "b")
-    diverged(-3)
-    with pytest.warns(UserWarning, match="No figures of .*c: no room for samples"):
+    diverged(3, MemoryError("no room"))
+    with pytest.warns(UserWarning, match="No figures of .*c: MemoryError no room"):
         assert rows(compared(folder, "c", "a", "b")) == rows(alone)
 
 

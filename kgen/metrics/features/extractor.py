@@ -82,9 +82,10 @@ class Features:
         if (part.logits is not None) != self.has_classes:
             raise ValueError(
                 f"Expected extract_batch of {name} to give logits if has_classes is set, else "
-                f"none. Received: {self.has_classes=}, logits of {type(part.logits).__name__}"
+                f"none. Received: has_classes={self.has_classes}, logits of "
+                f"{type(part.logits).__name__}"
             )
-        part = Extracted(*(each if each is None else np.asarray(each) for each in part))
+        part = Extracted(*(each if each is None else _floats(each) for each in part))
         for kind, values in part._asdict().items():
             if values is not None and (values.ndim != 2 or len(values) != num):
                 raise ValueError(
@@ -94,17 +95,11 @@ class Features:
         return part
 
     def check_alike(self, *shapes):
-        """Raises a ValueError if images of these shapes cannot be compared by these features.
+        """Raises a ValueError if images of these shapes cannot be compared, which all can here.
 
         Args:
             *shapes: tuples, (num, height, width, channels) each.
         """
-        sizes = sorted({tuple(shape[1:]) for shape in shapes})
-        if self.resizing == "none" and len(sizes) > 1:
-            raise ValueError(
-                f"Expected images of one size, as {self.name} of others are not comparable. "
-                f"Received: images of {' and of '.join(map(str, sizes))}"
-            )
 
     def extract_batch(self, x, batch_size):
         """The same of one batch.
@@ -126,6 +121,8 @@ def joined(parts, num=None):
     """
     if num is None:
         parts = list(parts)
+        if len(parts) == 1:
+            return parts[0]
         num = sum(len(part.features) for part in parts)
     whole, start = None, 0
     for part in parts:
@@ -134,9 +131,26 @@ def joined(parts, num=None):
         rows = slice(start, start + len(part.features))
         for into, each in zip(whole, part, strict=True):
             if into is not None:
+                check_length(each, into)
                 into[rows] = each
         start = rows.stop
+    if start != num:
+        raise ValueError(f"Expected features of {num} images. Received: those of {start}")
     return whole
+
+
+def check_length(rows, others):
+    """Raises a ValueError unless rows are as long as those of other images, (any, d) each."""
+    if rows.shape[1] != others.shape[1]:
+        raise ValueError(
+            f"Expected images of {others.shape[1]} features or logits, as those before. Received: "
+            f"some of {rows.shape[1]}"
+        )
+
+
+def _floats(values):
+    values = np.asarray(values)
+    return values if values.dtype in (np.float32, np.float64) else values.astype("float64")
 
 
 def _room_for(num, rows):

@@ -14,5 +14,13 @@ class Pixels(Features):
 
     name = "pixels"
 
+    def check_alike(self, *shapes):
+        sizes = sorted({tuple(shape[1:]) for shape in shapes})
+        if len(sizes) > 1:
+            raise ValueError(
+                "Expected images of one size, to compare their pixels. Received: images of "
+                f"{' and of '.join(map(str, sizes))}"
+            )
+
     def extract_batch(self, x, batch_size):
         return Extracted(x.reshape(len(x), -1))

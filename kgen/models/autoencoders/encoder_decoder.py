@@ -27,7 +27,7 @@ class EncoderDecoder(Reconstructs):
         decoded_shape: tuple (height, width, n). Defaults to `image_shape`.
         meanings: dict. What is in the outputs of "encoder" and "decoder", in words.
         unbounded: of "encoder" and "decoder", what gives numbers of any size.
-        architecture: "dense" or "convolutional". The presets. Defaults to `default_architecture`.
+        architecture: "dense" or "convolutional". The presets.
         width: int. Units of the dense presets' layers, `dense_units` by default; channels of the
             convolutional ones next to the image, 32 by default.
         depth: int. Layers of the dense presets, 2 by default; the convolutional ones' follow from
@@ -37,7 +37,7 @@ class EncoderDecoder(Reconstructs):
     """
 
     default_batch_size = 50
-    default_architecture = "dense"
+    default_architecture = "dense"  # with which networks of one's own may come
     dense_units, dense_activation = 200, "tanh"  # of the dense presets
     batch_normalization = False  # of the presets
 
@@ -51,14 +51,13 @@ class EncoderDecoder(Reconstructs):
         decoded_shape=None,
         meanings=None,
         unbounded=(),
-        architecture=None,
+        architecture="dense",
         width=None,
         depth=None,
         also_sized=(),
         **kwargs,
     ):
         super().__init__(image_shape, latent_dim, **kwargs)
-        architecture = self.default_architecture if architecture is None else architecture
         if architecture not in ARCHITECTURES:
             raise ValueError(
                 f"Expected architecture in {ARCHITECTURES}. Received: architecture={architecture!r}"

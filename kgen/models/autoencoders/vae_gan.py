@@ -96,6 +96,7 @@ class VAEGAN(SamplesPrior, EncoderDecoder):
             encoded_size=family.num_outputs(latent_dim),
             meanings={"encoder": family.meaning},
             unbounded=("encoder",),
+            architecture="convolutional",
             width=width,
             also_sized=[discriminator],
             prior=priors.get("normal", latent_dim),
