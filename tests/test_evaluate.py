@@ -113,7 +113,7 @@ class Seeing(keras.callbacks.EarlyStopping):
 def test_who_waits_is_left_as_it_was(data):
     stop = Seeing("val_kid", patience=2)
     other = keras.callbacks.LambdaCallback()
-    other.patience = 3  # of something else
+    other.patience, other.monitor = 3, ["val_kid"]  # of something else
     figures = [played(data, range(9, 0, -1), every=every) for every in (1, 4)]
     history = fitted(made(), data, stop, stop, other, *figures, epochs=8)
     assert len(history["val_kid"]) == 8 and stop.seen == 16

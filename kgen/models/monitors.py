@@ -62,9 +62,9 @@ def counting_new(callbacks):
     sources = {name: each for each in callbacks if hasattr(each, "has_new") for name in each.names}
     with contextlib.ExitStack() as stack:
         for callback in {id(each): each for each in callbacks}.values():
-            source = sources.get(getattr(callback, "monitor", None))
-            if source is not None and hasattr(callback, "patience"):
-                stack.enter_context(_counting_new(callback, source))
+            monitor = getattr(callback, "monitor", None)
+            if isinstance(monitor, str) and monitor in sources and hasattr(callback, "patience"):
+                stack.enter_context(_counting_new(callback, sources[monitor]))
         yield
 
 
