@@ -9,18 +9,17 @@ from kgen.losses import bits_per_dim
 from kgen.metrics import features
 from kgen.metrics.classes import inception_score, mode_counts
 from kgen.metrics.codes import perplexity
-from kgen.metrics.evaluation import Evaluation, default_features
-from kgen.metrics.frechet import Moments, frechet_bias, frechet_distance
-from kgen.metrics.kernel import kernel_distance, polynomial_mmd
-from kgen.metrics.latents import (
-    active_units,
+from kgen.metrics.disentanglement import (
     dci,
     factor_vae_score,
     importance_scores,
-    linear_probe,
     mutual_information_gap,
     sap_score,
 )
+from kgen.metrics.evaluation import Evaluation, default_features
+from kgen.metrics.frechet import Moments, frechet_bias, frechet_distance
+from kgen.metrics.kernel import kernel_distance, polynomial_mmd
+from kgen.metrics.latents import active_units, linear_probe
 from kgen.metrics.likelihood import importance_bound
 from kgen.metrics.neighbours import (
     density_coverage,

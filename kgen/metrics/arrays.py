@@ -34,8 +34,7 @@ def checked(name, value, ndim, at_least=1, low=None, high=None):
 
 def features(name, value, at_least=1):
     """Features (num, d) as they are, of floats."""
-    array = _finite(name, value, 2, at_least)
-    array = array if array.dtype in (np.float32, np.float64) else array.astype("float64")
+    array = as_floats(_finite(name, value, 2, at_least))
     largest = float(max(array.max(), -array.min()))
     if largest > _LARGEST:
         raise ValueError(
@@ -43,6 +42,11 @@ def features(name, value, at_least=1):
             f"{largest:g} among them"
         )
     return array
+
+
+def as_floats(array):
+    """An array of float32 or float64 as it is, another in float64."""
+    return array if array.dtype in (np.float32, np.float64) else array.astype("float64")
 
 
 def _finite(name, value, ndim, at_least):

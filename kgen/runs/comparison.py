@@ -75,8 +75,6 @@ def compare(
     for run in read:
         evaluation.check(run.model)
     rows, found, failed = _measured(_groups(runs, read), evaluation, seed)
-    if not rows:
-        raise ValueError(f"Expected runs that have figures. Received: {' '.join(failed)}")
     rows = _best_first(rows, evaluation.names)
     text = _markdown(rows, found, failed, os.path.basename(picture))
     images = [each for row in rows for each in row.images]
@@ -92,7 +90,7 @@ def _measured(groups, evaluation, seed):
 
     Each run's figures are printed as they come, as those of many take long.
     """
-    rows, last, failed = [], None, []
+    rows, last, failed, cause = [], None, [], None
     for names, group in groups:
         row = _Row([], group[0].steps, [], [])
         for name, run in zip(names, group, strict=True):
@@ -102,6 +100,7 @@ def _measured(groups, evaluation, seed):
                 kind = "" if isinstance(error, ValueError) else f"{type(error).__name__} "
                 failed.append(f"No figures of {name}: {kind}{error}.")
                 warn(failed[-1])
+                cause = error
                 continue
             last = found
             said = (f"{key} {value:.4g}" for key, value in found.values.items())
@@ -111,6 +110,10 @@ def _measured(groups, evaluation, seed):
             row.images.append(images)
         if row.runs:
             rows.append(row)
+    if not rows:
+        raise ValueError(
+            f"Expected runs that have figures. Received: {' '.join(failed)}"
+        ) from cause
     return rows, last, failed
 
 

@@ -37,7 +37,7 @@ class Anything(types.ModuleType):
 def fidelity(monkeypatch):
     """The functions of torch-fidelity that take features."""
     if importlib.util.find_spec("torch_fidelity") is None:
-        pytest.skip("torch-fidelity is not installed")
+        pytest.skip("Needs torch-fidelity: pip install --no-deps torch-fidelity")
     parent = None
     for name in ("torchvision", "torchvision.transforms", "torchvision.transforms.functional"):
         module = Anything(name)

@@ -167,7 +167,7 @@ def test_architecture_with_networks_of_ones_own(name, other):
     parts = ["encoder", "decoder", *["discriminator"] * (name == "BiGAN")]
     own = {part: getattr(made, part) for part in parts}
     model_class(SHAPE, 3, **own)
-    with pytest.raises(ValueError, match="Expected no architecture with networks of your own"):
+    with pytest.raises(ValueError, match="Expected no architecture with a network of your own"):
         model_class(SHAPE, 3, **own, architecture=other)
     own.popitem()
     assert model_class(SHAPE, 3, **own, architecture=other).architecture == other

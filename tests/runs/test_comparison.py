@@ -185,9 +185,12 @@ def test_no_run_with_figures(folder, diverged, tmp_path):
     names = [str(folder / name) for name in "ab"]
     with (
         pytest.warns(UserWarning, match="No figures of"),
-        pytest.raises(ValueError, match=r"a: Expected finite.* No figures of .*b: Expected"),
+        pytest.raises(
+            ValueError, match=r"a: Expected finite.* No figures of .*b: Expected"
+        ) as raised,
     ):
         runs.compare(*names, out=str(tmp_path / "table.md"), **GIVEN)
+    assert "Expected finite" in str(raised.value.__cause__)
     assert not list(tmp_path.iterdir())
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from kgen import backend
 from kgen.checks import whole_number
 from kgen.fields import Image
-from kgen.metrics.arrays import blocks
+from kgen.metrics.arrays import as_floats, blocks
 from kgen.models.image_model import preset_dtype
 
 
@@ -85,7 +85,7 @@ class Features:
                 f"none. Received: has_classes={self.has_classes}, logits of "
                 f"{type(part.logits).__name__}"
             )
-        part = Extracted(*(each if each is None else _floats(each) for each in part))
+        part = Extracted(*(each if each is None else as_floats(np.asarray(each)) for each in part))
         for kind, values in part._asdict().items():
             if values is not None and (values.ndim != 2 or len(values) != num):
                 raise ValueError(
@@ -146,11 +146,6 @@ def check_length(rows, others):
             f"Expected images of {others.shape[1]} features or logits, as those before. Received: "
             f"some of {rows.shape[1]}"
         )
-
-
-def _floats(values):
-    values = np.asarray(values)
-    return values if values.dtype in (np.float32, np.float64) else values.astype("float64")
 
 
 def _room_for(num, rows):

@@ -3,8 +3,7 @@
 from kgen import networks
 from kgen.models.autoencoders.reconstructs import Reconstructs
 from kgen.models.image_model import preset_dtype
-from kgen.models.kept import is_rebuilt
-from kgen.models.network_check import check_network
+from kgen.models.network_check import check_network, check_preset_only
 from kgen.models.output_range import NUMBERS
 
 ARCHITECTURES = ("dense", "convolutional")
@@ -69,12 +68,9 @@ class EncoderDecoder(Reconstructs):
             )
         self.set_sizes(encoder, decoder, *also_sized, width=width)
         self.set_sizes(encoder, decoder, depth=depth)
-        is_chosen = architecture != self.default_architecture and not is_rebuilt()
-        if is_chosen and None not in (encoder, decoder, *also_sized):
-            raise ValueError(
-                "Expected no architecture with networks of your own, as it is the presets'. "
-                f"Received: {architecture=}"
-            )
+        own = None if None in (encoder, decoder, *also_sized) else encoder
+        chosen = None if architecture == self.default_architecture else architecture
+        check_preset_only(own, "architecture", chosen)
         self.architecture = architecture
         encoded_size = encoded_size or self.latent_dim
         decoded_shape = decoded_shape or self.image_shape
